@@ -47,7 +47,9 @@ export async function startMariaDb(): Promise<MariaDb> {
   const dir = mkdtempSync(join(tmpdir(), 'tpc-mariadb-'));
   const user = process.getuid?.() === 0 ? ['--user=mysql'] : [];
   if (user.length > 0) execFileSync('chown', ['mysql', dir]);
-  execFileSync('mysql_install_db', ['--no-defaults', ...user, `--datadir=${dir}/data`, '--auth-root-authentication-method=normal'], { stdio: 'ignore' });
+  execFileSync('mysql_install_db', ['--no-defaults', ...user, `--datadir=${dir}/data`, '--auth-root-authentication-method=normal'], {
+    stdio: 'ignore',
+  });
   const port = await freePort();
   const child = spawn(
     MARIADBD,

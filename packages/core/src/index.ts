@@ -1,0 +1,5 @@
+export { BatchDeadlineExceeded, BatcherFull, NaturalBatcher, type NaturalBatcherOptions } from './natural-batcher.ts';
+export { isExhausted, type RetryPolicy, waitBeforeRetry } from './retry-policy.ts';
+export { type Dialect, dialectOf } from './sql/dialect.ts';
+export { inTransaction, placeholders, rowPlaceholders, run, type SqlResult, type SqlValue } from './sql/run.ts';
+export { classifySqlError, doomsTransaction, isTransient, type SqlErrorKind } from './sql/sql-errors.ts';

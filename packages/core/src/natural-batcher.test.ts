@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import { BatchDeadlineExceeded, BatcherFull, NaturalBatcher } from './natural-batcher.ts';
+
+/** A flush whose end the test decides. */
+function gate() {
+  const batches: number[][] = [];
+  const open: (() => void)[] = [];
+  const flush = (items: readonly number[]) => {
+    batches.push([...items]);
+    return new Promise<number[]>((resolve) => open.push(() => resolve(items.map((n) => n * 10))));
+  };
+  const release = async () => {
+    while (open.length === 0) await new Promise(setImmediate);
+    open.shift()?.();
+  };
+  return { batches, flush, release };
+}
+
+describe('NaturalBatcher', () => {
+  it('lets a lone call go at once and gathers the callers that come while it runs', async () => {
+    const { batches, flush, release } = gate();
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush });
+    const first = batcher.add(1);
+    await new Promise(setImmediate);
+    const rest = [batcher.add(2), batcher.add(3), batcher.add(4)];
+    await release();
+    expect(await first).toBe(10);
+    await release();
+    expect(await Promise.all(rest)).toEqual([20, 30, 40]);
+    expect(batches).toEqual([[1], [2, 3, 4]]);
+  });
+
+  it('cuts a flush by count and by bytes, and lets one large item go alone', async () => {
+    const batches: number[][] = [];
+    const flush = async (items: readonly number[]) => {
+      batches.push([...items]);
+      return [...items];
+    };
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxCount: 3, maxBytes: 10, sizeOf: (n) => n });
+    await Promise.all([4, 4, 4, 50, 1, 1, 1, 1].map((n) => batcher.add(n)));
+    expect(batches).toEqual([[4, 4], [4], [50], [1, 1, 1], [1]]);
+  });
+
+  it('fails only the bad item of a batch', async () => {
+    const flush = async (items: readonly number[]) => {
+      if (items.includes(3)) throw new Error('bad 3');
+      return [...items];
+    };
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush });
+    const results = await Promise.allSettled([1, 2, 3, 4, 5].map((n) => batcher.add(n)));
+    expect(results.map((result) => result.status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
+  });
+
+  it('fails the whole batch when halving it cannot help', async () => {
+    let flushes = 0;
+    const flush = async (): Promise<number[]> => {
+      flushes++;
+      throw new Error('connection gone');
+    };
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, bisect: () => false });
+    const results = await Promise.allSettled([batcher.add(1), batcher.add(2)]);
+    expect(results.every((result) => result.status === 'rejected')).toBe(true);
+    expect(flushes).toBe(1);
+  });
+
+  it('gives each caller the error that stands at its place', async () => {
+    const flush = async (items: readonly number[]) => items.map((n) => (n === 2 ? new Error('two') : n));
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush });
+    const results = await Promise.allSettled([batcher.add(1), batcher.add(2)]);
+    expect(results).toMatchObject([{ value: 1 }, { reason: { message: 'two' } }]);
+  });
+
+  it('drops a caller whose deadline has passed before its flush', async () => {
+    const { batches, flush, release } = gate();
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush });
+    const first = batcher.add(1);
+    await new Promise(setImmediate);
+    const late = batcher.add(2, performance.now() - 1);
+    await release();
+    await first;
+    await expect(late).rejects.toBeInstanceOf(BatchDeadlineExceeded);
+    expect(batches).toEqual([[1]]);
+  });
+
+  it('refuses more than it may hold', async () => {
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush: async (items) => [...items], maxQueued: 1 });
+    const taken = batcher.add(1);
+    await expect(batcher.add(2)).rejects.toBeInstanceOf(BatcherFull);
+    expect(await taken).toBe(1);
+  });
+
+  it('drains what waits and what is under way', async () => {
+    const done: number[] = [];
+    const flush = async (items: readonly number[]) => {
+      await new Promise(setImmediate);
+      done.push(...items);
+      return [...items];
+    };
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxCount: 1 });
+    void batcher.add(1);
+    void batcher.add(2);
+    await batcher.drain();
+    expect(done).toEqual([1, 2]);
+  });
+});

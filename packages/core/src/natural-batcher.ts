@@ -1,0 +1,159 @@
+/**
+ * Natural batching: while one flush of a kind is under way, callers gather; the next flush takes all of them. No timers: alone,
+ * a call goes at once; under load, batches grow by themselves to what one round trip costs. One class serves every write path: TPC's
+ * saves, confirms, marks and publishing, the library's calls, the consumer's inbox.
+ *
+ * Only a write-behind that nobody waits for sets `gatherMs`.
+ */
+
+/** A caller's deadline ran out before its item was flushed; nothing was done for it. */
+export class BatchDeadlineExceeded extends Error {
+  constructor(batcher: string) {
+    super(`${batcher}: the deadline ran out before the work began`);
+    this.name = 'BatchDeadlineExceeded';
+  }
+}
+
+/** More items wait than `maxQueued`; nothing was done for this one. */
+export class BatcherFull extends Error {
+  constructor(batcher: string, queued: number) {
+    super(`${batcher}: ${queued} calls wait already`);
+    this.name = 'BatcherFull';
+  }
+}
+
+export type NaturalBatcherOptions<I, O> = {
+  /** For errors and metrics. */
+  name: string;
+  /**
+   * Does the work of a batch. Answers one result, or one error, for each item in order. A rejection is taken as an error of the whole
+   * batch: see `bisect`.
+   */
+  flush: (items: readonly I[]) => Promise<readonly (O | Error)[]>;
+  /** Most items in a flush. Default 128. */
+  maxCount?: number;
+  /** Most bytes in a flush, counted by `sizeOf`; one larger item goes alone. Default 2 MiB. */
+  maxBytes?: number;
+  sizeOf?: (item: I) => number;
+  /** Flushes at once. Default 1. */
+  maxInFlight?: number;
+  /** Waits this long after the first item, for write-behinds only. Milliseconds, default 0. */
+  gatherMs?: number;
+  /** Items that may wait; more are refused with BatcherFull. Default 100,000. */
+  maxQueued?: number;
+  /** Whether a rejected flush is tried again in halves, down to single items, so that one bad item fails alone. Default: always. */
+  bisect?: (error: unknown) => boolean;
+  /** Called after each flush with the batch's size and length of time in milliseconds; for metrics. */
+  onFlush?: (count: number, elapsedMs: number) => void;
+};
+
+type Waiting<I, O> = { item: I; size: number; deadline: number; resolve: (result: O) => void; reject: (error: unknown) => void };
+
+export class NaturalBatcher<I, O> {
+  readonly #options: Required<Omit<NaturalBatcherOptions<I, O>, 'onFlush'>> & Pick<NaturalBatcherOptions<I, O>, 'onFlush'>;
+  #queue: Waiting<I, O>[] = [];
+  #head = 0;
+  #inFlight = 0;
+  #scheduled = false;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(options: NaturalBatcherOptions<I, O>) {
+    this.#options = {
+      maxCount: 128,
+      maxBytes: 2 * 1024 * 1024,
+      sizeOf: () => 0,
+      maxInFlight: 1,
+      gatherMs: 0,
+      maxQueued: 100_000,
+      bisect: () => true,
+      ...options,
+    };
+  }
+
+  /** Items that wait for a flush. */
+  get queued(): number {
+    return this.#queue.length - this.#head;
+  }
+
+  /**
+   * Adds an item; resolves with its own result once its batch is done.
+   * @param deadline on the clock of `performance.now()`, milliseconds; past it the item is dropped before its flush.
+   */
+  add(item: I, deadline = Number.POSITIVE_INFINITY): Promise<O> {
+    if (this.queued >= this.#options.maxQueued) return Promise.reject(new BatcherFull(this.#options.name, this.queued));
+    return new Promise<O>((resolve, reject) => {
+      this.#queue.push({ item, size: this.#options.sizeOf(item), deadline, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Resolves when nothing waits and nothing is under way. */
+  async drain(): Promise<void> {
+    while (this.queued > 0 || this.#inFlight > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#inFlight >= this.#options.maxInFlight || this.queued === 0) return;
+    this.#scheduled = true;
+    const start = () => {
+      this.#scheduled = false;
+      void this.#run();
+    };
+    if (this.#options.gatherMs > 0) setTimeout(start, this.#options.gatherMs);
+    else setImmediate(start);
+  }
+
+  async #run(): Promise<void> {
+    const batch = this.#take();
+    if (batch.length > 0) {
+      this.#inFlight++;
+      this.#schedule();
+      const started = performance.now();
+      await this.#flush(batch);
+      this.#inFlight--;
+      this.#options.onFlush?.(batch.length, performance.now() - started);
+    }
+    this.#schedule();
+    if (this.queued === 0 && this.#inFlight === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
+  }
+
+  #take(): Waiting<I, O>[] {
+    const batch: Waiting<I, O>[] = [];
+    const now = performance.now();
+    let bytes = 0;
+    while (this.#head < this.#queue.length && batch.length < this.#options.maxCount) {
+      const next = this.#queue[this.#head] as Waiting<I, O>;
+      if (next.deadline > now) {
+        if (batch.length > 0 && bytes + next.size > this.#options.maxBytes) break;
+        bytes += next.size;
+        batch.push(next);
+      } else next.reject(new BatchDeadlineExceeded(this.#options.name));
+      this.#head++;
+    }
+    if (this.#head === this.#queue.length || this.#head > 1024) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+    return batch;
+  }
+
+  async #flush(batch: readonly Waiting<I, O>[]): Promise<void> {
+    let results: readonly (O | Error)[];
+    try {
+      results = await this.#options.flush(batch.map((waiting) => waiting.item));
+      if (results.length !== batch.length) throw new Error(`${this.#options.name}: ${results.length} results for ${batch.length} items`);
+    } catch (error) {
+      if (batch.length > 1 && this.#options.bisect(error)) {
+        const middle = batch.length >> 1;
+        await this.#flush(batch.slice(0, middle));
+        await this.#flush(batch.slice(middle));
+      } else for (const waiting of batch) waiting.reject(error);
+      return;
+    }
+    batch.forEach((waiting, index) => {
+      const result = results[index] as O | Error;
+      if (result instanceof Error) waiting.reject(result);
+      else waiting.resolve(result);
+    });
+  }
+}

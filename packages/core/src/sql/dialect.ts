@@ -1,0 +1,44 @@
+import type { Knex } from 'knex';
+
+/**
+ * The few words in which MySQL, MariaDB and SQLite differ, so that a statement is written once. SQLite has one writer and one
+ * connection, so the locking clauses are empty there.
+ */
+export type Dialect = {
+  name: 'mysql' | 'sqlite';
+  /** Expression for the database's own clock: UTC, whole milliseconds. */
+  now: string;
+  /** ` FOR UPDATE`, or nothing. */
+  forUpdate: string;
+  /** ` FOR UPDATE SKIP LOCKED`, or nothing. */
+  forUpdateSkipLocked: string;
+  /** ` FOR UPDATE NOWAIT`, or nothing. */
+  forUpdateNowait: string;
+};
+
+const MYSQL: Dialect = {
+  name: 'mysql',
+  now: 'CAST(UNIX_TIMESTAMP(NOW(3))*1000 AS SIGNED)',
+  forUpdate: ' FOR UPDATE',
+  forUpdateSkipLocked: ' FOR UPDATE SKIP LOCKED',
+  forUpdateNowait: ' FOR UPDATE NOWAIT',
+};
+
+const SQLITE: Dialect = {
+  name: 'sqlite',
+  now: "CAST(unixepoch('subsec')*1000 AS INTEGER)",
+  forUpdate: '',
+  forUpdateSkipLocked: '',
+  forUpdateNowait: '',
+};
+
+/**
+ * The dialect of a knex instance or transaction.
+ * @throws Error naming the driver when it is neither mysql2 nor better-sqlite3
+ */
+export function dialectOf(db: Knex | Knex.Transaction): Dialect {
+  const driver = (db.client as { driverName?: string }).driverName;
+  if (driver === 'mysql2' || driver === 'mysql') return MYSQL;
+  if (driver === 'better-sqlite3' || driver === 'sqlite3') return SQLITE;
+  throw new Error(`SQL driver ${driver} is not supported: use mysql2 (MySQL 8, MariaDB 10.6 or newer) or better-sqlite3`);
+}

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { classifySqlError, doomsTransaction, isTransient } from './sql-errors.ts';
+
+describe('classifySqlError', () => {
+  it.each([
+    [{ errno: 1062, code: 'ER_DUP_ENTRY' }, 'duplicate'],
+    [{ errno: 1213 }, 'deadlock'],
+    [{ errno: 1020 }, 'deadlock'],
+    [{ errno: 1205 }, 'locked'],
+    [{ errno: 3572 }, 'locked'],
+    [{ errno: 2013 }, 'connection'],
+    [{ errno: 4031 }, 'connection'],
+    [{ errno: -111, code: 'ECONNREFUSED' }, 'connection'],
+    [{ code: 'PROTOCOL_CONNECTION_LOST' }, 'connection'],
+    [{ name: 'KnexTimeoutError' }, 'connection'],
+    [{ errno: 1290 }, 'read_only'],
+    [{ errno: 1836 }, 'read_only'],
+    [{ code: 'SQLITE_CONSTRAINT_PRIMARYKEY' }, 'duplicate'],
+    [{ code: 'SQLITE_CONSTRAINT_UNIQUE' }, 'duplicate'],
+    [{ code: 'SQLITE_BUSY' }, 'locked'],
+    [{ errno: 1406, code: 'ER_DATA_TOO_LONG' }, 'other'],
+    [new Error('x'), 'other'],
+    [undefined, 'other'],
+  ])('%o is %s', (error, kind) => {
+    expect(classifySqlError(error)).toBe(kind);
+  });
+
+  it('dooms a transaction that the server has rolled back or may have lost, and no other', () => {
+    expect((['duplicate', 'deadlock', 'locked', 'connection', 'read_only', 'other'] as const).filter(doomsTransaction)).toEqual([
+      'deadlock',
+      'connection',
+      'read_only',
+    ]);
+  });
+
+  it('calls transient what may succeed when run again', () => {
+    expect((['duplicate', 'deadlock', 'locked', 'connection', 'read_only', 'other'] as const).filter(isTransient)).toEqual([
+      'deadlock',
+      'locked',
+      'connection',
+      'read_only',
+    ]);
+  });
+});

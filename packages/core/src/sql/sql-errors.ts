@@ -1,0 +1,73 @@
+/** What a database's error means for the one who ran the statement. */
+export type SqlErrorKind =
+  /** A unique key holds the value already. */
+  | 'duplicate'
+  /** The transaction was chosen to end a deadlock, or lost a snapshot conflict: it is rolled back as a whole and may be run again. */
+  | 'deadlock'
+  /** A lock was not got in time, or at once with NOWAIT. MySQL ends only the statement: roll back explicitly. */
+  | 'locked'
+  /** The connection is gone or could not be made: what was under way may or may not have committed. */
+  | 'connection'
+  /** The server does not take writes (a demoted primary): drop the pool's connections. */
+  | 'read_only'
+  /** The value does not fit, a column is missing, the statement is wrong: trying again cannot help. */
+  | 'other';
+
+const BY_ERRNO: ReadonlyMap<number, SqlErrorKind> = new Map([
+  [1062, 'duplicate'],
+  [1586, 'duplicate'],
+  [1213, 'deadlock'],
+  [1020, 'deadlock'], // MariaDB >= 11.6.2: "Record has changed since last read", rolled back
+  [1205, 'locked'],
+  [3572, 'locked'], // MySQL, NOWAIT
+  [1053, 'connection'],
+  [1927, 'connection'],
+  [2006, 'connection'],
+  [2013, 'connection'],
+  [4031, 'connection'],
+  [1040, 'connection'],
+  [1290, 'read_only'],
+  [1792, 'read_only'],
+  [1836, 'read_only'],
+]);
+
+const BY_CODE: ReadonlyMap<string, SqlErrorKind> = new Map([
+  ['SQLITE_CONSTRAINT_PRIMARYKEY', 'duplicate'],
+  ['SQLITE_CONSTRAINT_UNIQUE', 'duplicate'],
+  ['SQLITE_BUSY', 'locked'],
+  ['SQLITE_BUSY_SNAPSHOT', 'locked'],
+  ['SQLITE_LOCKED', 'locked'],
+  ['SQLITE_READONLY', 'read_only'],
+  ['PROTOCOL_CONNECTION_LOST', 'connection'],
+  ['PROTOCOL_ENQUEUE_AFTER_FATAL_ERROR', 'connection'],
+  ['PROTOCOL_ENQUEUE_AFTER_QUIT', 'connection'],
+  ['ECONNREFUSED', 'connection'],
+  ['ECONNRESET', 'connection'],
+  ['EPIPE', 'connection'],
+  ['ETIMEDOUT', 'connection'],
+  ['EHOSTUNREACH', 'connection'],
+  ['ENOTFOUND', 'connection'],
+]);
+
+/** Classifies an error of mysql2, better-sqlite3 or knex. */
+export function classifySqlError(error: unknown): SqlErrorKind {
+  const { errno, code, name, message } = (error ?? {}) as { errno?: number; code?: string; name?: string; message?: string };
+  if (typeof errno === 'number' && BY_ERRNO.has(errno)) return BY_ERRNO.get(errno) as SqlErrorKind;
+  if (typeof code === 'string' && BY_CODE.has(code)) return BY_CODE.get(code) as SqlErrorKind;
+  if (name === 'KnexTimeoutError') return 'connection';
+  if (typeof message === 'string' && /connection is in closed state|Connection lost|closed connection/i.test(message)) return 'connection';
+  return 'other';
+}
+
+/** Whether the same work may succeed when it is run again from its beginning. */
+export function isTransient(kind: SqlErrorKind): boolean {
+  return kind === 'deadlock' || kind === 'locked' || kind === 'connection' || kind === 'read_only';
+}
+
+/**
+ * Whether an error inside a transaction means that it must not commit, whatever the caller's code does with the error: after 1213 or
+ * 1020 the server has rolled it back and the next statement would commit by itself.
+ */
+export function doomsTransaction(kind: SqlErrorKind): boolean {
+  return kind === 'deadlock' || kind === 'connection' || kind === 'read_only';
+}
