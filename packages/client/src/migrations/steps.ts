@@ -1,0 +1,10 @@
+import type { MigrationStep } from './step.ts';
+import { outbox } from './steps/0001_outbox.ts';
+import { outboxOrder } from './steps/0002_outbox_order.ts';
+import { storeMeta } from './steps/0003_store_meta.ts';
+import { storeId } from './steps/0004_store_id.ts';
+import { inbox } from './steps/0005_inbox.ts';
+import { inboxEffect } from './steps/0006_inbox_effect.ts';
+
+/** All steps in order; new ones are added at the end. */
+export const STEPS: readonly MigrationStep[] = [outbox, outboxOrder, storeMeta, storeId, inbox, inboxEffect];

@@ -1,0 +1,14 @@
+import type { MigrationStep } from '../step.ts';
+
+/** Gives the database its id, once. It is random, so that no two databases share it unless one is a copy of the other. */
+export const storeId: MigrationStep = {
+  name: '0004_store_id',
+  mysql: `INSERT INTO tpc_store_meta (id, store_id, created_at)
+SELECT 1, LOWER(MD5(CONCAT(UUID(), RAND(), CONNECTION_ID()))), CAST(UNIX_TIMESTAMP(NOW(3))*1000 AS SIGNED) FROM DUAL
+WHERE NOT EXISTS (SELECT 1 FROM tpc_store_meta WHERE id = 1)`,
+  sqlite: [
+    `INSERT INTO tpc_store_meta (id, store_id, created_at)
+SELECT 1, lower(hex(randomblob(16))), CAST(unixepoch('subsec')*1000 AS INTEGER)
+WHERE NOT EXISTS (SELECT 1 FROM tpc_store_meta WHERE id = 1)`,
+  ],
+};

@@ -1,0 +1,65 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import knexFactory, { type Knex } from 'knex';
+import { createTestDatabase } from '../../../test/support/mariadb.ts';
+
+type Database = { pragma(text: string): void };
+
+/** A fresh database for one test, on either dialect. */
+export type TestStore = {
+  knex: Knex;
+  /** Another pool on the same database: a second process. */
+  second(): Knex;
+  drop(): Promise<void>;
+};
+
+async function sqliteStore(): Promise<TestStore> {
+  const dir = mkdtempSync(join(tmpdir(), 'tpc-client-'));
+  const pools: Knex[] = [];
+  const open = () => {
+    const knex = knexFactory({
+      client: 'better-sqlite3',
+      connection: { filename: join(dir, 'store.sqlite') },
+      useNullAsDefault: true,
+      // Two pools in one process stand for two processes: the driver's wait would block the one that it waits for, so it is short.
+      pool: { min: 1, max: 1, afterCreate: (connection: Database, done: () => void) => (connection.pragma('busy_timeout = 20'), done()) },
+      acquireConnectionTimeout: 2000,
+    });
+    pools.push(knex);
+    return knex;
+  };
+  const knex = open();
+  await knex.raw('PRAGMA journal_mode = WAL');
+  const drop = async () => {
+    for (const pool of pools) await pool.destroy();
+    rmSync(dir, { recursive: true, force: true });
+  };
+  return { knex, second: open, drop };
+}
+
+async function mariadbStore(): Promise<TestStore> {
+  const database = await createTestDatabase('client');
+  const pools: Knex[] = [];
+  const open = () => {
+    const knex = knexFactory({
+      client: 'mysql2',
+      connection: { uri: database.url, supportBigNumbers: true } as unknown as Knex.MySql2ConnectionConfig,
+      pool: { min: 0, max: 8 },
+      acquireConnectionTimeout: 5000,
+    });
+    pools.push(knex);
+    return knex;
+  };
+  const drop = async () => {
+    for (const pool of pools) await pool.destroy();
+    await database.drop();
+  };
+  return { knex: open(), second: open, drop };
+}
+
+/** For `describe.each`: every promise about the store is kept on both dialects. */
+export const STORES: readonly (readonly [string, () => Promise<TestStore>])[] = [
+  ['SQLite', sqliteStore],
+  ['MariaDB', mariadbStore],
+];
