@@ -2,5 +2,6 @@ export { type DeliveryProperties, decodeDeliveryProperties, encodeDeliveryProper
 export { BatchDeadlineExceeded, BatcherFull, NaturalBatcher, type NaturalBatcherOptions } from './natural-batcher.ts';
 export { isExhausted, type RetryPolicy, waitBeforeRetry } from './retry-policy.ts';
 export { type Dialect, dialectOf } from './sql/dialect.ts';
+export { type Migrations, migrate, pendingMigrations } from './sql/migrate.ts';
 export { inTransaction, placeholders, rowPlaceholders, run, type SqlResult, type SqlValue } from './sql/run.ts';
 export { classifySqlError, doomsTransaction, isTransient, type SqlErrorKind } from './sql/sql-errors.ts';

@@ -1,0 +1,72 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { StartError } from './errors.ts';
+
+/** A configuration is a zod object whose keys are the environment variables' names, each with `.describe()` and a default. */
+export type ConfigSchema = z.ZodObject<z.ZodRawShape>;
+
+/**
+ * Reads a configuration from the environment. Empty values count as absent.
+ * @throws StartError with one line for each bad key: its name, its value, what was expected
+ */
+export function loadConfig<S extends ConfigSchema>(schema: S, env: Readonly<Record<string, string | undefined>>): z.output<S> {
+  const given = Object.fromEntries(
+    Object.keys(schema.shape)
+      .map((key) => [key, env[key]] as const)
+      .filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const result = schema.safeParse(given);
+  if (result.success) return result.data as z.output<S>;
+  const lines = result.error.issues.map((issue) => {
+    const key = String(issue.path[0] ?? '');
+    const value = given[key];
+    return `${key}${value === undefined ? '' : `="${isSecret(key) ? '…' : value}"`}: ${issue.message}`;
+  });
+  throw new StartError(`bad setting: ${lines.join('; ')}`);
+}
+
+function isSecret(key: string): boolean {
+  return /PASSWORD|SECRET|TOKEN|URL/.test(key);
+}
+
+/** Rows for docs/configuration.md: key, default, description. */
+export function describeConfig(schema: ConfigSchema): { key: string; defaultValue: string; description: string }[] {
+  return Object.entries(schema.shape).map(([key, field]) => {
+    const type = field as z.ZodType;
+    const empty = type.safeParse(undefined);
+    return { key, defaultValue: empty.success ? String(empty.data ?? '') : 'required', description: type.description ?? '' };
+  });
+}
+
+/** A TCP port; 0 lets the system choose. */
+export const portSetting = (defaultPort: number) =>
+  z
+    .string()
+    .regex(/^\d{1,5}$/, 'expected a port, 0 to 65535')
+    .transform(Number)
+    .refine((port) => port <= 65_535, 'expected a port, 0 to 65535')
+    .default(defaultPort);
+
+/** A whole number within limits, with its unit in the description. */
+export const integerSetting = (defaultValue: number, min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, `expected a whole number, ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `expected a whole number, ${min} to ${max}`)
+    .default(defaultValue);
+
+/**
+ * An address to listen on. Only loopback while no tokens exist: any other bind would let everybody on the network speak for every
+ * producer, consumer and operator.
+ */
+export const bindSetting = () =>
+  z
+    .string()
+    .refine(isLoopback, 'only a loopback address (127.0.0.1, ::1, localhost) is allowed as long as no access tokens are configured')
+    .default('127.0.0.1');
+
+/** Whether a host is this machine's loopback. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}

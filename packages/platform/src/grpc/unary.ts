@@ -1,0 +1,131 @@
+import {
+  type handleUnaryCall,
+  type MethodDefinition,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  status,
+  type UntypedHandleCall,
+} from '@grpc/grpc-js';
+import { AppError, toAppError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { toServiceError } from './status-details.ts';
+
+/** What a handler may know of its call. */
+export type CallContext = {
+  /** Aborted when the caller cancels or goes away, or the server stops. */
+  signal: AbortSignal;
+  /** On the clock of `performance.now()`, milliseconds; Infinity without a deadline. */
+  deadline: number;
+  /** W3C trace context from the metadata, or empty. */
+  traceparent: string;
+  tracestate: string;
+  /** Language wish from the metadata `accept-language`, or empty. */
+  acceptLanguage: string;
+  /** Address of the caller. */
+  peer: string;
+};
+
+export type UnaryHandler<Request, Response> = (request: Request, context: CallContext) => Promise<Response>;
+
+/** One handler for each method of a generated service definition. */
+export type UnaryHandlers<Service> = {
+  [M in keyof Service]: Service[M] extends { requestDeserialize: (bytes: Buffer) => infer Q; responseSerialize: (value: infer R) => Buffer }
+    ? UnaryHandler<Q, R>
+    : never;
+};
+
+/** Most bytes of a request; above it the answer is RESOURCE_EXHAUSTED with reason REQUEST_TOO_LARGE. */
+export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+
+/** A request that could not be read; its handler is never called. */
+class UnreadableRequest {
+  readonly error: AppError;
+  constructor(error: AppError) {
+    this.error = error;
+  }
+}
+
+/** The definition with a deserializer that never throws, so that a malformed request is answered by our typed error and not by INTERNAL. */
+export function tolerantDefinition(definition: ServiceDefinition): ServiceDefinition {
+  const methods = Object.entries(definition).map(([name, method]) => [name, { ...method, requestDeserialize: tolerant(method) }]);
+  return Object.fromEntries(methods) as ServiceDefinition;
+}
+
+function tolerant(method: MethodDefinition<unknown, unknown>): (bytes: Buffer) => unknown {
+  return (bytes) => {
+    if (bytes.length > MAX_REQUEST_BYTES) {
+      return new UnreadableRequest(
+        new AppError({
+          status: status.RESOURCE_EXHAUSTED,
+          reason: 'REQUEST_TOO_LARGE',
+          message: `The request has ${bytes.length} bytes; at most ${MAX_REQUEST_BYTES} are taken.`,
+          metadata: { size: String(bytes.length), limit: String(MAX_REQUEST_BYTES) },
+        }),
+      );
+    }
+    try {
+      return method.requestDeserialize(bytes);
+    } catch (cause) {
+      return new UnreadableRequest(
+        new AppError({
+          status: status.INVALID_ARGUMENT,
+          reason: 'MALFORMED_REQUEST',
+          message: `The request is not a valid ${method.path} message: ${(cause as Error).message}`,
+        }),
+      );
+    }
+  };
+}
+
+export type UnaryOptions = { domain: string; log: Log; stopping: AbortSignal };
+
+/** Turns typed handlers into grpc-js handlers: the one place where errors become statuses. */
+export function toGrpcHandlers<Service extends object>(handlers: UnaryHandlers<Service>, options: UnaryOptions): Record<string, UntypedHandleCall> {
+  return Object.fromEntries(
+    Object.entries(handlers).map(([method, handler]) => [method, toGrpcHandler(method, handler as UnaryHandler<unknown, unknown>, options)]),
+  );
+}
+
+function toGrpcHandler(method: string, handler: UnaryHandler<unknown, unknown>, options: UnaryOptions): handleUnaryCall<unknown, unknown> {
+  return (call, callback) => {
+    const { context, release } = contextOf(call, options.stopping);
+    answer(call.request, handler, context)
+      .then(
+        (response) => callback(null, response),
+        (error: unknown) => {
+          const appError = toAppError(error);
+          if (appError.status === status.INTERNAL || appError.status === status.UNKNOWN)
+            options.log.error({ method, err: appError.cause ?? appError }, 'call failed');
+          else options.log.debug({ method, reason: appError.reason, status: status[appError.status] }, 'call refused');
+          callback(toServiceError(appError, options.domain), null);
+        },
+      )
+      .finally(release);
+  };
+}
+
+async function answer(request: unknown, handler: UnaryHandler<unknown, unknown>, context: CallContext): Promise<unknown> {
+  if (request instanceof UnreadableRequest) throw request.error;
+  return handler(request, context);
+}
+
+function contextOf(call: ServerUnaryCall<unknown, unknown>, stopping: AbortSignal): { context: CallContext; release: () => void } {
+  const ended = new AbortController();
+  const onEnd = () => ended.abort();
+  call.on('cancelled', onEnd);
+  stopping.addEventListener('abort', onEnd, { once: true });
+  const deadline = call.getDeadline();
+  const remaining = (deadline instanceof Date ? deadline.getTime() : deadline) - Date.now();
+  const text = (key: string) => String(call.metadata.get(key)[0] ?? '');
+  return {
+    context: {
+      signal: ended.signal,
+      deadline: performance.now() + remaining,
+      traceparent: text('traceparent'),
+      tracestate: text('tracestate'),
+      acceptLanguage: text('accept-language'),
+      peer: call.getPeer(),
+    },
+    release: () => stopping.removeEventListener('abort', onEnd),
+  };
+}

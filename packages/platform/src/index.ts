@@ -1,0 +1,11 @@
+export { bindSetting, type ConfigSchema, describeConfig, integerSetting, isLoopback, loadConfig, portSetting } from './config.ts';
+export { AppError, type AppErrorOptions, type FieldViolation, StartError, toAppError } from './errors.ts';
+export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, serve, startGrpcServer } from './grpc/grpc-server.ts';
+export { OK_STATUS, readRpcStatus, toRpcStatus, toServiceError } from './grpc/status-details.ts';
+export { type CallContext, MAX_REQUEST_BYTES, type UnaryHandler, type UnaryHandlers } from './grpc/unary.ts';
+export type { KeyValueStore } from './key-value/key-value-store.ts';
+export { openSqliteKeyValueStore } from './key-value/sqlite-key-value-store.ts';
+export { type Running, runMain, stopAll } from './lifecycle.ts';
+export { createLog, LOG_LEVELS, type Log, type LogLevel } from './log.ts';
+export { durabilityWarnings } from './sql/durability.ts';
+export { assertWritable, type DatabaseOptions, openDatabase } from './sql/open-database.ts';

@@ -1,0 +1,13 @@
+/**
+ * Values that expire: counters of rate limits, caches. Losing all of it loses nothing that matters; truth stands in the services'
+ * databases.
+ */
+export interface KeyValueStore {
+  get(key: string): Promise<string | undefined>;
+  /** @param ttlMs milliseconds until it is gone */
+  set(key: string, value: string, ttlMs: number): Promise<void>;
+  /** Adds one and answers the new count. The time to live starts with the first and is not renewed. */
+  increment(key: string, ttlMs: number): Promise<number>;
+  delete(key: string): Promise<void>;
+  close(): Promise<void>;
+}

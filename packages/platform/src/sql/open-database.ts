@@ -1,0 +1,95 @@
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import knexFactory, { type Knex } from 'knex';
+import { StartError } from '../errors.ts';
+
+export type DatabaseOptions = {
+  /** `sqlite:<file>`, or `mysql://user:password@host:port/database`. */
+  url: string;
+  /** Connections at most, for MySQL and MariaDB; SQLite has one writer and so one connection. Default 16. */
+  poolMax?: number;
+  /** How long a statement waits for another's lock, seconds. Default 1: a claimer tries again later rather than wait. */
+  lockWaitS?: number;
+  /** How long a session may hold a transaction open without a statement before the server ends it, seconds. Less than any lease. Default 10. */
+  idleTransactionS?: number;
+};
+
+/** Wait for a connection of the pool before KnexTimeoutError, milliseconds. */
+const ACQUIRE_TIMEOUT_MS = 10_000;
+
+/**
+ * Opens a database. SQLite: the folder is made, WAL, synchronous=FULL. MySQL: UTC, READ COMMITTED, short lock waits.
+ * @throws StartError when the address is of no known kind or the folder cannot be written
+ */
+export function openDatabase(options: DatabaseOptions): Knex {
+  if (options.url.startsWith('sqlite:')) return openSqlite(options.url.slice('sqlite:'.length));
+  if (/^(mysql|mariadb):\/\//.test(options.url)) return openMysql(options);
+  throw new StartError('bad database address: expected sqlite:<file> or mysql://user:password@host:port/database');
+}
+
+function openSqlite(file: string): Knex {
+  if (file !== ':memory:') assertWritable(dirname(resolve(file)));
+  return knexFactory({
+    client: 'better-sqlite3',
+    connection: { filename: file },
+    useNullAsDefault: true,
+    acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
+    pool: {
+      min: 1,
+      max: 1,
+      afterCreate: (connection: { pragma: (text: string) => unknown }, done: (error: Error | null, connection: unknown) => void) => {
+        connection.pragma('journal_mode = WAL');
+        connection.pragma('synchronous = FULL');
+        connection.pragma('foreign_keys = ON');
+        connection.pragma('busy_timeout = 5000');
+        done(null, connection);
+      },
+    },
+  });
+}
+
+/** @throws StartError when the folder cannot be made or written */
+export function assertWritable(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (cause) {
+    throw new StartError(`folder ${folder} cannot be written: ${(cause as Error).message}`, { cause });
+  }
+}
+
+type MysqlSession = { query: (sql: string, done: (error: Error | null, rows?: { version: string }[]) => void) => void };
+
+function openMysql(options: DatabaseOptions): Knex {
+  return knexFactory({
+    client: 'mysql2',
+    connection: {
+      uri: options.url.replace(/^mariadb:/, 'mysql:'),
+      timezone: 'Z',
+      charset: 'utf8mb4',
+      supportBigNumbers: true,
+      enableKeepAlive: true,
+    } as Knex.MySql2ConnectionConfig,
+    acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
+    pool: {
+      min: 0,
+      max: options.poolMax ?? 16,
+      afterCreate: (session: MysqlSession, done: (error: Error | null, session: unknown) => void) => {
+        prepareSession(session, options).then(
+          () => done(null, session),
+          (error: Error) => done(error, session),
+        );
+      },
+    },
+  });
+}
+
+async function prepareSession(session: MysqlSession, options: DatabaseOptions): Promise<void> {
+  const query = (sql: string) =>
+    new Promise<{ version: string }[]>((resolve, reject) => session.query(sql, (error, rows) => (error ? reject(error) : resolve(rows ?? []))));
+  const [server] = await query('SELECT VERSION() AS version');
+  await query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+  await query(`SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = ${options.lockWaitS ?? 1}`);
+  // A frozen process must not hold locks: MariaDB ends its idle transaction, MySQL has no such setting.
+  if (server?.version.includes('MariaDB')) await query(`SET SESSION idle_transaction_timeout = ${options.idleTransactionS ?? 10}`);
+}

@@ -1,0 +1,37 @@
+/**
+ * npm run gen: makes gen/ from proto/. `--check` makes it in a temporary folder and fails when the committed one differs.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const bin = (name: string) => join('node_modules', '.bin', name);
+const call = (name: string, args: string[]) => execFileSync(bin(name), args, { stdio: 'inherit' });
+
+function generate(out: string): void {
+  call('buf', ['generate', '--output', out]);
+  const gen = join(out, 'gen');
+  call('buf', ['build', '--as-file-descriptor-set', '--exclude-source-info', '-o', join(gen, 'descriptors.binpb')]);
+  const bytes = readFileSync(join(gen, 'descriptors.binpb')).toString('base64');
+  const text = `// Made by npm run gen from proto/. DO NOT EDIT.\n\n/** google.protobuf.FileDescriptorSet of all contracts, for server reflection. */\nexport const descriptorSet: Uint8Array = Buffer.from(\n  '${bytes}',\n  'base64',\n);\n`;
+  writeFileSync(join(gen, 'descriptors.ts'), text);
+}
+
+if (process.argv.includes('--check')) {
+  const folder = mkdtempSync(join(tmpdir(), 'tpc-gen-'));
+  try {
+    generate(folder);
+    execFileSync('diff', ['-r', '--exclude=package.json', '--exclude=node_modules', join(folder, 'gen'), 'gen'], { stdio: 'inherit' });
+    console.log('gen/ is fresh');
+  } catch {
+    console.error('gen/ is stale: run npm run gen and commit');
+    process.exitCode = 1;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+} else {
+  for (const name of ['tpc', 'uac', 'opc', 'google', 'grpc']) rmSync(join('gen', name), { recursive: true, force: true });
+  generate('.');
+  console.log('gen/ made from proto/');
+}
