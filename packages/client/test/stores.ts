@@ -6,6 +6,11 @@ import { createTestDatabase } from '../../../test/support/mariadb.ts';
 
 type Database = { pragma(text: string): void };
 
+function shortBusyWait(connection: Database, done: () => void): void {
+  connection.pragma('busy_timeout = 20');
+  done();
+}
+
 /** A fresh database for one test, on either dialect. */
 export type TestStore = {
   knex: Knex;
@@ -23,7 +28,7 @@ async function sqliteStore(): Promise<TestStore> {
       connection: { filename: join(dir, 'store.sqlite') },
       useNullAsDefault: true,
       // Two pools in one process stand for two processes: the driver's wait would block the one that it waits for, so it is short.
-      pool: { min: 1, max: 1, afterCreate: (connection: Database, done: () => void) => (connection.pragma('busy_timeout = 20'), done()) },
+      pool: { min: 1, max: 1, afterCreate: shortBusyWait },
       acquireConnectionTimeout: 2000,
     });
     pools.push(knex);

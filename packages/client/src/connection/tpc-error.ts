@@ -1,0 +1,106 @@
+import { status as grpcStatus, type ServiceError } from '@grpc/grpc-js';
+import { BadRequest, ErrorInfo, RetryInfo } from '@tpc/gen/google/rpc/error_details';
+import { Status } from '@tpc/gen/google/rpc/status';
+
+/** Name of a gRPC status, for example 'FAILED_PRECONDITION'. */
+export type StatusName = keyof typeof grpcStatus;
+
+export type TpcErrorFields = {
+  status: StatusName;
+  /** Reason code of TPC for programs, for example 'TPC100500010'; empty when the answer did not come from TPC. */
+  reason: string;
+  /** First field that was found bad, as a path in the request; empty when none was named. */
+  field: string;
+  /** Variables of the reason; `name` is the reason in words, for example 'NO_SUBSCRIBER'. */
+  metadata: Readonly<Record<string, string>>;
+  /** How long TPC asks to wait before another try, milliseconds; undefined when it does not say. */
+  retryAfterMs: number | undefined;
+};
+
+const UNAVAILABLE: readonly StatusName[] = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'INTERNAL', 'UNKNOWN', 'DATA_LOSS', 'UNIMPLEMENTED'];
+const RETRYABLE: readonly StatusName[] = ['RESOURCE_EXHAUSTED', 'ABORTED'];
+
+/** What TPC, or the way to it, answered instead of a result. The one error class of the connection. */
+export class TpcError extends Error implements TpcErrorFields {
+  readonly status: StatusName;
+  readonly reason: string;
+  readonly field: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, fields: TpcErrorFields, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'TpcError';
+    this.status = fields.status;
+    this.reason = fields.reason;
+    this.field = fields.field;
+    this.metadata = fields.metadata;
+    this.retryAfterMs = fields.retryAfterMs;
+  }
+
+  /** No answer from TPC about the request itself: it is away, too slow, or broken. What was asked for may have been done. */
+  get unavailable(): boolean {
+    return UNAVAILABLE.includes(this.status);
+  }
+
+  /** The same request may succeed later. */
+  get retryable(): boolean {
+    return this.unavailable || RETRYABLE.includes(this.status) || this.retryAfterMs !== undefined;
+  }
+
+  /** True when the reason code, or its name in the metadata, is `reason`. */
+  is(reason: string): boolean {
+    return this.reason === reason || this.metadata.name === reason;
+  }
+}
+
+/** Reads the status of one item of a batch. @returns undefined when it is OK or absent */
+export function errorOfItem(item: Status | undefined): TpcError | undefined {
+  return item === undefined || item.code === grpcStatus.OK ? undefined : fromStatus(item);
+}
+
+/** Reads an error of grpc-js, with the details in its trailers. Anything else becomes UNKNOWN with its cause. */
+export function toTpcError(error: unknown): TpcError {
+  if (error instanceof TpcError) return error;
+  const { code, details, metadata } = error as Partial<ServiceError>;
+  if (typeof code !== 'number') return new TpcError(String((error as Error)?.message ?? error), plain('UNKNOWN'), error);
+  const [bytes] = metadata?.get('grpc-status-details-bin') ?? [];
+  if (Buffer.isBuffer(bytes)) {
+    const decoded = decodeStatus(bytes);
+    if (decoded !== undefined) return fromStatus(decoded, error);
+  }
+  return new TpcError(details || statusName(code), plain(statusName(code)), error);
+}
+
+function fromStatus(status: Status, cause?: unknown): TpcError {
+  const fields = { ...plain(statusName(status.code)) };
+  for (const { typeUrl, value } of status.details) {
+    if (typeUrl.endsWith('/google.rpc.ErrorInfo')) {
+      const info = ErrorInfo.decode(value);
+      fields.reason = info.reason;
+      fields.metadata = info.metadata;
+    } else if (typeUrl.endsWith('/google.rpc.BadRequest')) fields.field = BadRequest.decode(value).fieldViolations[0]?.field ?? '';
+    else if (typeUrl.endsWith('/google.rpc.RetryInfo')) {
+      const delay = RetryInfo.decode(value).retryDelay;
+      if (delay !== undefined) fields.retryAfterMs = Number(delay.seconds) * 1000 + Math.ceil(delay.nanos / 1e6);
+    }
+  }
+  return new TpcError(status.message || fields.status, fields, cause);
+}
+
+/** Details that cannot be read must not hide the error that they belong to. */
+function decodeStatus(bytes: Buffer): Status | undefined {
+  try {
+    return Status.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function plain(status: StatusName): TpcErrorFields {
+  return { status, reason: '', field: '', metadata: {}, retryAfterMs: undefined };
+}
+
+function statusName(code: number): StatusName {
+  return (grpcStatus[code] as StatusName | undefined) ?? 'UNKNOWN';
+}

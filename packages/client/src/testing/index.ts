@@ -1,0 +1,3 @@
+export type { FakeMessage } from './fake-ledger.ts';
+export { FakeRefusal } from './fake-refusal.ts';
+export { type FakeCall, type FakeCallHook, type FakeItemHook, type FakeMethod, FakeTpc } from './fake-tpc.ts';
