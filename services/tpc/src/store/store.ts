@@ -1,0 +1,119 @@
+import type { Refusal } from '../domain/reasons.ts';
+import type {
+  Backlog,
+  Claim,
+  ConfirmItem,
+  ConfirmOutcome,
+  DeleteItem,
+  ListMessages,
+  Mark,
+  MarkResult,
+  MessageDetail,
+  MessagePage,
+  PublishItem,
+  PublishResult,
+  RedeliveryItem,
+  RedeliveryResult,
+  RegisterConsumer,
+  RegisterConsumerResult,
+  RegisterProducer,
+  RegisterProducerResult,
+  ResendMessage,
+  ResendResult,
+  SaveAndSendItem,
+  SaveAndSendOutcome,
+  SaveItem,
+  StateResult,
+  UncertainMessage,
+  VerdictItem,
+} from './store-types.ts';
+
+/**
+ * TPC's tables through functions named by what they mean. Each function is one transaction (or one statement), may be called again with the same
+ * arguments at any time, and is right when several replicas call it at once. Batches answer one result for each item, in order; an item may occur
+ * twice. Deadlocks, lock time-outs and lost connections are tried again inside with a bound; after that the database's error is thrown, and
+ * nothing or all of the call may have been done.
+ *
+ * Keep batches at or below 512 items and 2 MiB.
+ */
+export interface Store {
+  // Producer's calls
+
+  /** Prepares messages: WAITING_CONFIRM. Refusals: NO_SUBSCRIBER, KEY_CONFLICT, KEY_ROLLED_BACK. */
+  saveMessages(items: readonly SaveItem[]): Promise<StateResult[]>;
+  /**
+   * Makes prepared messages SENDING (or DEAD for want of a subscriber), durably, and claims them for the caller to publish.
+   * Refusals: MESSAGE_NOT_FOUND, KEY_ROLLED_BACK (the message then also needs attention), CONTENT_NEEDED.
+   */
+  confirmMessages(items: readonly ConfirmItem[], claim: Claim): Promise<ConfirmOutcome>;
+  /** Stores and confirms in one transaction, right in every state of the key. With `committed` never refused. */
+  saveAndSendMessages(items: readonly SaveAndSendItem[], claim: Claim): Promise<SaveAndSendOutcome>;
+  /** Cancels prepared messages (ABORTED). Refusals: DELETE_FAILED (unknown), ALREADY_SENDING. A cancelled one is answered as it is. */
+  deleteMessages(items: readonly DeleteItem[]): Promise<StateResult[]>;
+  /**
+   * Takes the producers' verdicts. COMMITTED is a confirm, and what it makes SENDING is claimed for the caller; ROLLED_BACK cancels for good;
+   * IN_PROGRESS and NONE change nothing but the timeline. Refusals: MESSAGE_NOT_FOUND, STORE_MISMATCH, CONTENT_NEEDED, and KEY_ROLLED_BACK for
+   * COMMITTED after ROLLED_BACK.
+   */
+  applyVerdicts(items: readonly VerdictItem[], claim: Claim): Promise<ConfirmOutcome>;
+  /**
+   * Claims prepared messages of one producer group and store whose outcome is due to be asked. The claim lasts until the next check (growing
+   * wait); each claim counts as a check.
+   */
+  claimUncertain(owner: { producerGroup: string; storeId: string }, limit: number): Promise<UncertainMessage[]>;
+  /** Milliseconds until the next check of this owner is due: 0 when one is due now, undefined when it has no prepared message. For long polls. */
+  nextUncertainInMs(owner: { producerGroup: string; storeId: string }): Promise<number | undefined>;
+
+  // Publishing
+
+  /** Claims messages due to be published (never published, failed, or left by a replica that died), taking turns over the producer groups. */
+  claimDueToPublish(limit: number, claim: Claim): Promise<PublishItem[]>;
+  /**
+   * Records what became of claimed publishes; a write-behind. Accepted only in state SENDING and under this claim's token, so a late result of a lost
+   * claim changes nothing. `refused` makes the message DEAD (BROKER_REFUSED).
+   * @returns how many results were accepted
+   */
+  recordPublishResults(token: number, results: readonly PublishResult[]): Promise<number>;
+  /**
+   * Claims copies that a group has not reported and that are worth publishing again (or that an operator resends), taking turns over the consumer
+   * groups. What cannot be helped by it is moved on. Publish each with `onlyGroup` set.
+   * @returns the copies, and how many due rows were looked at: 0 means nothing more is due now
+   */
+  claimDueRedeliveries(limit: number, claim: Claim): Promise<{ items: RedeliveryItem[]; examined: number }>;
+  /** Like recordPublishResults, for redeliveries. */
+  recordRedeliveryResults(token: number, results: readonly RedeliveryResult[]): Promise<number>;
+  /**
+   * Makes messages SENDING that were DEAD for want of a subscriber and now have one; they become due to be published. Paced by its limit: call it
+   * every few seconds, and again at once while it answers `limit`.
+   * @returns how many were resumed
+   */
+  resumeUnsubscribed(limit: number): Promise<number>;
+
+  // Consumer's reports
+
+  /** Takes receive, consumed and failure reports of all groups in one transaction. Never refused. */
+  markDeliveries(marks: readonly Mark[]): Promise<MarkResult[]>;
+
+  // Registration
+
+  /** Notes a producer instance; repeat as heartbeat. */
+  registerProducer(registration: RegisterProducer): Promise<RegisterProducerResult>;
+  /** Notes a consumer instance and widens its group's subscriptions; repeat as heartbeat. Refusal: INBOX_STORE_CONFLICT. */
+  registerConsumer(registration: RegisterConsumer): Promise<RegisterConsumerResult | Refusal>;
+  /** A fetch of uncertain messages is a sign of life of the producer instance. */
+  touchProducerInstance(instance: { producerGroup: string; storeId: string; instanceId: string }): Promise<void>;
+
+  // Operators
+
+  /** Messages by filter, newest first, by keyset. */
+  listMessages(request: ListMessages): Promise<MessagePage>;
+  /** One message with each group's copy and its timeline; undefined when unknown. The body only when asked for. */
+  getMessage(messageKey: string, options: { includeBody: boolean }): Promise<MessageDetail | undefined>;
+  /**
+   * Publishes a message again (see ResendMessage in the proto). The copies become due at once; claimDueRedeliveries hands them out.
+   * Refusals: RESEND_NOT_FOUND, NOT_RESENDABLE, GROUP_NOT_SUBSCRIBED, NO_SUBSCRIBER, REQUEST_ID_REUSED.
+   */
+  resendMessage(request: ResendMessage): Promise<ResendResult>;
+  /** Counts and ages of what waits; a scan of the open messages' index, for metrics. */
+  readBacklog(): Promise<Backlog>;
+}
