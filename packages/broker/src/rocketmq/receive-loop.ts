@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BrokerSubscriberOptions } from '../port.ts';
+import type { AckGatherer } from './ack-gatherer.ts';
+import type { BrokerLogger } from './connection.ts';
+import type { LinkState } from './link-state.ts';
+import type { Target } from './linked-client.ts';
+import type { Delivery, ReceiveOptions, ReceivingClient } from './receiving-client.ts';
+import { growingWait } from './waits.ts';
+
+/** What the loops of one client object share. */
+export type ReceiveSession = {
+  client: ReceivingClient;
+  acks: AckGatherer;
+  link: LinkState;
+  log: BrokerLogger;
+  receive: ReceiveOptions;
+  onBatch: BrokerSubscriberOptions['onBatch'];
+  beforeReceive: BrokerSubscriberOptions['beforeReceive'];
+  /** Aborted when the loops shall end. */
+  ending: AbortSignal;
+};
+
+/**
+ * One receive loop for one topic at one broker: wait for room, poll, hand the batch over, acknowledge, again. What goes wrong in a turn
+ * makes the next one wait longer, so that a handler whose database is away does not use up the messages' deliveries.
+ */
+export class ReceiveLoop {
+  /** True when the last poll came back without a message. */
+  empty = false;
+  readonly ended: Promise<void>;
+  readonly #session: ReceiveSession;
+  readonly #topic: string;
+  readonly #brokerName: string;
+  readonly #onReached: () => void;
+
+  constructor(session: ReceiveSession, topic: string, brokerName: string, onReached: () => void) {
+    this.#session = session;
+    this.#topic = topic;
+    this.#brokerName = brokerName;
+    this.#onReached = onReached;
+    this.ended = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { ending, log } = this.#session;
+    for (let failures = 0; !ending.aborted; ) {
+      try {
+        if (!(await this.#turn())) return;
+        failures = 0;
+      } catch (error) {
+        if (ending.aborted) return;
+        this.empty = false;
+        failures += 1;
+        log.debug({ topic: this.#topic, error: String(error) }, 'receive turn failed');
+        await sleep(growingWait(failures), undefined, { signal: ending }).catch(() => undefined);
+      }
+    }
+  }
+
+  /** @returns false when the broker no longer serves the topic */
+  async #turn(): Promise<boolean> {
+    const { client, beforeReceive, ending, receive, link } = this.#session;
+    if (beforeReceive) await orAborted(beforeReceive(), ending);
+    if (ending.aborted) return true;
+    const target = (await client.targets(this.#topic, 'read')).find(({ brokerName }) => brokerName === this.#brokerName);
+    if (!target) return false;
+    const deliveries = await client.receive(target, this.#topic, receive, this.#onReached);
+    link.up();
+    this.#onReached();
+    this.empty = deliveries.length === 0;
+    if (!this.empty) await this.#handle(target, deliveries);
+    return true;
+  }
+
+  async #handle(target: Target, deliveries: readonly Delivery[]): Promise<void> {
+    const { onBatch, acks, log } = this.#session;
+    try {
+      await onBatch(deliveries.map(({ message }) => message));
+    } catch (error) {
+      log.warn({ topic: this.#topic, count: deliveries.length, error: String(error) }, 'a received batch was rejected, it comes again');
+      throw error;
+    }
+    acks.add(target, this.#topic, deliveries);
+  }
+}
+
+async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const aborted = Promise.withResolvers<void>();
+  const onAbort = () => aborted.resolve();
+  signal.addEventListener('abort', onAbort, { once: true });
+  await Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', onAbort));
+}

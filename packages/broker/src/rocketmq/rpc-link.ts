@@ -1,0 +1,214 @@
+import { type CallOptions, ChannelCredentials, type ClientUnaryCall, status as GrpcStatus, type Metadata, type ServiceError } from '@grpc/grpc-js';
+import type { Endpoints } from 'rocketmq-client-nodejs';
+import type { MessagingServiceClient } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
+import serviceGrpc from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
+import type {
+  AckMessageRequest,
+  AckMessageResponse,
+  HeartbeatRequest,
+  HeartbeatResponse,
+  NotifyClientTerminationRequest,
+  NotifyClientTerminationResponse,
+  QueryRouteRequest,
+  QueryRouteResponse,
+  ReceiveMessageRequest,
+  ReceiveMessageResponse,
+  SendMessageRequest,
+  SendMessageResponse,
+} from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
+
+/** Reconnects within seconds also after a long outage; gRPC's own default grows to two minutes. */
+const CHANNEL_OPTIONS = {
+  'grpc.initial_reconnect_backoff_ms': 200,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+  'grpc.max_receive_message_length': -1,
+  'grpc.max_send_message_length': -1,
+};
+
+/** After so many deadlines in a row a connection is taken for dead and replaced. */
+const DEADLINES_UNTIL_REPLACED = 2;
+
+/** Told how each call went. */
+export type LinkObserver = { up(): void; down(error: string): void };
+
+/** True for failures that say nothing about the request: the broker was not reached, or did not answer in time. */
+export function isLinkFailure(error: unknown): boolean {
+  const code = (error as Partial<ServiceError>).code;
+  return code === GrpcStatus.UNAVAILABLE || code === GrpcStatus.DEADLINE_EXCEEDED || code === GrpcStatus.CANCELLED;
+}
+
+type Unary<Q, S> = (
+  request: Q,
+  metadata: Metadata,
+  options: Partial<CallOptions>,
+  callback: (error: ServiceError | null, response: S) => void,
+) => ClientUnaryCall;
+
+/**
+ * The connections of one client object, one per address; stands in for the client's own `RpcClientManager`. That one opens a channel for
+ * every refresh of a route, waits up to two minutes before it reconnects, cannot cancel a long poll, and opens channels again after its
+ * end. Methods that the base client calls keep its names and arguments.
+ */
+export class RpcLink {
+  readonly #stubs = new Map<string, MessagingServiceClient>();
+  readonly #deadlines = new Map<string, number>();
+  readonly #underWay = new Set<{ target: string; cancel(): void }>();
+  readonly #credentials: ChannelCredentials;
+  readonly #metadata: () => Metadata;
+  readonly #observer: LinkObserver;
+  #closed = false;
+
+  constructor(options: { tls: boolean; metadata: () => Metadata; observer: LinkObserver }) {
+    this.#credentials = options.tls ? ChannelCredentials.createSsl() : ChannelCredentials.createInsecure();
+    this.#metadata = options.metadata;
+    this.#observer = options.observer;
+  }
+
+  queryRoute(endpoints: Endpoints, request: QueryRouteRequest, timeoutMs: number): Promise<QueryRouteResponse> {
+    return this.#unary(endpoints, (stub) => stub.queryRoute.bind(stub), request, timeoutMs);
+  }
+
+  heartbeat(endpoints: Endpoints, request: HeartbeatRequest, timeoutMs: number): Promise<HeartbeatResponse> {
+    return this.#unary(endpoints, (stub) => stub.heartbeat.bind(stub), request, timeoutMs);
+  }
+
+  sendMessage(endpoints: Endpoints, request: SendMessageRequest, timeoutMs: number): Promise<SendMessageResponse> {
+    return this.#unary(endpoints, (stub) => stub.sendMessage.bind(stub), request, timeoutMs);
+  }
+
+  ackMessage(endpoints: Endpoints, request: AckMessageRequest, timeoutMs: number): Promise<AckMessageResponse> {
+    return this.#unary(endpoints, (stub) => stub.ackMessage.bind(stub), request, timeoutMs);
+  }
+
+  notifyClientTermination(
+    endpoints: Endpoints,
+    request: NotifyClientTerminationRequest,
+    timeoutMs: number,
+  ): Promise<NotifyClientTerminationResponse> {
+    return this.#unary(endpoints, (stub) => stub.notifyClientTermination.bind(stub), request, timeoutMs);
+  }
+
+  /** The stream over which client and broker exchange settings; it also shows first when the broker goes or returns. */
+  telemetry(endpoints: Endpoints, metadata: Metadata): ReturnType<MessagingServiceClient['telemetry']> {
+    const target = endpoints.getGrpcTarget();
+    const stream = this.#stub(target).telemetry(metadata);
+    const call = { target, cancel: () => stream.cancel() };
+    this.#underWay.add(call);
+    const settled = () => this.#underWay.delete(call);
+    stream.on('data', () => this.#observer.up());
+    stream.on('error', (error: ServiceError) => {
+      settled();
+      this.#failed(target, error);
+    });
+    stream.on('end', settled);
+    // The client takes all listeners off a stream that it lets go; a late error without a listener would end the process.
+    const removeAll = stream.removeAllListeners.bind(stream);
+    stream.removeAllListeners = (event?: string | symbol) => {
+      removeAll(event);
+      stream.on('error', settled);
+      stream.on('end', settled);
+      stream.resume();
+      return stream;
+    };
+    return stream;
+  }
+
+  /**
+   * One long poll.
+   * @param onReached called when the broker has begun to answer, so that it knows the group
+   * @returns all parts of the answer
+   * @throws ServiceError
+   */
+  receiveMessage(endpoints: Endpoints, request: ReceiveMessageRequest, timeoutMs: number, onReached?: () => void): Promise<ReceiveMessageResponse[]> {
+    const target = endpoints.getGrpcTarget();
+    return new Promise((resolve, reject) => {
+      const parts: ReceiveMessageResponse[] = [];
+      const stream = this.#stub(target).receiveMessage(request, this.#metadata(), { deadline: Date.now() + timeoutMs });
+      const call = { target, cancel: () => stream.cancel() };
+      this.#underWay.add(call);
+      const settled = () => this.#underWay.delete(call);
+      stream.on('metadata', () => {
+        this.#answered(target);
+        onReached?.();
+      });
+      stream.on('data', (part: ReceiveMessageResponse) => parts.push(part));
+      stream.on('error', (error: ServiceError) => {
+        settled();
+        this.#failed(target, error);
+        reject(error);
+      });
+      stream.on('end', () => {
+        settled();
+        resolve(parts);
+      });
+    });
+  }
+
+  /** Ends all calls under way with CANCELLED. */
+  cancelAll(): void {
+    for (const call of [...this.#underWay]) call.cancel();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.cancelAll();
+    for (const stub of this.#stubs.values()) stub.close();
+    this.#stubs.clear();
+  }
+
+  #unary<Q, S>(endpoints: Endpoints, pick: (stub: MessagingServiceClient) => Unary<Q, S>, request: Q, timeoutMs: number): Promise<S> {
+    const target = endpoints.getGrpcTarget();
+    return new Promise((resolve, reject) => {
+      const send = pick(this.#stub(target));
+      const call: { target: string; cancel(): void } = { target, cancel: () => clientCall.cancel() };
+      this.#underWay.add(call);
+      const clientCall = send(request, this.#metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
+        this.#underWay.delete(call);
+        if (error) {
+          this.#failed(target, error);
+          reject(error);
+        } else {
+          this.#answered(target);
+          resolve(response);
+        }
+      });
+    });
+  }
+
+  #stub(target: string): MessagingServiceClient {
+    if (this.#closed) throw Object.assign(new Error('the link to the broker is closed'), { code: GrpcStatus.CANCELLED });
+    let stub = this.#stubs.get(target);
+    if (!stub) {
+      stub = new serviceGrpc.MessagingServiceClient(target, this.#credentials, CHANNEL_OPTIONS);
+      this.#stubs.set(target, stub);
+    }
+    return stub;
+  }
+
+  #answered(target: string): void {
+    this.#deadlines.delete(target);
+    if (!this.#closed) this.#observer.up();
+  }
+
+  #failed(target: string, error: ServiceError): void {
+    if (this.#closed || error.code === GrpcStatus.CANCELLED) return;
+    if (!isLinkFailure(error)) {
+      this.#answered(target);
+      return;
+    }
+    this.#observer.down(`${target}: ${error.details || error.message}`);
+    if (error.code === GrpcStatus.DEADLINE_EXCEEDED) this.#countDeadline(target);
+  }
+
+  /** A connection whose peer vanished without a word stays "connected" for minutes; only deadlines tell. */
+  #countDeadline(target: string): void {
+    const count = (this.#deadlines.get(target) ?? 0) + 1;
+    this.#deadlines.set(target, count);
+    if (count < DEADLINES_UNTIL_REPLACED) return;
+    this.#deadlines.delete(target);
+    const stub = this.#stubs.get(target);
+    this.#stubs.delete(target);
+    for (const call of [...this.#underWay]) if (call.target === target) call.cancel();
+    stub?.close();
+  }
+}

@@ -1,0 +1,193 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BrokerSubscriber, BrokerSubscriberOptions, BrokerSubscriberState } from '../port.ts';
+import { AckGatherer } from './ack-gatherer.ts';
+import { DEFAULT_REQUEST_TIMEOUT_MS, type RocketMqConnection, SILENT_LOGGER } from './connection.ts';
+import { LinkState } from './link-state.ts';
+import { ReceiveLoop, type ReceiveSession } from './receive-loop.ts';
+import { type ReceiveOptions, ReceivingClient } from './receiving-client.ts';
+import { isLinkFailure } from './rpc-link.ts';
+import { atMost, growingWait } from './waits.ts';
+
+export const DEFAULT_LOOPS = 2;
+export const DEFAULT_RECEIVE_BATCH = 32;
+export const DEFAULT_INVISIBLE_MS = 30_000;
+export const DEFAULT_POLL_MS = 5_000;
+
+export type RocketMqSubscriberOptions = BrokerSubscriberOptions & {
+  /** Receive loops per topic and broker; default 2. */
+  loops?: number | undefined;
+  /** Messages of one receive; default and maximum 32. */
+  batchSize?: number | undefined;
+  /** How long a received message stays with this subscriber before it comes again, milliseconds; default 30,000, RocketMQ takes 10,000 or more. */
+  invisibleMs?: number | undefined;
+  /** Length of a long poll, milliseconds; default 5,000. RocketMQ takes 5,000 to 20,000. */
+  pollMs?: number | undefined;
+};
+
+/** How often routes are looked at for new brokers and topics, milliseconds. */
+const RECONCILE_MS = 5_000;
+/** A client object that was without the broker for so long is replaced by a new one, milliseconds. */
+const REBUILD_AFTER_MS = 30_000;
+const CLOSE_MS = 1_500;
+
+/** Receives from RocketMQ 5, or anything that speaks its gRPC protocol. */
+export function createRocketMqSubscriber(connection: RocketMqConnection, options: RocketMqSubscriberOptions): BrokerSubscriber {
+  return new RocketMqSubscriber(connection, options);
+}
+
+class RocketMqSubscriber implements BrokerSubscriber {
+  readonly #connection: RocketMqConnection;
+  readonly #options: RocketMqSubscriberOptions;
+  readonly #receive: ReceiveOptions;
+  readonly #link: LinkState;
+  readonly #stopping = new AbortController();
+  readonly #ready = Promise.withResolvers<void>();
+  /** Loops by topic, broker and number. */
+  readonly #loops = new Map<string, ReceiveLoop>();
+  /** Topics that a poll has reached, and topics of which the broker said that they do not exist. */
+  readonly #reached = new Set<string>();
+  readonly #missing = new Set<string>();
+  #running: Promise<void> | undefined;
+  #session: ReceiveSession | undefined;
+
+  constructor(connection: RocketMqConnection, options: RocketMqSubscriberOptions) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#receive = {
+      batchSize: options.batchSize ?? DEFAULT_RECEIVE_BATCH,
+      invisibleMs: options.invisibleMs ?? DEFAULT_INVISIBLE_MS,
+      pollMs: options.pollMs ?? DEFAULT_POLL_MS,
+    };
+    const log = connection.logger ?? SILENT_LOGGER;
+    const fields = { endpoints: connection.endpoints, consumer_group: options.group };
+    this.#link = new LinkState((state) => {
+      if (state.connected) log.info(fields, 'subscriber connected to the broker');
+      else log.warn({ ...fields, error: state.error }, 'subscriber lost the broker');
+    });
+    this.#ready.promise.catch(() => undefined); // Whoever calls ready() handles it.
+  }
+
+  start(): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#running ??= this.#run();
+  }
+
+  ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  state(): BrokerSubscriberState {
+    const loops = [...this.#loops.values()];
+    const idle = this.#link.connected && loops.length > 0 && loops.every((loop) => loop.empty);
+    return { ...this.#link.snapshot(), idle };
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    this.#stopping.abort();
+    this.#ready.reject(new Error('the subscriber was stopped before it was ready'));
+    this.#session?.client.link.cancelAll();
+    const session = this.#session;
+    const orderly = (async () => {
+      await Promise.all([...this.#loops.values()].map((loop) => loop.ended));
+      await session?.acks.drain();
+    })();
+    await atMost(deadlineMs, orderly);
+    session?.acks.close();
+    await atMost(CLOSE_MS, Promise.all([this.#running, session?.client.leave()]));
+    this.#link.down('stopped');
+  }
+
+  async #run(): Promise<void> {
+    const stopping = this.#stopping.signal;
+    for (let failures = 0; !stopping.aborted; ) {
+      const client = new ReceivingClient(this.#connection, this.#link, {
+        group: this.#options.group,
+        subscriptions: this.#options.subscriptions,
+        pollMs: this.#receive.pollMs,
+      });
+      try {
+        await this.#open(client);
+        failures = 0;
+        await this.#receiveUntilLost(client);
+      } catch (error) {
+        failures += 1;
+        if (!stopping.aborted) this.#link.down(error instanceof Error ? error.message : String(error));
+      }
+      await client.leave();
+      await sleep(growingWait(failures), undefined, { signal: stopping }).catch(() => undefined);
+    }
+  }
+
+  /** @throws when the broker is away, knows none of the topics, or refuses the client */
+  async #open(client: ReceivingClient): Promise<void> {
+    await client.startup();
+    const routes = await Promise.allSettled(this.#options.subscriptions.map(({ topic }) => client.targets(topic, 'read')));
+    const failure = routes.find((route) => route.status === 'rejected');
+    if (failure && routes.every((route) => route.status === 'rejected')) throw failure.reason;
+    const timeout = this.#connection.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
+    const late = new AbortController();
+    const signal = AbortSignal.any([late.signal, this.#stopping.signal]);
+    const overdue = sleep(timeout, undefined, { signal }).then(() => Promise.reject(new Error('the broker sent no settings in time')));
+    await Promise.race([client.settingsArrived(), overdue]).finally(() => late.abort());
+  }
+
+  async #receiveUntilLost(client: ReceivingClient): Promise<void> {
+    const log = this.#connection.logger ?? SILENT_LOGGER;
+    const lost = new AbortController();
+    const session: ReceiveSession = {
+      client,
+      acks: new AckGatherer(client, this.#receive.invisibleMs, log),
+      link: this.#link,
+      log,
+      receive: this.#receive,
+      onBatch: this.#options.onBatch,
+      beforeReceive: this.#options.beforeReceive,
+      ending: AbortSignal.any([lost.signal, this.#stopping.signal]),
+    };
+    this.#session = session;
+    while (!session.ending.aborted && this.#link.downForMs() < REBUILD_AFTER_MS) {
+      await this.#reconcile(session);
+      await sleep(RECONCILE_MS, undefined, { signal: session.ending }).catch(() => undefined);
+    }
+    lost.abort();
+    client.link.cancelAll();
+    await Promise.all([...this.#loops.values()].map((loop) => loop.ended));
+    await session.acks.drain();
+  }
+
+  /** Sees to it that every topic has its loops at every broker that serves it. */
+  async #reconcile(session: ReceiveSession): Promise<void> {
+    for (const { topic } of this.#options.subscriptions) {
+      try {
+        const targets = await session.client.targets(topic, 'read');
+        this.#missing.delete(topic);
+        for (const { brokerName } of targets) this.#ensureLoops(session, topic, brokerName);
+      } catch (error) {
+        if (isLinkFailure(error)) return;
+        this.#missing.add(topic);
+        session.log.warn({ topic, error: String(error) }, 'the broker does not serve a subscribed topic');
+        this.#noticeReady();
+      }
+    }
+  }
+
+  #ensureLoops(session: ReceiveSession, topic: string, brokerName: string): void {
+    for (let number = 0; number < (this.#options.loops ?? DEFAULT_LOOPS); number++) {
+      const key = `${topic}|${brokerName}|${number}`;
+      if (this.#loops.has(key) || session.ending.aborted) continue;
+      const loop = new ReceiveLoop(session, topic, brokerName, () => {
+        this.#reached.add(topic);
+        this.#noticeReady();
+      });
+      this.#loops.set(key, loop);
+      void loop.ended.then(() => this.#loops.delete(key));
+    }
+  }
+
+  /** A topic that does not exist cannot have messages to miss; it must not keep the group from the others. */
+  #noticeReady(): void {
+    if (this.#reached.size === 0) return;
+    if (this.#options.subscriptions.every(({ topic }) => this.#reached.has(topic) || this.#missing.has(topic))) this.#ready.resolve();
+  }
+}
