@@ -1,0 +1,121 @@
+/**
+ * The SMTP side of the catcher: takes every mail for every recipient, with any login or none. A mail is answered 250 only when `receive` has
+ * resolved, that is after its COMMIT; what is not stored is answered 4xx, so that the sender keeps it and tries again.
+ */
+import type { AddressInfo } from 'node:net';
+import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server';
+import { listenError } from './listen-error.ts';
+import type { MailLog } from './log.ts';
+import type { Envelope } from './parse.ts';
+
+/** The largest mail that is taken, in bytes of its source (25 MiB); larger ones are answered 552. */
+export const MAX_MAIL_BYTES = 25 * 1024 * 1024;
+/** How long stopping waits for mails that are being received; milliseconds. */
+const STOP_GRACE_MS = 2000;
+
+export type SmtpOptions = {
+  host: string;
+  port: number;
+  maxBytes?: number;
+  /** Stores the mail durably; a rejection is answered 451. */
+  receive: (raw: Buffer, envelope: Envelope) => Promise<void>;
+  log: MailLog;
+};
+
+export type SmtpListener = { port: number; stop(): Promise<void> };
+
+/** An error that smtp-server answers with this code. */
+function smtpError(responseCode: number, message: string): Error {
+  return Object.assign(new Error(message), { responseCode });
+}
+
+/** Starts listening. @throws Error with one line that names the port, when it cannot be bound. */
+export async function startSmtp({ host, port, maxBytes = MAX_MAIL_BYTES, receive, log }: SmtpOptions): Promise<SmtpListener> {
+  const busy = new Set<string>();
+  let stopping = false;
+  const server = new SMTPServer({
+    banner: 'mail catcher',
+    size: maxBytes,
+    authOptional: true,
+    allowInsecureAuth: true,
+    authMethods: ['PLAIN', 'LOGIN'],
+    // A self-signed certificate would only make clients refuse; mail stays on loopback.
+    disabledCommands: ['STARTTLS'],
+    disableReverseLookup: true,
+    closeTimeout: STOP_GRACE_MS,
+    logger: false,
+    onAuth: (auth, _session, done) => done(null, { user: auth.username ?? '' }),
+    onData(stream, session, done) {
+      busy.add(session.id);
+      takeMail({ stream, session, maxBytes, receive, log }).then(
+        (id) => done(null, id),
+        (error: Error) => done(error),
+      ).finally(() => {
+        busy.delete(session.id);
+        if (stopping) setImmediate(hangUpIdle);
+      });
+    },
+  });
+  const hangUpIdle = () => {
+    for (const connection of server.connections) {
+      if (busy.has(connection.id)) continue;
+      connection.send(421, 'mail catcher is stopping');
+      connection.close();
+    }
+  };
+  await listen(server, host, port);
+  server.on('error', (error) => log.info({ err: error }, 'an SMTP connection failed'));
+  return {
+    port: (server.server.address() as AddressInfo).port,
+    stop: () =>
+      new Promise((resolve) => {
+        stopping = true;
+        server.close(resolve);
+        hangUpIdle();
+      }),
+  };
+}
+
+function listen(server: SMTPServer, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const refuse = (error: Error) => reject(listenError('SMTP', host, port, error));
+    server.once('error', refuse);
+    server.listen(port, host, () => {
+      server.off('error', refuse);
+      resolve();
+    });
+  });
+}
+
+type Transfer = Pick<SmtpOptions, 'receive' | 'log'> & { stream: SMTPServerDataStream; session: SMTPServerSession; maxBytes: number };
+
+/** Reads one mail to its end and stores it. A connection that breaks off in between leaves nothing behind. */
+async function takeMail({ stream, session, maxBytes, receive, log }: Transfer): Promise<string> {
+  const raw = await readMail(stream);
+  if (stream.sizeExceeded) {
+    log.info({ size: stream.byteLength, max_size: maxBytes }, 'a mail was refused: too large');
+    throw smtpError(552, `the mail is larger than ${maxBytes} bytes`);
+  }
+  const { mailFrom, rcptTo } = session.envelope;
+  try {
+    await receive(raw, {
+      mailFrom: mailFrom ? mailFrom.address : '',
+      rcptTo: rcptTo.map(({ address }) => address),
+      ...(session.user ? { username: String(session.user) } : {}),
+    });
+  } catch (error) {
+    log.error({ err: error }, 'a mail could not be stored');
+    throw smtpError(451, 'the mail could not be stored, try again later');
+  }
+  return 'stored';
+}
+
+/** Collects the mail; past the limit only its length is counted, so that an endless mail costs no memory. */
+async function readMail(stream: SMTPServerDataStream): Promise<Buffer> {
+  let chunks: Buffer[] = [];
+  for await (const chunk of stream) {
+    if (stream.sizeExceeded) chunks = [];
+    else chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}
