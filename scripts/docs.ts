@@ -1,0 +1,111 @@
+/**
+ * npm run docs: makes docs/errors.md and docs/configuration.md from the code. `--check` fails when the committed ones differ.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type ConfigSchema, describeConfig } from '@tpc/platform';
+import { configSchema as tpcConfig } from '../services/tpc/src/config.ts';
+import { REASONS as tpcReasons } from '../services/tpc/src/domain/reasons.ts';
+
+type ReasonRow = { code: string; status: string; message: string; action: string };
+
+/** Add a service here to have its settings in docs/configuration.md. */
+const CONFIGURATIONS: readonly { title: string; command: string; schema: ConfigSchema }[] = [
+  { title: 'TPC', command: 'npm run start:tpc', schema: tpcConfig },
+];
+
+/** Add a service here to have its errors in docs/errors.md. */
+const ERRORS: readonly { title: string; domain: string; reasons: Readonly<Record<string, ReasonRow>> }[] = [
+  { title: 'TPC', domain: 'tpc', reasons: tpcReasons },
+];
+
+/** Answers that every gRPC server of the product can give (packages/platform). */
+const COMMON_REASONS: Readonly<Record<string, ReasonRow>> = {
+  MALFORMED_REQUEST: {
+    code: 'MALFORMED_REQUEST',
+    status: 'INVALID_ARGUMENT',
+    message: 'The request is not a valid message of its type.',
+    action: 'Generate the client from the .proto files again.',
+  },
+  REQUEST_TOO_LARGE: {
+    code: 'REQUEST_TOO_LARGE',
+    status: 'RESOURCE_EXHAUSTED',
+    message: 'The request is longer than 4 MiB.',
+    action: 'Send smaller batches.',
+  },
+  INTERNAL: {
+    code: 'INTERNAL',
+    status: 'INTERNAL',
+    message: 'An unexpected error; the server has logged it.',
+    action: "Look into the server's log; tell us.",
+  },
+};
+
+const MADE = '<!-- Made by npm run docs. Do not edit. -->\n';
+
+function errorsPage(): string {
+  const sections = [{ title: 'Every service', domain: 'that of the service', reasons: COMMON_REASONS }, ...ERRORS];
+  return [
+    MADE,
+    '# Errors\n',
+    'Every error carries a gRPC status and, in its details, `google.rpc.ErrorInfo` with `reason` (the code: never changes), `domain` and `metadata`;',
+    '`metadata.name` is the name where it differs from the code, and the variables of the message stand beside it. Bad fields come as',
+    '`google.rpc.BadRequest`; where trying again can help, `google.rpc.RetryInfo` says after how long. Messages are for people and may change.\n',
+    ...sections.flatMap(({ title, domain, reasons }) => [
+      `## ${title}\n`,
+      `Domain: ${title === 'Every service' ? domain : `\`${domain}\``}\n`,
+      table(
+        ['Code', 'Name', 'Status', 'Message', 'What to do'],
+        Object.entries(reasons).map(([name, reason]) => [`\`${reason.code}\``, name, reason.status, reason.message, reason.action]),
+      ),
+    ]),
+  ].join('\n');
+}
+
+function configurationPage(): string {
+  return [
+    MADE,
+    '# Configuration\n',
+    'Settings are environment variables, read once at start. An empty value counts as absent. A bad value stops the start with a line that names it.\n',
+    ...CONFIGURATIONS.flatMap(({ title, command, schema }) => [
+      `## ${title}\n`,
+      `Alone: \`${command}\`.\n`,
+      table(
+        ['Variable', 'Default', 'Meaning'],
+        describeConfig(schema).map(({ key, defaultValue, description }) => [
+          `\`${key}\``,
+          defaultValue === '' ? '(empty)' : `\`${defaultValue}\``,
+          description,
+        ]),
+      ),
+    ]),
+  ].join('\n');
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return `${[line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')}\n`;
+}
+
+function currentText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    // Not made yet: as good as empty.
+    return '';
+  }
+}
+
+const pages: [file: string, text: string][] = [
+  ['docs/errors.md', errorsPage()],
+  ['docs/configuration.md', configurationPage()],
+];
+if (process.argv.includes('--check')) {
+  const stale = pages.filter(([file, text]) => currentText(file) !== text).map(([file]) => file);
+  if (stale.length > 0) console.error(`stale: ${stale.join(', ')}: run npm run docs and commit`);
+  else console.log('docs/errors.md and docs/configuration.md are fresh');
+  process.exitCode = stale.length > 0 ? 1 : 0;
+} else {
+  mkdirSync('docs', { recursive: true });
+  for (const [file, text] of pages) writeFileSync(file, text);
+  console.log(`made ${pages.map(([file]) => file).join(', ')}`);
+}

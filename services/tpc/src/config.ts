@@ -1,0 +1,95 @@
+import { bindSetting, integerSetting, LOG_LEVELS, portSetting } from '@tpc/platform';
+import { z } from 'zod';
+
+/** Largest body of a message, bytes. */
+export const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
+/** How long a replica may take to publish what it claimed before another does it, milliseconds. */
+export const DEFAULT_PUBLISH_LEASE_MS = 30_000;
+/** First and longest wait after a publish that failed for a while, milliseconds. */
+export const DEFAULT_PUBLISH_RETRY_FIRST_MS = 1_000;
+export const DEFAULT_PUBLISH_RETRY_MAX_MS = 60_000;
+/** First and longest wait before a producer is asked for the outcome of a prepared message, milliseconds. */
+export const DEFAULT_CHECK_FIRST_MS = 10_000;
+export const DEFAULT_CHECK_MAX_MS = 300_000;
+/** First and longest wait before a message is published again for a group that has not received it, milliseconds. */
+export const DEFAULT_REDELIVER_FIRST_MS = 60_000;
+export const DEFAULT_REDELIVER_MAX_MS = 3_600_000;
+/** A group that received something published this much later on the topic has lost what it did not receive, milliseconds. */
+export const DEFAULT_REDELIVER_PASSED_MS = 60_000;
+/** How often instances of producers and consumers report, milliseconds; silent for three times as long they are gone. */
+export const DEFAULT_HEARTBEAT_INTERVAL_MS = 10_000;
+/** How often each duty looks for due work when nothing wakes it, milliseconds. */
+export const DEFAULT_PUBLISH_POLL_MS = 500;
+export const DEFAULT_CHECK_POLL_MS = 1_000;
+export const DEFAULT_REDELIVER_POLL_MS = 2_000;
+export const DEFAULT_RESUME_POLL_MS = 2_000;
+export const DEFAULT_EXPIRY_POLL_MS = 10_000;
+/** Most rows of one claim. */
+export const DEFAULT_CLAIM_COUNT = 128;
+/** Most calls that wait for one kind of write; more are refused. */
+export const DEFAULT_MAX_QUEUED = 20_000;
+/** How long a finished message's key is kept at least, days; outboxes and inboxes must keep theirs longer. */
+export const DEFAULT_MESSAGE_RETENTION_DAYS = 30;
+/** How long the broker keeps messages at most, days; an inbox must know a key for as long after TPC forgot it. */
+export const DEFAULT_BROKER_RETENTION_DAYS = 3;
+
+const wait = (defaultValue: number, max = 86_400_000) => integerSetting(defaultValue, 10, max);
+
+/** Settings of TPC, read once from the environment. */
+export const configSchema = z.object({
+  BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as no access tokens can be configured.'),
+  LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
+  LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
+  MIGRATE: z
+    .enum(['auto', 'check'])
+    .default('auto')
+    .describe('auto: brings the schema up to date at start; check: refuses to start when a migration is missing.'),
+  TPC_DATABASE_URL: z
+    .string()
+    .default('sqlite:./data/tpc.db')
+    .describe("TPC's database: sqlite:<file>, or mysql://user:password@host:port/database (MySQL 8, MariaDB 10.6 or newer)."),
+  TPC_DATABASE_POOL: integerSetting(16, 4, 200).describe('Connections to the database at most (SQLite: always one).'),
+  TPC_GRPC_PORT: portSetting(50_051).describe('Port of ReliableMessageService and MessageAdminService; 0: the system chooses.'),
+  BROKER_ENDPOINTS: z
+    .string()
+    .regex(/^[^\s:;]+:\d+(;[^\s:;]+:\d+)*$/, 'expected host:port, or several with ; between them')
+    .default('127.0.0.1:8081')
+    .describe("Address of the broker (RocketMQ 5's proxy, or the embedded broker): host:port, several with ; between them."),
+  TPC_MAX_BODY_BYTES: integerSetting(DEFAULT_MAX_BODY_BYTES, 1, 2 * 1024 * 1024).describe('Largest body of a message, bytes.'),
+  TPC_PUBLISH_LEASE_MS: integerSetting(DEFAULT_PUBLISH_LEASE_MS, 500, 600_000).describe(
+    'How long a replica may take to publish what it claimed before another does it, milliseconds.',
+  ),
+  TPC_PUBLISH_RETRY_FIRST_MS: wait(DEFAULT_PUBLISH_RETRY_FIRST_MS).describe('First wait after a publish that failed for a while, milliseconds.'),
+  TPC_PUBLISH_RETRY_MAX_MS: wait(DEFAULT_PUBLISH_RETRY_MAX_MS).describe('Longest wait after a publish that failed for a while, milliseconds.'),
+  TPC_CHECK_FIRST_MS: wait(DEFAULT_CHECK_FIRST_MS).describe(
+    'How long after a prepare its producer is first asked for the outcome, milliseconds; also how long a question may stay without a verdict.',
+  ),
+  TPC_CHECK_MAX_MS: wait(DEFAULT_CHECK_MAX_MS).describe('Longest wait between two questions about one message, milliseconds.'),
+  TPC_REDELIVER_FIRST_MS: wait(DEFAULT_REDELIVER_FIRST_MS).describe(
+    'How long after the confirm a message that a group has not received may be published again for it, milliseconds.',
+  ),
+  TPC_REDELIVER_MAX_MS: wait(DEFAULT_REDELIVER_MAX_MS, 7 * 86_400_000).describe('Longest wait between two redeliveries of one message, milliseconds.'),
+  TPC_REDELIVER_PASSED_MS: integerSetting(DEFAULT_REDELIVER_PASSED_MS, 0, 86_400_000).describe(
+    'A group that received something published this much later on the topic has lost what it did not receive, milliseconds.',
+  ),
+  TPC_HEARTBEAT_INTERVAL_MS: wait(DEFAULT_HEARTBEAT_INTERVAL_MS, 600_000).describe(
+    'How often instances of producers and consumers report, milliseconds; silent for three times as long they count as gone.',
+  ),
+  TPC_PUBLISH_POLL_MS: wait(DEFAULT_PUBLISH_POLL_MS).describe('How often due publishes are looked for when none was found, milliseconds.'),
+  TPC_CHECK_POLL_MS: wait(DEFAULT_CHECK_POLL_MS).describe('How often uncertain messages are looked for on behalf of waiting producers, milliseconds.'),
+  TPC_REDELIVER_POLL_MS: wait(DEFAULT_REDELIVER_POLL_MS).describe('How often due redeliveries are looked for, milliseconds.'),
+  TPC_RESUME_POLL_MS: wait(DEFAULT_RESUME_POLL_MS).describe(
+    'How often messages that are DEAD for want of a subscriber are resumed after a registration, milliseconds.',
+  ),
+  TPC_EXPIRY_POLL_MS: wait(DEFAULT_EXPIRY_POLL_MS).describe('How often silent instances are marked as gone, milliseconds.'),
+  TPC_CLAIM_COUNT: integerSetting(DEFAULT_CLAIM_COUNT, 1, 512).describe('Most rows that one claim of due work takes.'),
+  TPC_MAX_QUEUED: integerSetting(DEFAULT_MAX_QUEUED, 1, 1_000_000).describe(
+    'Most calls that may wait for one kind of write; more are answered RESOURCE_EXHAUSTED.',
+  ),
+  TPC_MESSAGE_RETENTION_DAYS: integerSetting(DEFAULT_MESSAGE_RETENTION_DAYS, 1, 3_650).describe(
+    "How long a finished message's key is kept at least, days. Inboxes must keep consumed rows longer by TPC_BROKER_RETENTION_DAYS, outboxes as long as inboxes.",
+  ),
+  TPC_BROKER_RETENTION_DAYS: integerSetting(DEFAULT_BROKER_RETENTION_DAYS, 0, 365).describe('How long the broker keeps messages at most, days.'),
+});
+
+export type TpcConfig = z.output<typeof configSchema>;

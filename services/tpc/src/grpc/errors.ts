@@ -1,0 +1,43 @@
+import { status } from '@grpc/grpc-js';
+import { BatchDeadlineExceeded, BatcherFull, classifySqlError, isTransient } from '@tpc/core';
+import { AppError, type FieldViolation } from '@tpc/platform';
+import { REASONS, type ReasonName, type Refusal, reasonText } from '../domain/reasons.ts';
+
+/** After how long a caller may try again when the database is away, milliseconds. */
+export const RETRY_WHEN_UNAVAILABLE_MS = 1_000;
+/** After how long a caller may try again when too many calls wait, milliseconds. */
+export const RETRY_WHEN_OVERLOADED_MS = 200;
+
+/** An error of the table of reasons, as it goes over the wire. */
+export function appErrorOf(
+  name: ReasonName,
+  metadata: Readonly<Record<string, string>> = {},
+  more: { violations?: readonly FieldViolation[]; retryAfterMs?: number; cause?: unknown } = {},
+): AppError {
+  const { code, status: statusName } = REASONS[name];
+  return new AppError({ status: status[statusName], reason: code, name, message: reasonText(name, metadata), metadata, ...more });
+}
+
+/** The error of a domain rule that said no. */
+export function appErrorOfRefusal(refusal: Refusal): AppError {
+  return appErrorOf(refusal.refused, refusal.metadata);
+}
+
+/** Whether a value is a refusal. */
+export function isRefusal(value: unknown): value is Refusal {
+  return typeof value === 'object' && value !== null && 'refused' in value;
+}
+
+/**
+ * What a write or read that failed means to the caller: a full queue and an absent database can be tried again, a deadline that ran out cannot. Other
+ * errors are left as they are (INTERNAL, logged).
+ */
+export function toCallError(error: unknown): unknown {
+  if (error instanceof AppError) return error;
+  if (error instanceof BatcherFull) return appErrorOf('OVERLOADED', {}, { retryAfterMs: RETRY_WHEN_OVERLOADED_MS });
+  if (error instanceof BatchDeadlineExceeded) return appErrorOf('DEADLINE_PASSED');
+  if (isTransient(classifySqlError(error))) {
+    return appErrorOf('STORE_UNAVAILABLE', {}, { retryAfterMs: RETRY_WHEN_UNAVAILABLE_MS, cause: error });
+  }
+  return error;
+}
