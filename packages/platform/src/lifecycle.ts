@@ -10,23 +10,35 @@ export interface Running {
 /** Longest time for a graceful stop, milliseconds; then the process ends anyway. */
 const STOP_DEADLINE_MS = 15_000;
 
+/** The same signal may come twice at once, from a terminal and from a launcher that passes it on; later than this it means "now". Milliseconds. */
+const SAME_SIGNAL_MS = 1_000;
+
 /**
- * Runs a program's main: starts it, stops it gracefully on SIGINT or SIGTERM (a second signal ends at once). A StartError is printed as one
- * line, without a stack, and ends with code 1.
+ * Runs a program's main: starts it, stops it gracefully on SIGINT, SIGTERM or SIGHUP (a later second signal ends at once). A StartError is
+ * printed as one line, without a stack, and ends with code 1.
  */
 export async function runMain(name: string, start: () => Promise<Running>): Promise<void> {
-  let running: Running;
+  const started = start();
+  const { close } = closeWithGrace({ delay: STOP_DEADLINE_MS, logger: false, skip: [...SIGNALS] }, async ({ err }) => {
+    if (err) process.stderr.write(`${name}: ${err.stack ?? err.message}\n`);
+    await (await started).stop();
+  });
+  let firstSignal: number | undefined;
+  const onSignal = () => {
+    if (firstSignal !== undefined && performance.now() - firstSignal > SAME_SIGNAL_MS) process.exit(130);
+    if (firstSignal === undefined) close();
+    firstSignal ??= performance.now();
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
   try {
-    running = await start();
+    await started;
   } catch (error) {
     process.stderr.write(`${name}: ${error instanceof StartError ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
     process.exit(1);
   }
-  closeWithGrace({ delay: STOP_DEADLINE_MS, logger: false }, async ({ err }) => {
-    if (err) process.stderr.write(`${name}: ${err.stack ?? err.message}\n`);
-    await running.stop();
-  });
 }
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Stops in order; each is tried even when one before it fails. The first error is thrown at the end. */
 export async function stopAll(parts: readonly Running[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { logVerbosity, Server, ServerCredentials, type ServiceDefinition, setLogVerbosity, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { descriptorSet } from '@tpc/gen/descriptors';
 import { ServerReflectionService } from '@tpc/gen/grpc/reflection/v1/reflection';
 import { ServerReflectionService as ServerReflectionV1AlphaService } from '@tpc/gen/grpc/reflection/v1alpha/reflection';
@@ -48,6 +48,8 @@ export interface GrpcServer extends Running {
  * @throws StartError naming the setting when the port is taken
  */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+  // grpc-js writes its own lines to stderr; what matters is said here, once.
+  setLogVerbosity(logVerbosity.NONE);
   const stopping = new AbortController();
   const server = new Server({ 'grpc.max_receive_message_length': HARD_REQUEST_BYTES, 'grpc.max_send_message_length': HARD_REQUEST_BYTES });
   const names = options.services.map((service) => nameOf(service.definition));

@@ -1,0 +1,93 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Migrations, migrate, pendingMigrations, run } from '@tpc/core';
+import { describe, expect, it } from 'vitest';
+import { createTestDatabase } from '../../../../test/support/mariadb.ts';
+import { StartError } from '../errors.ts';
+import { durabilityWarnings } from './durability.ts';
+import { openDatabase } from './open-database.ts';
+
+const tables: Migrations = {
+  tableName: 'test_migrations',
+  list: [
+    { name: '0001_a', up: (knex) => knex.schema.createTable('a', (table) => table.integer('id').primary()) },
+    { name: '0002_b', up: (knex) => knex.schema.createTable('b', (table) => table.integer('id').primary()) },
+  ],
+};
+
+const sqlite = async () => ({ url: `sqlite:${join(mkdtempSync(join(tmpdir(), 'tpc-sql-')), 'new-folder', 'x.db')}`, drop: async () => undefined });
+const databases = [
+  ['SQLite', sqlite],
+  ['MariaDB', createTestDatabase],
+] as const;
+
+describe.each(databases)('database: %s', (_name, make) => {
+  it('migrates once, also when two do it at once', async () => {
+    const { url, drop } = await make();
+    const one = openDatabase({ url });
+    const two = url.startsWith('sqlite') ? one : openDatabase({ url });
+    expect(await pendingMigrations(one, tables)).toEqual(['0001_a', '0002_b']);
+    await Promise.all([migrate(one, tables), one === two ? undefined : migrate(two, tables)]);
+    await migrate(two, tables);
+    expect(await pendingMigrations(one, tables)).toEqual([]);
+    await one.destroy();
+    await two.destroy();
+    await drop();
+  });
+
+  it('migrates after a process died while it held the lock row', async () => {
+    const { url, drop } = await make();
+    const knex = openDatabase({ url });
+    await migrate(knex, { ...tables, list: tables.list.slice(0, 1) });
+    await run(knex, 'UPDATE test_migrations_lock SET is_locked = 1');
+    await migrate(knex, tables);
+    expect(await pendingMigrations(knex, tables)).toEqual([]);
+    await knex.destroy();
+    await drop();
+  });
+
+  it('leaves a newer schema alone', async () => {
+    const { url, drop } = await make();
+    const knex = openDatabase({ url });
+    await migrate(knex, tables);
+    const older = { ...tables, list: tables.list.slice(0, 1) };
+    await migrate(knex, older);
+    expect(await pendingMigrations(knex, older)).toEqual([]);
+    await knex.destroy();
+    await drop();
+  });
+
+  it('says whether its settings can lose a commit', async () => {
+    const { url, drop } = await make();
+    const knex = openDatabase({ url });
+    expect(await durabilityWarnings(knex)).toEqual([]);
+    await knex.destroy();
+    await drop();
+  });
+});
+
+describe('openDatabase', () => {
+  it('prepares each MariaDB session: UTC, READ COMMITTED, short waits', async () => {
+    const { url, drop } = await createTestDatabase();
+    const knex = openDatabase({ url, lockWaitS: 1, idleTransactionS: 7 });
+    const { rows } = await run(
+      knex,
+      'SELECT @@time_zone AS zone, @@tx_isolation AS isolation, @@innodb_lock_wait_timeout AS lockWait, @@idle_transaction_timeout AS idle',
+    );
+    expect(rows[0]).toMatchObject({ zone: '+00:00', isolation: 'READ-COMMITTED', lockWait: 1, idle: 7 });
+    await knex.destroy();
+    await drop();
+  });
+
+  it('names a folder that cannot be made', () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'tpc-sql-')), 'file');
+    writeFileSync(file, '');
+    expect(() => openDatabase({ url: `sqlite:${file}/sub/x.db` })).toThrow(StartError);
+    expect(() => openDatabase({ url: `sqlite:${file}/sub/x.db` })).toThrow(`folder ${file}/sub cannot be written`);
+  });
+
+  it('refuses an address of no known kind without repeating it', () => {
+    expect(() => openDatabase({ url: 'postgres://u:secret@h/d' })).toThrow(/^bad database address: expected/);
+  });
+});

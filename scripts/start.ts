@@ -1,0 +1,119 @@
+/**
+ * npm start: the whole product in one process on embedded parts. The services talk over the same gRPC, SMTP and broker protocol as anywhere; only
+ * the outside parts are small.
+ */
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startEmbeddedBroker, startMailCatcher } from '@tpc/embedded';
+import { configSchema as opcSchema, startOpcService } from '@tpc/opc-service';
+import {
+  assertWritable,
+  bindSetting,
+  createLog,
+  describeConfig,
+  LOG_LEVELS,
+  loadConfig,
+  portSetting,
+  type Running,
+  runMain,
+  stopAll,
+} from '@tpc/platform';
+import { startTpcService, configSchema as tpcSchema } from '@tpc/tpc-service';
+import { startUacService, configSchema as uacSchema } from '@tpc/uac-service';
+import { z } from 'zod';
+import { lockFolder } from './lib/lock-folder.ts';
+
+const startSchema = z.object({
+  DATA_DIR: z.string().default('./data').describe('Folder of all state; made when it is not there.'),
+  BIND_HOST: bindSetting().describe('Address that everything listens on.'),
+  UAC_HTTP_PORT: portSetting(3000).describe('Registration, activation and login pages.'),
+  INBOX_HTTP_PORT: portSetting(8025).describe('Inbox page, and the mails as JSON in the way of Mailpit.'),
+  SMTP_PORT: portSetting(1025).describe('Mail catcher.'),
+  BROKER_GRPC_PORT: portSetting(8081).describe('Embedded broker, RocketMQ 5 protocol.'),
+  TPC_GRPC_PORT: portSetting(50051).describe('TPC.'),
+  UAC_GRPC_PORT: portSetting(50052).describe('UAC.'),
+  OPC_GRPC_PORT: portSetting(50053).describe('OPC.'),
+  LOG_LEVEL: z
+    .enum(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(', ')}`)
+    .default('info')
+    .describe('Least level that is logged.'),
+  LOG_FORMAT: z.enum(['json', 'text'], 'expected json or text').default('text').describe('json, or text for a terminal.'),
+});
+type StartConfig = z.output<typeof startSchema>;
+
+const HELP = `npm start: TPC, UAC and OPC in one process on embedded parts (SQLite, a broker that speaks RocketMQ 5's protocol, a mail catcher).
+
+Settings, by environment variable:
+${describeConfig(startSchema)
+  .map(({ key, defaultValue, description }) => `  ${key.padEnd(18)} ${defaultValue.padEnd(12)} ${description}`)
+  .join('\n')}
+
+Each service's own settings (docs/configuration.md) may be set as well. Ctrl-C stops everything; the state stays in DATA_DIR.`;
+
+const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } }, strict: true });
+if (values.help) console.log(HELP);
+else await runMain('tpc', () => start(loadConfig(startSchema, process.env)));
+
+async function start(config: StartConfig): Promise<Running> {
+  const began = performance.now();
+  const folder = resolve(config.DATA_DIR);
+  assertWritable(folder);
+  const parts: Running[] = [];
+  try {
+    parts.push(lockFolder(folder));
+    await startParts(config, folder, parts, began);
+  } catch (error) {
+    await stopAll(parts.reverse());
+    throw error;
+  }
+  return { stop: () => stopAll(parts.reverse()) };
+}
+
+/** Starts in the order of the message's way back, so that everyone finds the ones it needs; pushes each part as soon as it runs. */
+async function startParts(config: StartConfig, folder: string, parts: Running[], began: number): Promise<void> {
+  const host = config.BIND_HOST;
+  const log = (service: string) => createLog({ service, level: config.LOG_LEVEL, format: config.LOG_FORMAT });
+  const keep = <P extends Running>(part: P): P => {
+    parts.push(part);
+    return part;
+  };
+  const broker = keep(await startEmbeddedBroker({ file: `${folder}/broker.db`, host, port: config.BROKER_GRPC_PORT }));
+  const mail = keep(await startMailCatcher({ file: `${folder}/mail.db`, host, smtpPort: config.SMTP_PORT, httpPort: config.INBOX_HTTP_PORT }));
+  const database = (name: string) => process.env[`${name.toUpperCase()}_DATABASE_URL`] || `sqlite:${folder}/${name}.db`;
+  const inbox = `http://${urlHost(host)}:${mail.httpPort}`;
+  const env = {
+    ...process.env,
+    TPC_DATABASE_URL: database('tpc'),
+    UAC_DATABASE_URL: database('uac'),
+    OPC_DATABASE_URL: database('opc'),
+    BROKER_ENDPOINTS: `${urlHost(host)}:${broker.port}`,
+    SMTP_HOST: host,
+    SMTP_PORT: String(mail.smtpPort),
+    INBOX_URL: inbox,
+    UAC_KEY_VALUE_FILE: `${folder}/key-value.db`,
+  };
+  const tpc = keep(await startTpcService({ config: loadConfig(tpcSchema, env), log: log('tpc') }));
+  const withTpc = { ...env, TPC_ADDRESS: `${urlHost(host)}:${tpc.grpcPort}` };
+  const opc = keep(await startOpcService({ config: loadConfig(opcSchema, withTpc), log: log('opc') }));
+  // A message without a subscriber would be refused: the consumer is there before the first producer serves.
+  await opc.registered();
+  const uac = keep(await startUacService({ config: loadConfig(uacSchema, withTpc), log: log('uac') }));
+  const pages = `http://${urlHost(host)}:${uac.httpPort}`;
+  console.log(`
+TPC is up after ${((performance.now() - began) / 1000).toFixed(1)} s.
+
+  Register a user    ${pages}/
+  Log in             ${pages}/login
+  Inbox              ${inbox}/
+  TPC  (gRPC)        ${urlHost(host)}:${tpc.grpcPort}    grpcurl -plaintext ${urlHost(host)}:${tpc.grpcPort} list
+  UAC  (gRPC)        ${urlHost(host)}:${uac.grpcPort}
+  OPC  (gRPC)        ${urlHost(host)}:${opc.grpcPort}
+  Broker, SMTP       ${urlHost(host)}:${broker.port}, ${urlHost(host)}:${mail.smtpPort}
+  State              ${folder}
+
+No access tokens are configured: everything on this machine may call everything. Ctrl-C stops.`);
+}
+
+function urlHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
