@@ -1,0 +1,164 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { credentials } from '@grpc/grpc-js';
+import type { Message } from '@tpc/gen/tpc/v1/message';
+import { type ListMessagesRequest, MessageAdminServiceClient } from '@tpc/gen/tpc/v1/message_admin_service';
+import { freePort } from './mariadb.ts';
+
+const PORTS = ['UAC_HTTP_PORT', 'INBOX_HTTP_PORT', 'SMTP_PORT', 'BROKER_GRPC_PORT', 'TPC_GRPC_PORT', 'UAC_GRPC_PORT', 'OPC_GRPC_PORT'] as const;
+type Ports = Record<(typeof PORTS)[number], string>;
+
+/** A mail as the inbox's Mailpit API lists it. */
+export type ListedMail = { ID: string; MessageID: string; To: { Address: string }[]; Subject: string; Created: string };
+
+/** `npm start`'s program in a process of its own, on free ports and a folder of its own. */
+export class Product {
+  readonly ports: Ports;
+  readonly dataDir: string;
+  readonly #env: Record<string, string>;
+  #process: ChildProcess | undefined;
+  output = '';
+
+  private constructor(ports: Ports, dataDir: string, env: Record<string, string>) {
+    this.ports = ports;
+    this.dataDir = dataDir;
+    this.#env = env;
+  }
+
+  static async make(env: Record<string, string> = {}): Promise<Product> {
+    const ports = Object.fromEntries(await Promise.all(PORTS.map(async (name) => [name, String(await freePort())]))) as Ports;
+    return new Product(ports, mkdtempSync(join(tmpdir(), 'tpc-product-')), env);
+  }
+
+  get uac(): string {
+    return `http://127.0.0.1:${this.ports.UAC_HTTP_PORT}`;
+  }
+
+  get inbox(): string {
+    return `http://127.0.0.1:${this.ports.INBOX_HTTP_PORT}`;
+  }
+
+  get tpc(): string {
+    return `127.0.0.1:${this.ports.TPC_GRPC_PORT}`;
+  }
+
+  get exited(): boolean {
+    return !this.#process || this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
+  /** Starts the process and waits until it says that it is up. */
+  async start(): Promise<void> {
+    this.launch();
+    await until(
+      'the product is up',
+      () => this.output.includes('TPC is up after') || (this.exited ? Promise.reject(new Error(this.output)) : false),
+      60_000,
+    );
+  }
+
+  /** Starts the process and does not wait. */
+  launch(): void {
+    this.output = '';
+    const child = spawn(process.execPath, ['--conditions=tpc-source', '--disable-warning=ExperimentalWarning', 'scripts/start.ts'], {
+      env: { ...process.env, LOG_LEVEL: 'warn', LOG_FORMAT: 'json', ...this.#env, ...this.ports, DATA_DIR: this.dataDir },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.on('data', (chunk) => {
+      this.output += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      this.output += chunk;
+    });
+    this.#process = child;
+  }
+
+  /** Sends a signal and waits for the end; answers with the exit code. */
+  async end(signal: 'SIGKILL' | 'SIGINT' | 'SIGTERM'): Promise<number | null> {
+    const child = this.#process;
+    if (!child || this.exited) return child?.exitCode ?? null;
+    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    child.kill(signal);
+    await exited;
+    return child.exitCode;
+  }
+
+  /** Registers a user over HTTP; answers with the envelope's code. */
+  async register(loginName: string, mobileNo: string): Promise<number> {
+    return registerUser(this.uac, loginName, mobileNo);
+  }
+
+  async mails(): Promise<ListedMail[]> {
+    return listMails(this.inbox);
+  }
+
+  /** All messages of TPC. */
+  async messages(filter: Partial<ListMessagesRequest> = {}): Promise<Message[]> {
+    return listMessages(this.tpc, filter);
+  }
+}
+
+export async function registerUser(uac: string, loginName: string, mobileNo: string): Promise<number> {
+  const form = { loginName, loginPwd: 'Str0ng-pass!', confirmPwd: 'Str0ng-pass!', email: `${loginName}@example.com`, mobileNo, registerSource: 'PC' };
+  const response = await fetch(`${uac}/auth/register`, { method: 'POST', body: new URLSearchParams(form), signal: AbortSignal.timeout(20_000) });
+  return ((await response.json()) as { code: number }).code;
+}
+
+export async function listMails(inbox: string): Promise<ListedMail[]> {
+  const mails: ListedMail[] = [];
+  for (;;) {
+    const response = await fetch(`${inbox}/api/v1/messages?start=${mails.length}&limit=500`);
+    const page = (await response.json()) as { messages: ListedMail[] };
+    mails.push(...page.messages);
+    if (page.messages.length < 500) return mails;
+  }
+}
+
+export async function listMessages(address: string, filter: Partial<ListMessagesRequest> = {}): Promise<Message[]> {
+  const client = new MessageAdminServiceClient(address, credentials.createInsecure());
+  const all: Message[] = [];
+  let pageToken = '';
+  do {
+    const request: ListMessagesRequest = {
+      pageSize: 500,
+      pageToken,
+      producerGroup: '',
+      topic: '',
+      tag: '',
+      states: [],
+      attentionOnly: false,
+      messageKey: '',
+      createTimeFrom: undefined,
+      createTimeTo: undefined,
+      ...filter,
+    };
+    const page = await new Promise<{ messages: Message[]; nextPageToken: string }>((resolve, reject) =>
+      client.listMessages(request, (error, response) => (error ? reject(error) : resolve(response))),
+    );
+    all.push(...page.messages);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== '');
+  client.close();
+  return all;
+}
+
+/**
+ * Waits for a condition.
+ * @throws Error that names what was waited for, with the last error
+ */
+export async function until<T>(what: string, condition: () => T | Promise<T>, deadlineMs = 30_000, everyMs = 50): Promise<NonNullable<T>> {
+  const end = performance.now() + deadlineMs;
+  let last: unknown;
+  for (;;) {
+    try {
+      const value = await condition();
+      if (value) return value;
+      last = value;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > end) throw new Error(`waited ${deadlineMs} ms for: ${what}`, { cause: last });
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}
