@@ -12,7 +12,8 @@ export type StatusName =
   | 'FAILED_PRECONDITION'
   | 'UNIMPLEMENTED'
   | 'UNAVAILABLE'
-  | 'RESOURCE_EXHAUSTED';
+  | 'RESOURCE_EXHAUSTED'
+  | 'DEADLINE_EXCEEDED';
 
 export type ReasonEntry = {
   /** ErrorInfo.reason: for programs, never changes. */
@@ -186,6 +187,12 @@ export const REASONS = {
     status: 'RESOURCE_EXHAUSTED',
     message: 'Too many calls wait already.',
     action: 'Try again after the given time.',
+  },
+  DEADLINE_PASSED: {
+    code: 'DEADLINE_PASSED',
+    status: 'DEADLINE_EXCEEDED',
+    message: 'The deadline ran out before the work began; nothing was done.',
+    action: 'Try again, with more time.',
   },
   STORE_UNAVAILABLE: {
     code: 'STORE_UNAVAILABLE',

@@ -1,0 +1,30 @@
+/** What TPC knows about a group when it thinks about publishing a message to it again. */
+export type RedeliveryFacts = {
+  /** When this group's copy was last handed to the broker; undefined: never, or not known to have been. */
+  publishedAt: number | undefined;
+  /** The message still waits to be published to all groups. */
+  publishPending: boolean;
+  /** An operator wants it. */
+  urgent: boolean;
+  /** Latest time of publishing among what the group has received on the topic; undefined: nothing yet. */
+  groupProgressAt: number | undefined;
+  /** The oldest of the last heartbeats of the group's live instances, when all of them were idle; undefined: one is busy, or none lives. */
+  idleSince: number | undefined;
+  /** See StorePolicies. */
+  overtakenByMs: number;
+};
+
+/**
+ * Whether publishing a copy again could help (design §4); pure. It could when the group has received something published well after it
+ * on that topic, or when all its live instances say that nothing waits for them at the broker: then the copy is lost. In a healthy backlog neither
+ * holds, so it is never published twice; neither does it while no instance lives.
+ */
+export function redeliveryHelps(facts: RedeliveryFacts): boolean {
+  if (facts.publishPending) return false;
+  if (facts.urgent) return true;
+  if (facts.publishedAt === undefined) return false;
+  const lostBefore = facts.publishedAt + facts.overtakenByMs;
+  const overtaken = facts.groupProgressAt !== undefined && facts.groupProgressAt >= lostBefore;
+  const idle = facts.idleSince !== undefined && facts.idleSince >= lostBefore;
+  return overtaken || idle;
+}
