@@ -1,0 +1,174 @@
+/**
+ * Sends mails through SMTP: one mail for one recipient, over a few kept connections. A mail counts as sent only when the server has answered
+ * 2xx to the end of DATA; every other end is a MailFailure with a verdict. Whatever is thrown, answered or logged here holds no address, no
+ * subject and no text: nodemailer's own errors quote them and so never leave this file.
+ */
+import type { Log } from '@tpc/platform';
+import { createTransport } from 'nodemailer';
+import { parseMailAddress } from '../domain/mail-address.ts';
+import { judgeSmtpFailure, type SmtpVerdict, withoutAddresses } from '../domain/smtp-failure.ts';
+
+/** Reaching the server and its greeting must take no longer, so that a dead host does not use up the whole time of a mail; milliseconds. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+export type SmtpOptions = {
+  host: string;
+  port: number;
+  /** TLS from the first byte (port 465). */
+  secure: boolean;
+  /** auto: where the server offers it. */
+  starttls: 'auto' | 'required' | 'off';
+  user: string | undefined;
+  password: string | undefined;
+  /** Sender of all mails. */
+  from: { name: string; address: string };
+  /** Mails at once, each on its own connection. */
+  connections: number;
+  /** Longest time for one mail in all, milliseconds. */
+  timeoutMs: number;
+  log: Log;
+};
+
+export type OutgoingMail = {
+  to: string;
+  subject: string;
+  html: string;
+  /** Text alternative; undefined: none. */
+  text: string | undefined;
+  /** With its angle brackets. */
+  messageId: string;
+};
+
+/** The link to the mail server as the last mail or check found it. */
+export type MailLinkState = {
+  /** Undefined: nothing was tried yet. */
+  connected: boolean | undefined;
+  /** Why it is not connected, else empty. */
+  error: string;
+  /** When that last changed, milliseconds of the process's wall clock. */
+  since: number;
+};
+
+export type Mailer = {
+  /**
+   * Sends one mail.
+   * @param signal ends it early: the connection is closed
+   * @returns the server's answer to DATA, without addresses
+   * @throws MailFailure
+   */
+  send(mail: OutgoingMail, signal: AbortSignal): Promise<{ reply: string }>;
+  /** Connects, says hello (and logs in) and leaves; the outcome is in `state()`. Never rejects. */
+  check(): Promise<void>;
+  state(): MailLinkState;
+  /** Closes the connections; a mail under way fails. */
+  close(): void;
+};
+
+/** A mail was not taken. The message may be stored and logged. */
+export class MailFailure extends Error {
+  readonly verdict: SmtpVerdict;
+  constructor(verdict: SmtpVerdict, message: string) {
+    super(message);
+    this.name = 'MailFailure';
+    this.verdict = verdict;
+  }
+}
+
+export function createSmtpMailer(options: SmtpOptions): Mailer {
+  const { from, timeoutMs, log } = options;
+  const transport = createTransport(transportOptions(options));
+  // A pooled connection that ends between two mails; the pool opens another.
+  transport.on('error', () => log.debug({}, 'an idle connection to the mail server ended'));
+  const link = createLink(log);
+  return {
+    send: async (mail, signal) => {
+      // nodemailer reads an address as a list: without this, a line break or comma in it would gain a recipient.
+      if (parseMailAddress(mail.to) !== mail.to) throw new MailFailure('recipient', 'the recipient is not a mail address');
+      const timeout = AbortSignal.timeout(timeoutMs);
+      try {
+        const { response } = await transport.sendMail({
+          from,
+          to: { name: '', address: mail.to },
+          envelope: { from: from.address, to: [mail.to] },
+          subject: mail.subject,
+          html: mail.html,
+          ...(mail.text === undefined ? {} : { text: mail.text }),
+          messageId: mail.messageId,
+          // RFC 3834: holiday notices do not answer such mails.
+          headers: { 'Auto-Submitted': 'auto-generated' },
+          xMailer: false,
+          signal: AbortSignal.any([signal, timeout]),
+        });
+        link.up();
+        return { reply: withoutAddresses(response, mail.to) };
+      } catch (error) {
+        const failure = timeout.aborted ? noAnswer(timeoutMs) : toMailFailure(error, mail.to);
+        if (failure.verdict !== 'unavailable') link.up();
+        else if (!signal.aborted || timeout.aborted) link.down(failure.message);
+        throw failure;
+      }
+    },
+    check: async () => {
+      try {
+        await transport.verify();
+        link.up();
+      } catch (error) {
+        link.down(toMailFailure(error, from.address).message);
+      }
+    },
+    state: link.state,
+    close: () => transport.close({ force: true }),
+  };
+}
+
+function transportOptions({ host, port, secure, starttls, user, password, connections, timeoutMs }: SmtpOptions) {
+  return {
+    pool: true as const,
+    maxConnections: connections,
+    host,
+    port,
+    secure,
+    requireTLS: starttls === 'required',
+    ignoreTLS: starttls === 'off',
+    ...(user === undefined ? {} : { auth: { user, pass: password ?? '' } }),
+    connectionTimeout: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
+    greetingTimeout: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
+    dnsTimeout: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
+    socketTimeout: timeoutMs,
+    // A body comes from a message: it must never name a file or an address that this process then reads.
+    disableFileAccess: true,
+    disableUrlAccess: true,
+    logger: false as const,
+  };
+}
+
+function noAnswer(timeoutMs: number): MailFailure {
+  return new MailFailure('unavailable', `the mail server did not finish within ${timeoutMs} ms`);
+}
+
+type SmtpError = Error & { code?: string; command?: string; responseCode?: number; response?: string };
+
+function toMailFailure(error: unknown, address: string): MailFailure {
+  const { code = '', command = '', responseCode, response, message } = error as SmtpError;
+  const verdict = judgeSmtpFailure({ command, responseCode });
+  return new MailFailure(verdict, [code, command, withoutAddresses(response ?? message, address)].filter((part) => part !== '').join(' '));
+}
+
+/** Remembers the link's state, and says it once when it changes. */
+function createLink(log: Log) {
+  let state: MailLinkState = { connected: undefined, error: '', since: Date.now() };
+  const change = (connected: boolean, error: string) => {
+    const changed = state.connected !== connected;
+    state = { connected, error, since: changed ? Date.now() : state.since };
+    return changed;
+  };
+  return {
+    up: () => {
+      if (change(true, '')) log.info({}, 'the mail server is there');
+    },
+    down: (error: string) => {
+      if (change(false, error)) log.warn({ reason: error }, 'the mail server cannot be had; mails wait');
+    },
+    state: () => state,
+  };
+}

@@ -1,0 +1,44 @@
+/**
+ * Every reason that OPC gives: for messages and effects that finally failed (they travel to TPC and stand in the inbox), and for refused calls.
+ * The OPC1004… codes are the original's and never change; new reasons have a speaking code, which is its own name. docs/errors.md lists them.
+ */
+
+export type ReasonEntry = {
+  /** For programs, never changes. */
+  code: string;
+  /** What it means, for people. */
+  message: string;
+  /** What to do about it, for operators. */
+  action: string;
+};
+
+export const REASONS = {
+  MAIL_CONTENT_INVALID: {
+    code: 'OPC10040005',
+    message: 'No mail can be made from the body of the message.',
+    action: 'The detail names the field. Correct the producer, then edit and resend the message.',
+  },
+  MAIL_RECIPIENT_REFUSED: {
+    code: 'MAIL_RECIPIENT_REFUSED',
+    message: 'The mail server refuses the recipient for good.',
+    action: 'The result holds its answer. Correct the address at the producer.',
+  },
+  MAIL_REFUSED: {
+    code: 'MAIL_REFUSED',
+    message: 'The mail server refuses this mail for good.',
+    action: 'The result holds its answer: often the size or the content.',
+  },
+  NOTIFICATION_NOT_FOUND: {
+    code: 'NOTIFICATION_NOT_FOUND',
+    message: 'The inbox has no message with this key.',
+    action: 'Look the key up in TPC: the message may not be delivered yet, or cleaned away.',
+  },
+  FIELD_INVALID: {
+    code: 'FIELD_INVALID',
+    message: 'A field of the request is not valid.',
+    action: 'The field violations say what is wrong.',
+  },
+} as const satisfies Record<string, ReasonEntry>;
+
+/** Name of a reason: ErrorInfo.metadata.name. */
+export type ReasonName = keyof typeof REASONS;
