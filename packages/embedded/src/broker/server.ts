@@ -1,0 +1,79 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import serviceGrpc from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
+import { CleanUp } from './clean-up.ts';
+import { CommitQueue } from './commit-queue.ts';
+import { messagingService } from './messaging.ts';
+import type { ResolvedOptions } from './options.ts';
+import { ReceiveService } from './receive.ts';
+import { openDatabase } from './schema.ts';
+import { BrokerStore } from './store.ts';
+import { TelemetryService } from './telemetry.ts';
+import { toDeadLetter } from './wire.ts';
+
+/** How long calls under way may take to end at a stop, milliseconds. */
+const SHUTDOWN_MS = 1_000;
+
+export type RunningBroker = { port: number; countDeadLetters(group: string): Promise<number>; stop(): Promise<void> };
+
+/**
+ * The broker itself: file, service, port. Runs in a worker thread, since a checkpoint of the file can take longer than an event loop
+ * should stand still.
+ * @throws Error naming the file or the address that it cannot have
+ */
+export async function runBroker(options: ResolvedOptions): Promise<RunningBroker> {
+  const db = openDatabase(options.file);
+  const store = new BrokerStore(db, { ...options, toDeadLetter });
+  const queue = new CommitQueue(db);
+  const receive = new ReceiveService({ queue, store, minInvisibleMs: options.minInvisibleMs, storeHost: options.host });
+  const telemetry = new TelemetryService(options.maxDeliveryAttempts);
+  const cleanUp = new CleanUp(queue, store, options);
+  const server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
+  server.addService(serviceGrpc.MessagingServiceService, messagingService({ queue, store, receive, telemetry }));
+  let port: number;
+  try {
+    port = await listen(server, options.host, options.port);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  cleanUp.start();
+  return {
+    port,
+    countDeadLetters: (group) => queue.submit(() => store.countDeadLetters(group)),
+    stop: async () => {
+      cleanUp.stop();
+      receive.close();
+      telemetry.close();
+      await shutDown(server);
+      // One empty round behind everything that is still queued.
+      await queue.submit(() => undefined);
+      db.close();
+    },
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (!error) {
+        resolve(bound);
+        return;
+      }
+      const why = error.message.includes('EADDRINUSE') ? 'the port is taken' : error.message;
+      reject(new Error(`the embedded broker cannot listen on ${host}:${port}: ${why}`, { cause: error }));
+    });
+  });
+}
+
+async function shutDown(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, SHUTDOWN_MS);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,56 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import definition, { type Settings } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
+import service, { type TelemetryCommand } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
+import { MAX_BODY_BYTES } from './validate.ts';
+import { okStatus, toDuration } from './wire.ts';
+
+const RECEIVE_BATCH = 32;
+const LONG_POLL_MS = 20_000;
+/** In whole seconds: the clients read no smaller part. */
+const BACKOFF = { initialMs: 1_000, maxMs: 60_000, multiplier: 2 };
+
+type Call = ServerDuplexStream<TelemetryCommand, TelemetryCommand>;
+
+/** The stream that every client keeps open: it tells its settings and is answered with the broker's. */
+export class TelemetryService {
+  readonly #streams = new Set<Call>();
+  readonly #maxAttempts: number;
+
+  constructor(maxDeliveryAttempts: number) {
+    this.#maxAttempts = maxDeliveryAttempts;
+  }
+
+  readonly handle = (call: Call): void => {
+    this.#streams.add(call);
+    const leave = () => this.#streams.delete(call);
+    call.on('data', (command: TelemetryCommand) => {
+      const settings = command.getSettings();
+      if (settings) call.write(this.#answer(settings));
+    });
+    call.on('end', () => {
+      leave();
+      call.end();
+    });
+    call.on('cancelled', leave);
+    call.on('error', leave);
+  };
+
+  /** Ends all streams. */
+  close(): void {
+    for (const call of this.#streams) call.end();
+    this.#streams.clear();
+  }
+
+  /** The client's own settings, completed by what the broker decides. */
+  #answer(settings: Settings): TelemetryCommand {
+    const backoff = new definition.ExponentialBackoff()
+      .setInitial(toDuration(BACKOFF.initialMs))
+      .setMax(toDuration(BACKOFF.maxMs))
+      .setMultiplier(BACKOFF.multiplier);
+    settings.setBackoffPolicy(new definition.RetryPolicy().setMaxAttempts(this.#maxAttempts).setExponentialBackoff(backoff));
+    settings.setMetric(new definition.Metric().setOn(false));
+    settings.getPublishing()?.setMaxBodySize(MAX_BODY_BYTES).setValidateMessageType(true);
+    settings.getSubscription()?.setFifo(false).setReceiveBatchSize(RECEIVE_BATCH).setLongPollingTimeout(toDuration(LONG_POLL_MS));
+    return new service.TelemetryCommand().setStatus(okStatus()).setSettings(settings);
+  }
+}

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import durationPb, { type Duration } from 'google-protobuf/google/protobuf/duration_pb.js';
+import timestampPb, { type Timestamp } from 'google-protobuf/google/protobuf/timestamp_pb.js';
+import definition, { type Message, type Status } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
+import { formatReceiptHandle } from './receipt-handle.ts';
+import type { StoredMessage, TakenMessage } from './store.ts';
+
+export const { Code } = definition;
+
+/** A refusal in RocketMQ's terms; becomes the status of the answer. */
+export class Refusal extends Error {
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export function toStatus(code: number, message: string): Status {
+  // The generated type lists the codes as literals; the number comes from the same table.
+  return new definition.Status().setCode(code as Parameters<Status['setCode']>[0]).setMessage(message);
+}
+
+export function okStatus(): Status {
+  return toStatus(Code.OK, 'OK');
+}
+
+/** Any fault as a status: refusals with their own code, the rest as an internal error. */
+export function statusOf(error: unknown): Status {
+  if (error instanceof Refusal) return toStatus(error.code, error.message);
+  return toStatus(Code.INTERNAL_SERVER_ERROR, error instanceof Error ? error.message : String(error));
+}
+
+/** A unary method whose faults become the status of its answer. */
+export function unary<Q, S>(work: (request: Q, call: ServerUnaryCall<Q, S>) => Promise<S> | S, refuse: (status: Status) => S) {
+  return (call: ServerUnaryCall<Q, S>, callback: sendUnaryData<S>) => {
+    void (async () => {
+      try {
+        callback(null, await work(call.request, call));
+      } catch (error) {
+        callback(null, refuse(statusOf(error)));
+      }
+    })();
+  };
+}
+
+export function toDuration(ms: number): Duration {
+  return new durationPb.Duration().setSeconds(Math.floor(ms / 1000)).setNanos((ms % 1000) * 1_000_000);
+}
+
+export function durationMs(duration: Duration | undefined): number {
+  return duration ? duration.getSeconds() * 1000 + duration.getNanos() / 1_000_000 : 0;
+}
+
+export function toTimestamp(ms: number): Timestamp {
+  return new timestampPb.Timestamp().setSeconds(Math.floor(ms / 1000)).setNanos((ms % 1000) * 1_000_000);
+}
+
+/** Wire message → row. The digest is added here, since clients check it on what they receive. */
+export function toStored(message: Message): StoredMessage {
+  const bytes = message.getBody_asU8();
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const system = message.getSystemProperties()!;
+  system.setBodyDigest(digestOf(body));
+  message.setBody('');
+  return { tag: system.getTag() ?? '', envelope: Buffer.from(message.serializeBinary()), body };
+}
+
+/** Row → wire message, with what the broker knows about this delivery. */
+export function toDelivered(taken: TakenMessage, invisibleMs: number, storeHost: string): Message {
+  const message = definition.Message.deserializeBinary(taken.envelope);
+  message.setBody(taken.body);
+  message
+    .getSystemProperties()!
+    .setReceiptHandle(formatReceiptHandle({ messageSeq: taken.seq, attempt: taken.attempt, nonce: taken.nonce }))
+    .setDeliveryAttempt(taken.attempt)
+    .setInvisibleDuration(toDuration(invisibleMs))
+    .setQueueId(0)
+    .setQueueOffset(taken.seq)
+    .setStoreTimestamp(toTimestamp(taken.storedAt))
+    .setStoreHost(storeHost);
+  return message;
+}
+
+/** The copy of a message that goes to its group's dead letters: the same content under the dead letters' topic, with where it came from. */
+export function toDeadLetter(message: { topic: string; envelope: Buffer; body: Buffer; tag: string }, deadLetterTopic: string): StoredMessage {
+  const copy = definition.Message.deserializeBinary(message.envelope);
+  const system = copy.getSystemProperties()!;
+  system.setDeadLetterQueue(new definition.DeadLetterQueue().setTopic(message.topic).setMessageId(system.getMessageId()));
+  copy.setTopic(new definition.Resource().setName(deadLetterTopic));
+  return { tag: message.tag, envelope: Buffer.from(copy.serializeBinary()), body: message.body };
+}
+
+/** MD5 in upper-case hex, as RocketMQ's proxy writes it. */
+function digestOf(body: Buffer) {
+  const checksum = createHash('md5').update(body).digest('hex').toUpperCase();
+  return new definition.Digest().setType(definition.DigestType.MD5).setChecksum(checksum);
+}
