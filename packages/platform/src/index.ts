@@ -1,6 +1,7 @@
 export { bindSetting, type ConfigSchema, describeConfig, integerSetting, isLoopback, loadConfig, portSetting } from './config.ts';
 export { AppError, type AppErrorOptions, type FieldViolation, StartError, toAppError } from './errors.ts';
 export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, serve, startGrpcServer } from './grpc/grpc-server.ts';
+export { createPageTokens, type PageTokens } from './grpc/page-token.ts';
 export { OK_STATUS, readRpcStatus, toRpcStatus, toServiceError } from './grpc/status-details.ts';
 export { type CallContext, MAX_REQUEST_BYTES, type UnaryHandler, type UnaryHandlers } from './grpc/unary.ts';
 export type { KeyValueStore } from './key-value/key-value-store.ts';
