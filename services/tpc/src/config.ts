@@ -23,11 +23,12 @@ export const DEFAULT_PUBLISH_POLL_MS = 500;
 export const DEFAULT_CHECK_POLL_MS = 1_000;
 export const DEFAULT_REDELIVER_POLL_MS = 2_000;
 export const DEFAULT_RESUME_POLL_MS = 2_000;
-export const DEFAULT_EXPIRY_POLL_MS = 10_000;
 /** Most rows of one claim. */
 export const DEFAULT_CLAIM_COUNT = 128;
 /** Most calls that wait for one kind of write; more are refused. */
 export const DEFAULT_MAX_QUEUED = 20_000;
+/** Bytes of prepared contents that are kept in memory until their confirm comes. */
+export const DEFAULT_CONTENT_CACHE_BYTES = 64 * 1024 * 1024;
 /** How long a finished message's key is kept at least, days; outboxes and inboxes must keep theirs longer. */
 export const DEFAULT_MESSAGE_RETENTION_DAYS = 30;
 /** How long the broker keeps messages at most, days; an inbox must know a key for as long after TPC forgot it. */
@@ -56,7 +57,7 @@ export const configSchema = z.object({
     .default('127.0.0.1:8081')
     .describe("Address of the broker (RocketMQ 5's proxy, or the embedded broker): host:port, several with ; between them."),
   TPC_MAX_BODY_BYTES: integerSetting(DEFAULT_MAX_BODY_BYTES, 1, 2 * 1024 * 1024).describe('Largest body of a message, bytes.'),
-  TPC_PUBLISH_LEASE_MS: integerSetting(DEFAULT_PUBLISH_LEASE_MS, 500, 600_000).describe(
+  TPC_PUBLISH_LEASE_MS: integerSetting(DEFAULT_PUBLISH_LEASE_MS, 2_000, 600_000).describe(
     'How long a replica may take to publish what it claimed before another does it, milliseconds.',
   ),
   TPC_PUBLISH_RETRY_FIRST_MS: wait(DEFAULT_PUBLISH_RETRY_FIRST_MS).describe('First wait after a publish that failed for a while, milliseconds.'),
@@ -68,7 +69,9 @@ export const configSchema = z.object({
   TPC_REDELIVER_FIRST_MS: wait(DEFAULT_REDELIVER_FIRST_MS).describe(
     'How long after the confirm a message that a group has not received may be published again for it, milliseconds.',
   ),
-  TPC_REDELIVER_MAX_MS: wait(DEFAULT_REDELIVER_MAX_MS, 7 * 86_400_000).describe('Longest wait between two redeliveries of one message, milliseconds.'),
+  TPC_REDELIVER_MAX_MS: wait(DEFAULT_REDELIVER_MAX_MS, 7 * 86_400_000).describe(
+    'Longest wait between two redeliveries of one message, milliseconds.',
+  ),
   TPC_REDELIVER_PASSED_MS: integerSetting(DEFAULT_REDELIVER_PASSED_MS, 0, 86_400_000).describe(
     'A group that received something published this much later on the topic has lost what it did not receive, milliseconds.',
   ),
@@ -76,16 +79,24 @@ export const configSchema = z.object({
     'How often instances of producers and consumers report, milliseconds; silent for three times as long they count as gone.',
   ),
   TPC_PUBLISH_POLL_MS: wait(DEFAULT_PUBLISH_POLL_MS).describe('How often due publishes are looked for when none was found, milliseconds.'),
-  TPC_CHECK_POLL_MS: wait(DEFAULT_CHECK_POLL_MS).describe('How often uncertain messages are looked for on behalf of waiting producers, milliseconds.'),
+  TPC_CHECK_POLL_MS: wait(DEFAULT_CHECK_POLL_MS).describe(
+    'How often uncertain messages are looked for on behalf of waiting producers, milliseconds.',
+  ),
   TPC_REDELIVER_POLL_MS: wait(DEFAULT_REDELIVER_POLL_MS).describe('How often due redeliveries are looked for, milliseconds.'),
   TPC_RESUME_POLL_MS: wait(DEFAULT_RESUME_POLL_MS).describe(
     'How often messages that are DEAD for want of a subscriber are resumed after a registration, milliseconds.',
   ),
-  TPC_EXPIRY_POLL_MS: wait(DEFAULT_EXPIRY_POLL_MS).describe('How often silent instances are marked as gone, milliseconds.'),
   TPC_CLAIM_COUNT: integerSetting(DEFAULT_CLAIM_COUNT, 1, 512).describe('Most rows that one claim of due work takes.'),
   TPC_MAX_QUEUED: integerSetting(DEFAULT_MAX_QUEUED, 1, 1_000_000).describe(
     'Most calls that may wait for one kind of write; more are answered RESOURCE_EXHAUSTED.',
   ),
+  TPC_CONTENT_CACHE_BYTES: integerSetting(DEFAULT_CONTENT_CACHE_BYTES, 0, 16 * 1024 ** 3).describe(
+    'Bytes of prepared contents that are kept in memory until their confirm comes; what does not fit is read back.',
+  ),
+  TPC_PAGE_TOKEN_SECRET: z
+    .string()
+    .default('')
+    .describe('Secret of the page tokens of lists, the same for all replicas. Empty: made from TPC_DATABASE_URL.'),
   TPC_MESSAGE_RETENTION_DAYS: integerSetting(DEFAULT_MESSAGE_RETENTION_DAYS, 1, 3_650).describe(
     "How long a finished message's key is kept at least, days. Inboxes must keep consumed rows longer by TPC_BROKER_RETENTION_DAYS, outboxes as long as inboxes.",
   ),

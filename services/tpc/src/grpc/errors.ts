@@ -1,7 +1,9 @@
 import { status } from '@grpc/grpc-js';
 import { BatchDeadlineExceeded, BatcherFull, classifySqlError, isTransient } from '@tpc/core';
+import type { MessageState } from '@tpc/gen/tpc/v1/message';
 import { AppError, type FieldViolation } from '@tpc/platform';
 import { REASONS, type ReasonName, type Refusal, reasonText } from '../domain/reasons.ts';
+import type { StateResult } from '../store/store-types.ts';
 
 /** After how long a caller may try again when the database is away, milliseconds. */
 export const RETRY_WHEN_UNAVAILABLE_MS = 1_000;
@@ -24,8 +26,8 @@ export function appErrorOfRefusal(refusal: Refusal): AppError {
 }
 
 /** Whether a value is a refusal. */
-export function isRefusal(value: unknown): value is Refusal {
-  return typeof value === 'object' && value !== null && 'refused' in value;
+export function isRefusal<T extends object>(value: T | Refusal): value is Refusal {
+  return 'refused' in value;
 }
 
 /**
@@ -40,4 +42,13 @@ export function toCallError(error: unknown): unknown {
     return appErrorOf('STORE_UNAVAILABLE', {}, { retryAfterMs: RETRY_WHEN_UNAVAILABLE_MS, cause: error });
   }
   return error;
+}
+
+/**
+ * The state in a result of the store; its number is the same in SQL and on the wire.
+ * @throws AppError when it is a refusal
+ */
+export function stateOrRefuse(result: StateResult): { state: MessageState } {
+  if (isRefusal(result)) throw appErrorOfRefusal(result);
+  return { state: result.state };
 }

@@ -63,7 +63,7 @@ export function createWorker<Counts extends PassCounts>(options: WorkerOptions<C
 
 async function repeat<C extends PassCounts>(options: WorkerOptions<C>, state: { stopped: boolean; nap: Nap }, random: () => number): Promise<void> {
   let failures = 0;
-  while (!state.stopped) {
+  for (; !state.stopped; await new Promise(setImmediate)) {
     let pause = options.pollMs * (1 + POLL_JITTER * (2 * random() - 1));
     try {
       const { more } = await options.pass();

@@ -1,0 +1,124 @@
+import { classifySqlError, isTransient, type Migrations, migrate, pendingMigrations, type RetryPolicy, run, waitBeforeRetry } from '@tpc/core';
+import { durabilityWarnings, type Log, type Running, StartError } from '@tpc/platform';
+import type { Knex } from 'knex';
+
+/** Waits between tries to reach an absent database at start. */
+export const CONNECT_WAITS: RetryPolicy = { firstWaitMs: 200, factor: 2, maxWaitMs: 5_000, jitter: 0.2, maxAttempts: undefined };
+/** How often the database is asked for a sign of life, milliseconds. */
+export const PING_MS = 1_000;
+/** Signs of life that must be missed before the service says that it is not ready: one may be a single lost connection. */
+export const MISSED_PINGS = 2;
+
+export type DatabaseLinkOptions = {
+  knex: Knex;
+  migrations: Migrations;
+  /** `auto`: brings the schema up to date; `check`: only compares. */
+  mode: 'auto' | 'check';
+  /** Name of the setting with the address, for error lines. */
+  setting: string;
+  log: Log;
+  /** Told once, when the database is there with its schema. Awaited before `onReady(true)`. */
+  onFirstReady: () => void;
+  /** Told at each change. */
+  onReady: (ready: boolean) => void;
+};
+
+/**
+ * Brings the service and its database together, and watches that they stay so. An absent database is waited for with a growing wait; a wrong setting
+ * is refused.
+ * @returns after the first try, whether the database was there or not
+ * @throws StartError when the database refuses what the settings say, or lacks migrations that it may not make
+ */
+export async function connectDatabase(options: DatabaseLinkOptions): Promise<Running> {
+  const link = new DatabaseLink(options);
+  try {
+    await prepare(options);
+    link.found();
+  } catch (error) {
+    if (!isTransient(classifySqlError(error))) throw toStartError(error, options.setting);
+    options.log.warn({ err: error }, 'database not reached; trying again');
+    link.search();
+  }
+  return link;
+}
+
+async function prepare({ knex, migrations, mode, log }: DatabaseLinkOptions): Promise<void> {
+  if (mode === 'auto') await migrate(knex, migrations);
+  else {
+    const missing = await pendingMigrations(knex, migrations);
+    if (missing.length > 0) throw new StartError(`the database lacks ${missing.join(', ')}: run the migrations, or set MIGRATE=auto`);
+  }
+  for (const warning of await durabilityWarnings(knex)) log.warn({ warning }, 'the database may lose commits');
+}
+
+function toStartError(error: unknown, setting: string): StartError {
+  if (error instanceof StartError) return error;
+  return new StartError(`${setting}: the database refuses: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+}
+
+class DatabaseLink implements Running {
+  readonly #options: DatabaseLinkOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+  #missed = 0;
+  #ready = false;
+  #underway: Promise<void> = Promise.resolve();
+
+  constructor(options: DatabaseLinkOptions) {
+    this.#options = options;
+  }
+
+  found(): void {
+    if (this.#stopped) return;
+    this.#options.onFirstReady();
+    this.#tell(true);
+    this.#after(PING_MS, () => this.#ping());
+  }
+
+  search(failures = 1): void {
+    this.#after(waitBeforeRetry(CONNECT_WAITS, failures, Math.random()), async () => {
+      try {
+        await prepare(this.#options);
+        this.found();
+      } catch (err) {
+        // Also what an operator must mend: the service is up and says NOT_SERVING, so it can be mended while it waits.
+        this.#options.log[isTransient(classifySqlError(err)) ? 'debug' : 'error']({ err }, 'database not ready; trying again');
+        this.search(failures + 1);
+      }
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#underway;
+  }
+
+  async #ping(): Promise<void> {
+    try {
+      await run(this.#options.knex, 'SELECT 1 AS alive');
+      this.#missed = 0;
+      this.#tell(true);
+    } catch (err) {
+      this.#missed++;
+      this.#options.log.debug({ err }, 'no sign of life from the database');
+      if (this.#missed >= MISSED_PINGS) this.#tell(false);
+    }
+    this.#after(PING_MS, () => this.#ping());
+  }
+
+  #tell(ready: boolean): void {
+    if (this.#ready === ready) return;
+    this.#ready = ready;
+    if (ready) this.#options.log.info('database ready');
+    else this.#options.log.warn('database does not answer');
+    this.#options.onReady(ready);
+  }
+
+  #after(ms: number, work: () => Promise<void>): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#underway = work();
+    }, ms);
+  }
+}

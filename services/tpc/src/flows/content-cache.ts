@@ -1,0 +1,42 @@
+import type { MessageContent } from '../store/store-types.ts';
+
+/**
+ * Contents of prepared messages that will probably be confirmed in a moment by the same process, so that a confirm need not read them back. Bounded by
+ * bytes; the oldest go first. Losing one costs one read.
+ */
+export interface ContentCache {
+  put(producerGroup: string, messageKey: string, content: MessageContent): void;
+  /** Takes a content out. */
+  take(producerGroup: string, messageKey: string): MessageContent | undefined;
+}
+
+/** What an entry costs beside its body, bytes, roughly. */
+const ENTRY_OVERHEAD_BYTES = 512;
+
+export function createContentCache(maxBytes: number): ContentCache {
+  const entries = new Map<string, MessageContent>();
+  let bytes = 0;
+  const drop = (id: string): MessageContent | undefined => {
+    const content = entries.get(id);
+    if (!content) return undefined;
+    entries.delete(id);
+    bytes -= content.body.length + ENTRY_OVERHEAD_BYTES;
+    return content;
+  };
+  return {
+    put(producerGroup, messageKey, content) {
+      const id = idOf(producerGroup, messageKey);
+      drop(id);
+      entries.set(id, content);
+      bytes += content.body.length + ENTRY_OVERHEAD_BYTES;
+      for (const oldest of entries.keys()) {
+        if (bytes <= maxBytes) break;
+        drop(oldest);
+      }
+    },
+    take: (producerGroup, messageKey) => drop(idOf(producerGroup, messageKey)),
+  };
+}
+
+/** A space occurs in no group and no key. */
+const idOf = (producerGroup: string, messageKey: string) => `${producerGroup} ${messageKey}`;

@@ -1,0 +1,167 @@
+import type { BrokerPublisher, OutgoingBrokerMessage, PublishOutcome } from '@tpc/broker';
+import { classifySqlError, encodeDeliveryProperties, isTransient, NaturalBatcher } from '@tpc/core';
+import type { Log } from '@tpc/platform';
+import type { Store } from '../store/store.ts';
+import type { PublishItem, PublishResult, RedeliveryResult } from '../store/store-types.ts';
+import { createClaims, type TimedClaim } from './claims.ts';
+
+/**
+ * The way of a claimed message to the broker and of the outcome back into its row. Whoever makes messages SENDING (a confirm, a save-and-send, a verdict)
+ * or finds them due (the workers) claims them with `newClaim` and hands them over here; nobody waits for it.
+ *
+ *   claim ──▶ queue ──(lease still good?)──▶ broker ──▶ outcome ──(gathered 15 ms)──▶ row
+ *
+ * A crash anywhere leaves the row claimed: the lease runs out and another replica does it again, so a message is published at least once. What the
+ * broker did not take goes back with a growing wait; what it refuses for good makes the message DEAD.
+ */
+export interface Publishing {
+  /** A claim to give to the store's call. Take it right before the call. */
+  newClaim(): TimedClaim;
+  /** Publishes in the background. Give `consumerGroup` for a redelivery: then only this group takes the message. */
+  publish(claim: TimedClaim, items: readonly (PublishItem & { consumerGroup?: string })[]): void;
+  /** Whether the broker answers. While it does not, claiming due work only wears the database. */
+  connected(): boolean;
+  /** How many messages wait for the broker or are under way. */
+  underway(): number;
+  /** Resolves when all outcomes of what was handed over are recorded, or could not be: from here on the database's absence is not waited out. */
+  close(): Promise<void>;
+}
+
+type ResultStore = Pick<Store, 'recordPublishResults' | 'recordRedeliveryResults'>;
+
+export type PublishingOptions = {
+  store: ResultStore;
+  broker: Pick<BrokerPublisher, 'publish' | 'state'>;
+  log: Log;
+  leaseMs: number;
+  /** Messages in memory that may wait for the broker; more go back to the database. Default 10,000. */
+  maxQueued?: number;
+  /** On the clock of `performance.now()`, milliseconds. */
+  now?: () => number;
+};
+
+/** Outcomes are gathered this long, since nobody waits for them, milliseconds. */
+export const RESULT_GATHER_MS = 15;
+/** A send begins only while this much of the lease is left, so that it ends before another replica may begin, as a share of the lease. */
+export const LEASE_RESERVE = 0.2;
+const MAX_PUBLISH_COUNT = 128;
+/** Requests to the broker under way; the adapter has its own limit for each topic. */
+const MAX_PUBLISHES_IN_FLIGHT = 8;
+const MAX_RESULTS = 512;
+const DEFAULT_MAX_PUBLISH_QUEUED = 10_000;
+/** Between two tries to record outcomes while the database is away, milliseconds. */
+const RECORD_RETRY_MS = 250;
+
+type Claimed = { claim: TimedClaim; item: PublishItem & { consumerGroup?: string } };
+type Recorded = { claim: TimedClaim; result: PublishResult & { consumerGroup?: string } };
+
+export function createPublishing(options: PublishingOptions): Publishing {
+  const now = options.now ?? (() => performance.now());
+  let underway = 0;
+  let closing = false;
+  const results = new NaturalBatcher<Recorded, void>({
+    name: 'publish results',
+    flush: (batch) => record(options.store, batch, (endsAt) => !closing && now() < endsAt),
+    maxCount: MAX_RESULTS,
+    gatherMs: RESULT_GATHER_MS,
+    bisect: () => false,
+  });
+  const sends = new NaturalBatcher<Claimed, PublishOutcome | undefined>({
+    name: 'publish',
+    flush: (batch) => send(options, now, batch),
+    maxCount: MAX_PUBLISH_COUNT,
+    sizeOf: ({ item }) => item.content.body.length,
+    maxInFlight: MAX_PUBLISHES_IN_FLIGHT,
+    maxQueued: options.maxQueued ?? DEFAULT_MAX_PUBLISH_QUEUED,
+    bisect: () => false,
+  });
+  const idle: (() => void)[] = [];
+  const one = async (claimed: Claimed) => {
+    underway++;
+    try {
+      const outcome = await sends.add(claimed).catch((error: Error) => ({ ok: false as const, permanent: false, reason: error.message }));
+      if (outcome) await results.add({ claim: claimed.claim, result: resultOf(claimed.item, outcome) });
+    } catch (err) {
+      // The row stays claimed; its lease runs out and it is published again.
+      options.log.warn({ err, message_key: claimed.item.messageKey }, 'publish result not recorded');
+    } finally {
+      underway--;
+      if (underway === 0) for (const wake of idle.splice(0)) wake();
+    }
+  };
+  return {
+    newClaim: createClaims(options.leaseMs, now),
+    publish: (claim, items) => {
+      for (const item of items) void one({ claim, item });
+    },
+    connected: () => options.broker.state().connected,
+    underway: () => underway,
+    close: async () => {
+      closing = true;
+      while (underway > 0) await new Promise<void>((resolve) => idle.push(resolve));
+    },
+  };
+}
+
+/** Sends what still has its lease; undefined for the rest, which belongs to whoever claims it next. */
+async function send({ broker, log }: PublishingOptions, now: () => number, batch: readonly Claimed[]): Promise<(PublishOutcome | undefined)[]> {
+  const at = now();
+  const good = batch.filter(({ claim }) => at < claim.endsAt - claim.leaseMs * LEASE_RESERVE);
+  if (good.length < batch.length) log.warn({ num_messages: batch.length - good.length }, 'lease ran out before the publish; left to the next claim');
+  const outcomes = good.length > 0 ? await broker.publish(good.map(({ item }) => toBrokerMessage(item))) : [];
+  const byClaimed = new Map(good.map((claimed, index) => [claimed, outcomes[index]]));
+  return batch.map((claimed) => byClaimed.get(claimed));
+}
+
+/** How a stored message looks to the broker. */
+export function toBrokerMessage(item: PublishItem & { consumerGroup?: string }): OutgoingBrokerMessage {
+  const { content } = item;
+  return {
+    topic: content.topic,
+    tag: content.tag,
+    keys: [item.messageKey],
+    body: content.body,
+    properties: encodeDeliveryProperties({
+      messageKey: item.messageKey,
+      producerGroup: item.producerGroup,
+      generation: item.generation,
+      onlyGroup: item.consumerGroup,
+      contentType: content.contentType,
+      headers: content.headers,
+      traceparent: content.traceparent,
+      tracestate: content.tracestate,
+    }),
+  };
+}
+
+function resultOf(item: PublishItem & { consumerGroup?: string }, outcome: PublishOutcome): PublishResult & { consumerGroup?: string } {
+  const { messageId, attempts } = item;
+  const base = item.consumerGroup === undefined ? { messageId, attempts } : { messageId, attempts, consumerGroup: item.consumerGroup };
+  if (outcome.ok) return { ...base, outcome: 'published' };
+  return outcome.permanent ? { ...base, outcome: 'refused', detail: outcome.reason } : { ...base, outcome: 'retry', detail: outcome.reason };
+}
+
+/** Writes outcomes into their rows; while the database is away, tries again as long as one of their leases lasts. */
+async function record(store: ResultStore, batch: readonly Recorded[], mayRetry: (endsAt: number) => boolean): Promise<undefined[]> {
+  const endsAt = Math.max(...batch.map(({ claim }) => claim.endsAt));
+  for (;;) {
+    try {
+      await recordOnce(store, batch);
+      return batch.map(() => undefined);
+    } catch (error) {
+      if (!isTransient(classifySqlError(error)) || !mayRetry(endsAt)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, RECORD_RETRY_MS));
+    }
+  }
+}
+
+async function recordOnce(store: ResultStore, batch: readonly Recorded[]): Promise<void> {
+  const byToken = Map.groupBy(batch, ({ claim }) => claim.token);
+  for (const [token, recorded] of byToken) {
+    const results = recorded.map(({ result }) => result);
+    const publishes = results.filter((result) => result.consumerGroup === undefined);
+    const redeliveries = results.filter((result): result is RedeliveryResult => result.consumerGroup !== undefined);
+    if (publishes.length > 0) await store.recordPublishResults(token, publishes);
+    if (redeliveries.length > 0) await store.recordRedeliveryResults(token, redeliveries);
+  }
+}

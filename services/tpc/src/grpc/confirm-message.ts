@@ -1,0 +1,31 @@
+import { MessageState } from '@tpc/gen/tpc/v1/message';
+import type { CallContext, Log } from '@tpc/platform';
+import { checkKeySyntax, checkProducerGroup } from '../domain/validation.ts';
+import type { Writes } from '../flows/writes.ts';
+import { answerItems } from './batch-results.ts';
+import { stateOrRefuse } from './errors.ts';
+import { MAX_BATCH, type MessageHandlers } from './handlers.ts';
+import { refuseBatchSize, refuseViolations } from './validate.ts';
+
+/** Takes the producer's word that its transaction committed: single and batch (F-31). */
+export function confirmMessageHandlers(options: {
+  writes: Pick<Writes, 'confirm'>;
+  log: Log;
+}): Pick<MessageHandlers, 'confirmAndSendMessage' | 'batchConfirmAndSendMessage'> {
+  const confirm = async (field: string, producerGroup: string, messageKey: string, context: CallContext) => {
+    refuseViolations(checkKeySyntax(field, messageKey));
+    return stateOrRefuse(await options.writes.confirm({ producerGroup, messageKey }, context.deadline));
+  };
+  return {
+    async confirmAndSendMessage({ producerGroup, messageKey }, context) {
+      refuseViolations([...checkProducerGroup('producer_group', producerGroup), ...checkKeySyntax('message_key', messageKey)]);
+      return confirm('message_key', producerGroup, messageKey, context);
+    },
+    async batchConfirmAndSendMessage({ producerGroup, messageKeys }, context) {
+      refuseViolations(checkProducerGroup('producer_group', producerGroup));
+      refuseBatchSize('message_keys', messageKeys.length, MAX_BATCH);
+      const one = (key: string, index: number) => confirm(`message_keys[${index}]`, producerGroup, key, context);
+      return { results: await answerItems(messageKeys, options.log, one, { state: MessageState.MESSAGE_STATE_UNSPECIFIED }) };
+    },
+  };
+}

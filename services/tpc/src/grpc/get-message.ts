@@ -1,0 +1,23 @@
+import { checkStoredKey } from '../domain/validation.ts';
+import type { Store } from '../store/store.ts';
+import { appErrorOf } from './errors.ts';
+import type { AdminHandlers } from './handlers.ts';
+import { toConfirm, toMessage, toTimelineEvent } from './message-view.ts';
+import { refuseViolations } from './validate.ts';
+
+/** One message with each group's copy and its timeline (F-42). */
+export function getMessageHandlers({ store }: { store: Pick<Store, 'getMessage'> }): Pick<AdminHandlers, 'getMessage'> {
+  return {
+    async getMessage({ messageKey, includeBody }) {
+      refuseViolations(checkStoredKey('message_key', messageKey));
+      const detail = await store.getMessage(messageKey, { includeBody });
+      if (!detail) throw appErrorOf('MESSAGE_NOT_FOUND', { message_key: messageKey });
+      return {
+        message: toMessage(detail.message),
+        confirms: detail.confirms.map(toConfirm),
+        timeline: detail.timeline.map(toTimelineEvent),
+        body: detail.body ?? Buffer.alloc(0),
+      };
+    },
+  };
+}

@@ -1,0 +1,14 @@
+import type { MessageAdminServiceService } from '@tpc/gen/tpc/v1/message_admin_service';
+import type { ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
+import type { UnaryHandlers } from '@tpc/platform';
+
+/** All handlers of the two services; each feature's file makes some of them. */
+export type MessageHandlers = UnaryHandlers<typeof ReliableMessageServiceService>;
+export type AdminHandlers = UnaryHandlers<typeof MessageAdminServiceService>;
+
+/** ErrorInfo.domain of everything that TPC answers. */
+export const DOMAIN = 'tpc';
+/** Most items of a batch of messages or keys. */
+export const MAX_BATCH = 512;
+/** Most reports of a consumer's batch. */
+export const MAX_REPORTS = 1_024;

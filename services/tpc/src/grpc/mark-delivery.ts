@@ -1,0 +1,71 @@
+import type { ConsumeFailure, Delivery } from '@tpc/gen/tpc/v1/reliable_message_service';
+import type { CallContext, Log } from '@tpc/platform';
+import { checkConsumerGroup, checkFailureReason, checkGeneration, checkStoredKey, type Violation } from '../domain/validation.ts';
+import type { Writes } from '../flows/writes.ts';
+import { answerItems } from './batch-results.ts';
+import { MAX_REPORTS, type MessageHandlers } from './handlers.ts';
+import { refuseBatchSize, refuseViolations } from './validate.ts';
+
+/** A failure's words are cut to this many characters. */
+export const MAX_DETAIL = 1_024;
+
+type MarkHandlers = Pick<
+  MessageHandlers,
+  | 'confirmReceiveMessage'
+  | 'batchConfirmReceiveMessage'
+  | 'confirmConsumedMessage'
+  | 'batchConfirmConsumedMessage'
+  | 'reportConsumeFailure'
+  | 'batchReportConsumeFailure'
+>;
+
+type Kind = { kind: 'received' } | { kind: 'consumed' } | { kind: 'failed'; reason: string; detail: string };
+
+/** Takes the consumer groups' reports: received, consumed, failed; single and batch (F-34, F-35). */
+export function markDeliveryHandlers({ writes, log }: { writes: Pick<Writes, 'mark'>; log: Log }): MarkHandlers {
+  const mark = (consumerGroup: string, { messageKey, generation }: Delivery, kind: Kind, context: CallContext) =>
+    writes.mark({ consumerGroup, messageKey, generation: generation === 0 ? 1 : generation, ...kind }, context.deadline);
+  const single = (request: Delivery & { consumerGroup: string }, kind: Kind, context: CallContext, more: readonly Violation[] = []) => {
+    refuseViolations([...checkConsumerGroup('consumer_group', request.consumerGroup), ...checkDelivery('', request), ...more]);
+    return mark(request.consumerGroup, request, kind, context);
+  };
+  const batch = async (request: { consumerGroup: string; deliveries: Delivery[] }, kind: Kind, context: CallContext) => {
+    refuseBatch(request.consumerGroup, 'deliveries', request.deliveries.length);
+    const one = (delivery: Delivery, index: number) => {
+      refuseViolations(checkDelivery(`deliveries[${index}].`, delivery));
+      return mark(request.consumerGroup, delivery, kind, context);
+    };
+    return { results: await answerItems(request.deliveries, log, async (item, index) => one(item, index), { tracked: false }) };
+  };
+  return {
+    confirmReceiveMessage: async (request, context) => single(request, { kind: 'received' }, context),
+    batchConfirmReceiveMessage: (request, context) => batch(request, { kind: 'received' }, context),
+    confirmConsumedMessage: async (request, context) => single(request, { kind: 'consumed' }, context),
+    batchConfirmConsumedMessage: (request, context) => batch(request, { kind: 'consumed' }, context),
+    reportConsumeFailure: async (request, context) => single(request, failed(request), context, checkFailureReason('reason', request.reason)),
+    async batchReportConsumeFailure({ consumerGroup, failures }, context) {
+      refuseBatch(consumerGroup, 'failures', failures.length);
+      const one = async (failure: ConsumeFailure, index: number) => {
+        const path = `failures[${index}].`;
+        const delivery = failure.delivery ?? { messageKey: '', generation: 0 };
+        refuseViolations([...checkDelivery(`${path}delivery.`, delivery), ...checkFailureReason(`${path}reason`, failure.reason)]);
+        return mark(consumerGroup, delivery, failed(failure), context);
+      };
+      return { results: await answerItems(failures, log, one, { tracked: false }) };
+    },
+  };
+}
+
+function failed({ reason, detail }: { reason: string; detail: string }): Kind {
+  return { kind: 'failed', reason, detail: detail.slice(0, MAX_DETAIL) };
+}
+
+function refuseBatch(consumerGroup: string, field: string, count: number): void {
+  refuseViolations(checkConsumerGroup('consumer_group', consumerGroup));
+  refuseBatchSize(field, count, MAX_REPORTS);
+}
+
+/** The key as it was delivered: also one that TPC itself made for a conflict. */
+function checkDelivery(prefix: string, { messageKey, generation }: Delivery): Violation[] {
+  return [...checkStoredKey(`${prefix}message_key`, messageKey), ...checkGeneration(`${prefix}generation`, generation)];
+}

@@ -1,0 +1,53 @@
+import type { ResendMessageRequest } from '@tpc/gen/tpc/v1/message_admin_service';
+import { checkConsumerGroup, checkStoredKey, type Violation } from '../domain/validation.ts';
+import type { Store } from '../store/store.ts';
+import { appErrorOfRefusal, isRefusal } from './errors.ts';
+import type { AdminHandlers } from './handlers.ts';
+import { toMessage } from './message-view.ts';
+import { checkCount, checkText, refuseViolations } from './validate.ts';
+
+export const MAX_GROUPS = 64;
+export const MAX_COMMENT = 256;
+/** Who acts, for the timeline, as long as no tokens tell it. */
+export const ANONYMOUS_OPERATOR = 'operator';
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** Publishes a message again at an operator's wish (F-44). */
+export function resendMessageHandlers(options: {
+  store: Pick<Store, 'resendMessage'>;
+  /** Told when there is something to publish. */
+  onResent: () => void;
+}): Pick<AdminHandlers, 'resendMessage'> {
+  return {
+    async resendMessage(request) {
+      refuseViolations(check(request));
+      const { messageKey, consumerGroups, requestId, comment } = request;
+      const act = {
+        messageKey,
+        consumerGroups: [...new Set(consumerGroups)],
+        requestId: requestId.toLowerCase(),
+        actor: ANONYMOUS_OPERATOR,
+        comment,
+      };
+      const result = await options.store.resendMessage(act);
+      if (isRefusal(result)) throw appErrorOfRefusal(result);
+      options.onResent();
+      return { message: toMessage(result.message), consumerGroups: result.consumerGroups };
+    },
+  };
+}
+
+function check({ messageKey, consumerGroups, requestId, comment }: ResendMessageRequest): Violation[] {
+  return [
+    ...checkStoredKey('message_key', messageKey),
+    ...checkCount('consumer_groups', consumerGroups.length, MAX_GROUPS),
+    ...consumerGroups.slice(0, MAX_GROUPS).flatMap((group, index) => checkConsumerGroup(`consumer_groups[${index}]`, group)),
+    ...checkRequestId(requestId),
+    ...checkText('comment', comment, MAX_COMMENT),
+  ];
+}
+
+function checkRequestId(requestId: string): Violation[] {
+  if (requestId === '' || UUID.test(requestId)) return [];
+  return [{ field: 'request_id', reason: 'UUID_SYNTAX', description: 'The request id must be a UUID.' }];
+}

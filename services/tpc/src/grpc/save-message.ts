@@ -1,0 +1,45 @@
+import { MessageState, type OutgoingMessage } from '@tpc/gen/tpc/v1/message';
+import type { CallContext, Log } from '@tpc/platform';
+import { checkProducerGroup, checkStoreId } from '../domain/validation.ts';
+import type { Writes } from '../flows/writes.ts';
+import { answerItems } from './batch-results.ts';
+import { stateOrRefuse } from './errors.ts';
+import { MAX_BATCH, type MessageHandlers } from './handlers.ts';
+import { type CallTrace, readOutgoingMessage, refuseBatchBytes } from './outgoing-message.ts';
+import { refuseBatchSize, refuseViolations } from './validate.ts';
+
+type Owner = { producerGroup: string; storeId: string };
+
+/** Prepares messages: single and batch (F-30). */
+export function saveMessageHandlers(options: {
+  writes: Pick<Writes, 'save'>;
+  maxBodyBytes: number;
+  log: Log;
+}): Pick<MessageHandlers, 'saveMessageWaitingConfirm' | 'batchSaveMessageWaitingConfirm'> {
+  const save = async (path: string, owner: Owner, message: OutgoingMessage | undefined, trace: CallTrace, context: CallContext) => {
+    const { messageKey, content } = readOutgoingMessage(path, message, owner.producerGroup, options.maxBodyBytes, trace);
+    const { producerGroup, storeId } = owner;
+    return stateOrRefuse(await options.writes.save({ producerGroup, storeId, messageKey, content }, context.deadline));
+  };
+  return {
+    async saveMessageWaitingConfirm(request, context) {
+      refuseOwner(request);
+      return save('message', request, request.message, context, context);
+    },
+    async batchSaveMessageWaitingConfirm(request, context) {
+      refuseOwner(request);
+      refuseBatchSize('messages', request.messages.length, MAX_BATCH);
+      refuseBatchBytes(request.messages);
+      const one = (message: OutgoingMessage, index: number) => save(`messages[${index}]`, request, message, NO_TRACE, context);
+      return { results: await answerItems(request.messages, options.log, one, { state: MessageState.MESSAGE_STATE_UNSPECIFIED }) };
+    },
+  };
+}
+
+/** The context of a batch call belongs to whoever gathered it, not to its messages. */
+export const NO_TRACE: CallTrace = { traceparent: '', tracestate: '' };
+
+/** @throws AppError INVALID_ARGUMENT when group or store id are bad */
+export function refuseOwner({ producerGroup, storeId }: Owner): void {
+  refuseViolations([...checkProducerGroup('producer_group', producerGroup), ...checkStoreId('store_id', storeId)]);
+}

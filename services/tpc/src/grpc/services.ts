@@ -1,0 +1,49 @@
+import { MessageAdminServiceService } from '@tpc/gen/tpc/v1/message_admin_service';
+import { ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
+import { type Log, type ServiceEntry, serve } from '@tpc/platform';
+import type { Writes } from '../flows/writes.ts';
+import type { Store } from '../store/store.ts';
+import type { CheckBackWorker } from '../workers/check-back.ts';
+import { checkBackHandlers } from './check-back.ts';
+import { confirmMessageHandlers } from './confirm-message.ts';
+import { deleteMessageHandlers } from './delete-message.ts';
+import { directSendHandlers } from './direct-send.ts';
+import { getMessageHandlers } from './get-message.ts';
+import { callInterceptors, intercept } from './interceptors.ts';
+import { listMessagesHandlers } from './list-messages.ts';
+import { markDeliveryHandlers } from './mark-delivery.ts';
+import type { PageTokens } from './page-token.ts';
+import { type RegisterOptions, registerHandlers } from './register.ts';
+import { resendMessageHandlers } from './resend-message.ts';
+import { saveAndSendHandlers } from './save-and-send.ts';
+import { saveMessageHandlers } from './save-message.ts';
+
+export type TpcServicesOptions = Omit<RegisterOptions, 'store'> & {
+  store: Store;
+  writes: Writes;
+  checkBack: Pick<CheckBackWorker, 'fetch'>;
+  pageTokens: PageTokens;
+  maxBodyBytes: number;
+  /** Told when an operator's act made something due. */
+  onResent: () => void;
+  /** Whether the database is there with its schema. */
+  isReady: () => boolean;
+  log: Log;
+};
+
+/** TPC's gRPC services, each handler from the file of its feature. */
+export function tpcServices(options: TpcServicesOptions): ServiceEntry[] {
+  const chain = callInterceptors(options.isReady);
+  const messages = {
+    ...saveMessageHandlers(options),
+    ...confirmMessageHandlers(options),
+    ...saveAndSendHandlers(options),
+    ...directSendHandlers(),
+    ...deleteMessageHandlers(options),
+    ...markDeliveryHandlers(options),
+    ...checkBackHandlers(options),
+    ...registerHandlers(options),
+  };
+  const admin = { ...listMessagesHandlers(options), ...getMessageHandlers(options), ...resendMessageHandlers(options) };
+  return [serve(ReliableMessageServiceService, intercept(messages, chain)), serve(MessageAdminServiceService, intercept(admin, chain))];
+}

@@ -1,0 +1,49 @@
+import type { Duration } from '@tpc/gen/google/protobuf/duration';
+import { reasonOfViolations, type Violation } from '../domain/validation.ts';
+import { appErrorOf } from './errors.ts';
+
+/** @throws AppError INVALID_ARGUMENT with all violations, unless there are none */
+export function refuseViolations(violations: readonly Violation[]): void {
+  if (violations.length === 0) return;
+  const name = reasonOfViolations(violations);
+  const field = violations.find((violation) => violation.reason === name)?.field ?? violations[0]?.field ?? '';
+  throw appErrorOf(name, { field }, { violations });
+}
+
+/** A list must hold 1 to `max` items. */
+export function refuseBatchSize(field: string, count: number, max: number): void {
+  if (count >= 1 && count <= max) return;
+  const description = `There are ${count} items; allowed are 1 to ${max}.`;
+  throw appErrorOf('BATCH_SIZE', { count: String(count), max: String(max) }, { violations: [{ field, reason: 'BATCH_SIZE', description }] });
+}
+
+/** A list may hold at most `max` items. */
+export function checkCount(field: string, count: number, max: number): Violation[] {
+  return count <= max ? [] : [{ field, reason: 'TOO_MANY', description: `There are ${count} entries; at most ${max} are allowed.` }];
+}
+
+/** A whole number within limits. */
+export function checkRange(field: string, value: number, min: number, max: number): Violation[] {
+  return value >= min && value <= max ? [] : [{ field, reason: 'OUT_OF_RANGE', description: `${value} is not within ${min} to ${max}.` }];
+}
+
+/** Free text of at most `max` characters. */
+export function checkText(field: string, text: string, max: number): Violation[] {
+  return text.length <= max ? [] : [{ field, reason: 'TOO_LONG', description: `There are ${text.length} characters; at most ${max} are allowed.` }];
+}
+
+/** A length of time in milliseconds; undefined when absent. */
+export function durationMs(duration: Duration | undefined): number | undefined {
+  return duration && Number(duration.seconds) * 1000 + duration.nanos / 1_000_000;
+}
+
+/** A length of time, if given, must not be negative, nor above `maxMs`. */
+export function checkDuration(field: string, duration: Duration | undefined, maxMs: number): Violation[] {
+  const ms = durationMs(duration) ?? 0;
+  if (ms >= 0 && ms <= maxMs) return [];
+  return [{ field, reason: 'OUT_OF_RANGE', description: `${ms} ms is not within 0 to ${maxMs} ms.` }];
+}
+
+export function toDuration(ms: number): Duration {
+  return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
+}

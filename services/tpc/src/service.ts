@@ -1,0 +1,152 @@
+import { type BrokerPublisher, createRocketMqPublisher } from '@tpc/broker';
+import { type GrpcServer, type Log, openDatabase, type Running, StartError, startGrpcServer, stopAll } from '@tpc/platform';
+import type { Knex } from 'knex';
+import { watchBrokerLink } from './adapters/broker-link.ts';
+import { connectDatabase } from './adapters/database-link.ts';
+import type { TpcConfig } from './config.ts';
+import { createPublishing } from './flows/publishing.ts';
+import { createWrites } from './flows/writes.ts';
+import { createPageTokens } from './grpc/page-token.ts';
+import { tpcServices } from './grpc/services.ts';
+import { idleTransactionSeconds, policiesOf } from './policies.ts';
+import { createStore } from './store/create-store.ts';
+import { tpcMigrations } from './store/migrations/index.ts';
+import { createCheckBackWorker } from './workers/check-back.ts';
+import { createPublishDueWorker } from './workers/publish-due.ts';
+import { createRedeliverWorker } from './workers/redeliver.ts';
+import { createResumeWorker } from './workers/resume-unsubscribed.ts';
+
+const DAY_MS = 86_400_000;
+/** How long publishes under way may take at a stop, milliseconds; what is not done then is done by another replica or at the next start. */
+const BROKER_STOP_MS = 3_000;
+
+/** First and longest waits that belong together. */
+const WAIT_PAIRS = [
+  ['TPC_PUBLISH_RETRY_FIRST_MS', 'TPC_PUBLISH_RETRY_MAX_MS'],
+  ['TPC_CHECK_FIRST_MS', 'TPC_CHECK_MAX_MS'],
+  ['TPC_REDELIVER_FIRST_MS', 'TPC_REDELIVER_MAX_MS'],
+] as const;
+
+export interface TpcService extends Running {
+  /** Port of the gRPC server. */
+  readonly grpcPort: number;
+}
+
+/**
+ * Starts TPC: database, store, broker publisher, workers, gRPC server. While the database is away it listens and says NOT_SERVING; while the broker is
+ * away it takes messages and keeps them.
+ * @throws StartError for a setting that cannot work
+ */
+export async function startTpcService({ config, log }: { config: TpcConfig; log: Log }): Promise<TpcService> {
+  checkSettings(config);
+  const knex = openDatabase({
+    url: config.TPC_DATABASE_URL,
+    poolMax: config.TPC_DATABASE_POOL,
+    idleTransactionS: idleTransactionSeconds(config.TPC_PUBLISH_LEASE_MS),
+  });
+  const broker = createRocketMqPublisher({ endpoints: config.BROKER_ENDPOINTS, logger: log });
+  const parts = build(config, log, knex, broker);
+  let server: GrpcServer | undefined;
+  try {
+    server = await startGrpcServer({
+      host: config.BIND_HOST,
+      port: config.TPC_GRPC_PORT,
+      portSetting: 'TPC_GRPC_PORT',
+      domain: 'tpc',
+      services: parts.services,
+      log,
+    });
+    return await run(config, log, knex, broker, parts, server);
+  } catch (error) {
+    await server?.stop();
+    await knex.destroy();
+    throw error;
+  }
+}
+
+type Parts = ReturnType<typeof build>;
+
+function build(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher) {
+  const store = createStore({ knex, policies: policiesOf(config) });
+  const publishing = createPublishing({ store, broker, log, leaseMs: config.TPC_PUBLISH_LEASE_MS });
+  const writes = createWrites({
+    store,
+    publishing,
+    maxQueued: config.TPC_MAX_QUEUED,
+    contentCacheBytes: config.TPC_CONTENT_CACHE_BYTES,
+    onContentError: (err) => log.warn({ err }, 'body not read after a confirm; published when its lease ends'),
+  });
+  const claimCount = config.TPC_CLAIM_COUNT;
+  const publishDue = createPublishDueWorker({ store, publishing, log, config: { pollMs: config.TPC_PUBLISH_POLL_MS, claimCount } });
+  const redeliver = createRedeliverWorker({ store, publishing, log, config: { pollMs: config.TPC_REDELIVER_POLL_MS, claimCount } });
+  const onResumed = publishDue.wake;
+  const resume = createResumeWorker({ store, onResumed, log, config: { pollMs: config.TPC_RESUME_POLL_MS, claimCount } });
+  const checkBack = createCheckBackWorker({ store, log, config: { pollMs: config.TPC_CHECK_POLL_MS } });
+  const state = { ready: false };
+  const services = tpcServices({
+    store,
+    writes,
+    checkBack,
+    pageTokens: createPageTokens(Buffer.from(config.TPC_PAGE_TOKEN_SECRET || config.TPC_DATABASE_URL)),
+    maxBodyBytes: config.TPC_MAX_BODY_BYTES,
+    heartbeatIntervalMs: config.TPC_HEARTBEAT_INTERVAL_MS,
+    messageRetentionMs: config.TPC_MESSAGE_RETENTION_DAYS * DAY_MS,
+    brokerRetentionMs: config.TPC_BROKER_RETENTION_DAYS * DAY_MS,
+    onSubscribed: resume.wake,
+    onResent: redeliver.wake,
+    isReady: () => state.ready,
+    log,
+  });
+  return { publishing, writes, state, services, workers: [publishDue, redeliver, resume, checkBack], onBrokerBack: [publishDue, redeliver] };
+}
+
+async function run(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher, parts: Parts, server: GrpcServer): Promise<TpcService> {
+  const database = await connectDatabase({
+    knex,
+    migrations: tpcMigrations,
+    mode: config.MIGRATE,
+    setting: 'TPC_DATABASE_URL',
+    log,
+    onFirstReady: () => {
+      parts.state.ready = true;
+      for (const worker of parts.workers) worker.start();
+    },
+    onReady: (ready) => server.setHealth('', ready),
+  });
+  broker.start();
+  const link = watchBrokerLink({
+    broker,
+    log,
+    onChange: (connected) => {
+      server.setHealth('broker', connected);
+      if (connected) for (const worker of parts.onBrokerBack) worker.wake();
+    },
+  });
+  log.info({ host: config.BIND_HOST, port: server.port }, 'tpc listens');
+  const drained = { stop: () => parts.writes.drain() };
+  const published = { stop: () => parts.publishing.close() };
+  // The order of leaving: no new calls, no new claims, what was taken goes out, and only then its ways.
+  const inOrder: Running[] = [server, database, ...parts.workers, drained, link, publisherStop(broker), published, { stop: () => knex.destroy() }];
+  let stopped: Promise<void> | undefined;
+  return {
+    grpcPort: server.port,
+    stop: () => {
+      stopped ??= stopAll(inOrder).then(() => log.info('tpc stopped'));
+      return stopped;
+    },
+  };
+}
+
+/** Its outcomes for what is under way come at the latest with its stop, so they can be recorded after it. */
+function publisherStop(broker: BrokerPublisher): Running {
+  return { stop: () => broker.stop(BROKER_STOP_MS) };
+}
+
+/** Settings that are good alone and bad together. */
+function checkSettings(config: TpcConfig): void {
+  for (const [first, longest] of WAIT_PAIRS) {
+    if (config[first] > config[longest]) {
+      throw new StartError(`bad setting: ${first}=${config[first]} is above ${longest}=${config[longest]}`);
+    }
+  }
+}
