@@ -1,0 +1,226 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BrokerSubscriber } from '@tpc/broker';
+import { readStoreMeta } from '../migrations/index.ts';
+import { createTelemetry, type Telemetry } from './counters.ts';
+import { type Settings, settingsOf } from './defaults.ts';
+import { Gate } from './gate.ts';
+import { createEffectExecutor } from './handle-effects.ts';
+import { createTransactionExecutor } from './handle-transaction.ts';
+import type { HandlerParts } from './handler-parts.ts';
+import { Intake } from './intake.ts';
+import { type Execute, Lane } from './lane.ts';
+import { type HeartbeatOutcome, Registration } from './registration.ts';
+import { Reporter } from './reporter.ts';
+import { releaseRows } from './store/mark-inbox.ts';
+import { createSweeper, type Sweeper } from './sweeper.ts';
+import type { Consumer, ConsumerOptions, ConsumerState, Handler } from './types.ts';
+
+/** Work begins at the latest this long after the start, also when TPC and broker are away. */
+const FIRST_ANSWER_MS = 3_000;
+/** Share of a stop's time after which reports and rows are given back, whatever still runs. */
+const LAST_PART_MS = 1_000;
+
+/**
+ * Makes a consumer: it stores what arrives in the inbox, lets the broker forget it, handles it by the topic's handler, and tells TPC. Nothing runs
+ * before `start`.
+ * @throws Error that names the option when one is wrong
+ */
+export function createConsumer(options: ConsumerOptions): Consumer {
+  return new InboxConsumer(settingsOf(options));
+}
+
+/**
+ * Wires the parts and moves them through three conditions. *Closed*: before the start, and while TPC says that the group is bound to another
+ * inbox; nothing is received, begun or reported. *Open*: all of it. *Stopping*: nothing new is begun; what is under way ends.
+ */
+class InboxConsumer implements Consumer {
+  readonly #settings: Settings;
+  readonly #telemetry: Telemetry;
+  readonly #reporter: Reporter;
+  readonly #gate = new Gate();
+  readonly #lanes = new Map<string, Lane>();
+  readonly #executors = new Map<string, Execute>();
+  readonly #intake: Intake;
+  readonly #sweeper: Sweeper;
+  readonly #backlog = new Set<string>();
+  #roomWaiters: (() => void)[] = [];
+  #subscriber: BrokerSubscriber | undefined;
+  #registration: Registration | undefined;
+  #condition: 'closed' | 'open' | 'stopping' | 'stopped' = 'closed';
+  #conflict = false;
+  #started = false;
+  #outOfTime = false;
+  #registered = Promise.withResolvers<void>();
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#telemetry = createTelemetry(settings);
+    this.#reporter = new Reporter(settings, this.#telemetry);
+    for (const [topic, handler] of Object.entries(settings.handlers)) this.#addLane(topic, handler);
+    const shared = { settings, lanes: this.#lanes, reporter: this.#reporter, onBacklog: (topic: string) => void this.#backlog.add(topic) };
+    this.#intake = new Intake({ ...shared, telemetry: this.#telemetry });
+    this.#sweeper = createSweeper({ ...shared, executors: this.#executors, gate: this.#gate, isOpen: () => this.#condition === 'open' });
+    this.#registered.promise.catch(() => undefined); // who does not ask for it must not be ended by it
+  }
+
+  async start(): Promise<void> {
+    if (this.#started) throw new Error('a consumer is started once; make a new one');
+    this.#started = true;
+    const { storeId } = await readStoreMeta(this.#settings.knex);
+    const isIdle = () => this.#subscriber?.state().idle ?? false;
+    const firstAnswer = Promise.withResolvers<void>();
+    this.#registration = new Registration(this.#settings, { storeId, isIdle }, (outcome) => {
+      this.#onHeartbeat(outcome);
+      firstAnswer.resolve();
+    });
+    this.#registration.accepted.then(this.#registered.resolve, this.#registered.reject);
+    this.#sweeper.start();
+    void this.#receive();
+    void this.#openAfter(firstAnswer.promise);
+  }
+
+  registered(): Promise<void> {
+    return this.#registered.promise;
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    if (this.#condition === 'stopped') return;
+    this.#condition = 'stopping';
+    const within = (work: Promise<unknown>, ms: number) => Promise.race([work, sleep(Math.max(0, ms), undefined, { ref: false })]);
+    const deadline = performance.now() + deadlineMs;
+    for (const lane of this.#lanes.values()) lane.close();
+    this.#letReceive();
+    const under = [
+      this.#subscriber?.stop(deadlineMs),
+      this.#registration?.stop(),
+      this.#sweeper.stop(),
+      ...[...this.#lanes.values()].map((lane) => lane.idle()),
+    ];
+    await within(Promise.allSettled(under), deadlineMs - Math.min(LAST_PART_MS, deadlineMs / 2));
+    this.#outOfTime = true;
+    const waiting = [...this.#lanes.values()].flatMap((lane) => lane.takeWaiting());
+    const last = [releaseRows(this.#settings.knex, this.#settings.group, waiting), this.#reporter.drain()];
+    const results = await within(Promise.allSettled(last), deadline - performance.now());
+    this.#condition = 'stopped';
+    this.#reporter.close();
+    if (this.#registration === undefined) this.#registered.reject(new Error('the consumer was stopped before it was started'));
+    this.#settings.log.info({ consumer_group: this.#settings.group, complete: results !== undefined }, 'consumer stopped');
+  }
+
+  state(): ConsumerState {
+    const lanes = [...this.#lanes.values()];
+    return {
+      running: this.#condition === 'open',
+      registration: this.#registration?.state ?? 'pending',
+      registrationError: this.#registration?.error ?? '',
+      broker: this.#subscriber?.state(),
+      inMemory: this.#inMemory(),
+      handling: lanes.reduce((sum, lane) => sum + lane.handling, 0),
+      reportsQueued: this.#reporter.queued,
+      counters: { ...this.#telemetry.counters },
+    };
+  }
+
+  #addLane(topic: string, handler: Handler): void {
+    const settings = this.#settings;
+    const parts: HandlerParts = {
+      topic,
+      settings,
+      reporter: this.#reporter,
+      telemetry: this.#telemetry,
+      stopping: () => this.#condition !== 'open',
+      goOn: () => !this.#outOfTime,
+    };
+    const effects = 'effects' in handler;
+    const execute = effects
+      ? createEffectExecutor(parts, handler, Math.max(settings.leaseMs, 2 * handler.leaseMs))
+      : createTransactionExecutor(parts, handler);
+    this.#executors.set(topic, execute);
+    const { leaseMs, maxInMemory } = settings;
+    const concurrency = effects ? handler.concurrency : settings.concurrency;
+    const maxBatch = 'handleBatch' in handler ? handler.maxBatch : 1;
+    const onRoom = (lane: Lane) => this.#onRoom(lane);
+    this.#lanes.set(topic, new Lane({ topic, execute, concurrency, maxBatch, leaseMs, maxInMemory, gate: this.#gate, onRoom }));
+  }
+
+  /** Subscribes, and registers once the group exists at the broker, so that nothing published from then on is missed. */
+  async #receive(): Promise<void> {
+    const { group, subscriptions, subscribe, log } = this.#settings;
+    const subscriber = subscribe({
+      group,
+      subscriptions,
+      onBatch: (messages) => this.#intake.take(messages),
+      beforeReceive: () => this.#waitForRoom(),
+    });
+    this.#subscriber = subscriber;
+    subscriber.start();
+    try {
+      await subscriber.ready();
+    } catch (error) {
+      log.error({ err: error, consumer_group: group }, 'the subscriber to the broker gave up');
+      return;
+    }
+    if (this.#condition === 'closed' || this.#condition === 'open') this.#registration?.start();
+  }
+
+  async #openAfter(firstAnswer: Promise<void>): Promise<void> {
+    await Promise.race([firstAnswer, sleep(FIRST_ANSWER_MS, undefined, { ref: false })]);
+    this.#open();
+  }
+
+  #open(): void {
+    if (this.#condition !== 'closed' || this.#conflict) return;
+    this.#condition = 'open';
+    this.#reporter.open();
+    for (const lane of this.#lanes.values()) lane.open();
+    this.#sweeper.wake();
+    this.#letReceive();
+  }
+
+  #onHeartbeat(outcome: HeartbeatOutcome): void {
+    if (this.#condition === 'stopping' || this.#condition === 'stopped') return;
+    if (outcome === 'conflict' && !this.#conflict) this.#close();
+    if (outcome !== 'accepted') return;
+    const reopened = this.#conflict;
+    this.#conflict = false;
+    this.#open();
+    this.#sweeper.wakeReports();
+    if (reopened) void this.#receive();
+  }
+
+  /** The group belongs to another inbox: what is taken here would be missing there. */
+  #close(): void {
+    this.#conflict = true;
+    this.#condition = 'closed';
+    for (const lane of this.#lanes.values()) lane.close();
+    this.#reporter.close();
+    const { log, group } = this.#settings;
+    this.#subscriber?.stop(5_000).catch((error: unknown) => log.warn({ err: error, consumer_group: group }, 'the subscriber did not stop cleanly'));
+  }
+
+  #inMemory(): number {
+    return [...this.#lanes.values()].reduce((sum, lane) => sum + lane.held, 0);
+  }
+
+  #hasRoom(): boolean {
+    const capacity = [...this.#lanes.values()].reduce((sum, lane) => sum + lane.capacity, 0);
+    return this.#inMemory() < Math.min(this.#settings.maxInMemory, capacity);
+  }
+
+  /** Back-pressure: the broker is asked for more only when there is room. */
+  async #waitForRoom(): Promise<void> {
+    while (!this.#hasRoom() && this.#condition !== 'stopping' && this.#condition !== 'stopped') {
+      await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
+    }
+  }
+
+  #letReceive(): void {
+    for (const wake of this.#roomWaiters.splice(0)) wake();
+  }
+
+  #onRoom(lane: Lane): void {
+    if (this.#hasRoom()) this.#letReceive();
+    // Not for every row that leaves: a claim for many costs what a claim for one costs.
+    if (lane.held <= lane.capacity / 2 && this.#backlog.delete(lane.topic)) this.#sweeper.wake();
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * What a handler throws to say more than "it failed". Reason codes are at most 64 characters of [A-Z0-9_]; details are for people, travel to
+ * TPC and must not hold personal data.
+ */
+
+/** The message itself is wrong (it fails validation): never tried again, dead at once and reported. */
+export class BadMessageError extends Error {
+  readonly reason: string;
+
+  /**
+   * @param detail why, without personal data
+   * @param reason code to report; default BAD_MESSAGE
+   */
+  constructor(detail: string, reason = 'BAD_MESSAGE') {
+    super(detail);
+    this.name = 'BadMessageError';
+    this.reason = reason;
+  }
+}
+
+/** This effect can never succeed (the mail server refuses the recipient for good). The message's other effects go on. */
+export class EffectFailed extends Error {
+  readonly reason: string;
+
+  /**
+   * @param reason code, for example RECIPIENT_REFUSED
+   * @param detail why, without personal data
+   */
+  constructor(reason: string, detail: string) {
+    super(detail);
+    this.name = 'EffectFailed';
+    this.reason = reason;
+  }
+}
+
+/** Nobody knows whether the effect was done (the reply was lost after the act). What follows is the handler's `onUncertain`. */
+export class EffectUncertain extends Error {
+  constructor(detail: string, cause?: unknown) {
+    super(detail, { cause });
+    this.name = 'EffectUncertain';
+  }
+}
+
+/** Another instance has taken the row over since it was claimed: nothing of this transaction may stay. */
+export class FencedError extends Error {
+  constructor() {
+    super('another instance has taken this message over');
+    this.name = 'FencedError';
+  }
+}
+
+const MAX_DETAIL = 1024;
+
+/** A reason as TPC takes it: at most 64 characters of [A-Z0-9_]; anything else becomes FAILED. */
+export function reasonCode(reason: string): string {
+  return /^[A-Z0-9_]{1,64}$/.test(reason) ? reason : 'FAILED';
+}
+
+/**
+ * An error in words that may be stored and reported: its class, code and text, with mail addresses and long numbers masked, at most 1,024
+ * characters.
+ */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return mask(String(error));
+  const code = (error as { code?: unknown }).code;
+  const prefix = error.name === 'Error' ? '' : `${error.name}: `;
+  return mask(`${prefix}${code === undefined ? '' : `${String(code)}: `}${error.message}`);
+}
+
+function mask(text: string): string {
+  return text
+    .slice(0, 4 * MAX_DETAIL)
+    .replace(/[^\s@<>"'(),;:]+@[^\s@<>"'(),;:]+/g, '<address>')
+    .replace(/\+?\d[\d -]{6,}\d/g, '<number>')
+    .slice(0, MAX_DETAIL);
+}

@@ -1,0 +1,204 @@
+import { randomUUID } from 'node:crypto';
+import { inTransaction } from '@tpc/core';
+import { decideEffectOutcome, decideEffectStep, type SettledMessage } from './decide-outcome.ts';
+import { FencedError } from './errors.ts';
+import type { HandlerParts } from './handler-parts.ts';
+import { type ClaimedRow, messageOfRow } from './inbox-row.ts';
+import type { Execute } from './lane.ts';
+import { persist } from './persist.ts';
+import { recordFailure } from './record-failure.ts';
+import { runWithinTime } from './run-effect.ts';
+import { Semaphore } from './semaphore.ts';
+import { EffectState, Reason, ReportKind } from './states.ts';
+import { claimEffect, type EffectRow, type EffectSettlement, insertEffects, readEffects, retryEffect } from './store/effects.ts';
+import { markRetry, renewLease } from './store/mark-inbox.ts';
+import { endMessage, settleEffectAndMessage } from './store/settle-message.ts';
+import type { ConsumedMessage, EffectHandler, EffectPlan } from './types.ts';
+
+/**
+ * Handlers that act outside the database. The story of one message:
+ *
+ * 1. *Plan*: one transaction, fenced by the inbox row's token, makes a row for each effect. The inbox row stays received.
+ * 2. Each open effect: *claim* (attempt counted, lease, token; commits) → *act*, within a time below the lease → *settle* (done, dead or held) or
+ *    give back until its next try.
+ * 3. Whoever settles the last one ends the message in the same transaction. Else the round ends, and the inbox row is due again when the first
+ *    open effect may be tried.
+ *
+ * A crash before 1 repeats the plan; between claim and act, or act and settle, leaves a claimed effect: its outcome is *uncertain*, and
+ * `onUncertain` decides. Settled effects are never run again, whoever takes the message over.
+ */
+export function createEffectExecutor(parts: HandlerParts, handler: EffectHandler, leaseMs: number): Execute {
+  const slots = new Semaphore(handler.concurrency);
+  return async (rows) => {
+    for (const row of rows) await new EffectRound(parts, handler, slots, leaseMs, { ...row }).run();
+  };
+}
+
+/** An effect that has something to do; `held`: its outcome is unknown and it is not repeated. */
+type StepRow = EffectRow & { held: boolean };
+
+class EffectRound {
+  readonly #parts: HandlerParts;
+  readonly #handler: EffectHandler;
+  readonly #slots: Semaphore;
+  readonly #leaseMs: number;
+  readonly #row: ClaimedRow;
+  readonly #message: ConsumedMessage;
+  readonly #started = performance.now();
+  #end: SettledMessage | undefined;
+
+  constructor(parts: HandlerParts, handler: EffectHandler, slots: Semaphore, leaseMs: number, row: ClaimedRow) {
+    this.#parts = parts;
+    this.#handler = handler;
+    this.#slots = slots;
+    this.#leaseMs = leaseMs;
+    this.#row = row;
+    this.#message = messageOfRow(row);
+  }
+
+  async run(): Promise<void> {
+    let effects: StepRow[];
+    try {
+      effects = this.#row.openEffects === 0 ? await this.#plan() : await this.#read();
+    } catch (error) {
+      return recordFailure(this.#parts, this.#row, error, performance.now() - this.#started);
+    }
+    const steps = await Promise.allSettled(effects.map((effect) => this.#slots.run(() => this.#step(effect))));
+    const failed = steps.find((step) => step.status === 'rejected');
+    await this.#finish(failed?.reason).catch((error: unknown) => {
+      this.#parts.settings.log.error({ err: error, message_key: this.#row.messageKey }, 'a message comes again after its lease');
+    });
+  }
+
+  /** Makes the effect rows. A message without effects is consumed by that. */
+  async #plan(): Promise<StepRow[]> {
+    const { settings } = this.#parts;
+    const plans = distinct(await this.#handler.effects(this.#message));
+    await inTransaction(settings.knex, async (tx) => {
+      if (!(await renewLease(tx, settings.group, this.#row, this.#leaseMs))) throw new FencedError();
+      if (plans.length > 0) await insertEffects(tx, settings.group, this.#row, plans);
+      else {
+        await endMessage(tx, settings.group, this.#row, { kind: 'consumed' }, settings.reportRepeatMs);
+        this.#end = { kind: 'consumed' };
+      }
+    });
+    return plans.map((plan) => ({ ...FRESH, effectKey: plan.key, payload: plan.payload, held: false }));
+  }
+
+  async #read(): Promise<StepRow[]> {
+    const { effects, now } = await readEffects(this.#parts.settings.knex, this.#parts.settings.group, this.#row);
+    return effects
+      .map((effect) => ({ effect, step: decideEffectStep(effect, now, this.#handler.onUncertain) }))
+      .filter(({ step }) => step === 'run' || step === 'hold')
+      .map(({ effect, step }) => ({ ...effect, held: step === 'hold' }));
+  }
+
+  async #step(effect: StepRow): Promise<void> {
+    if (this.#parts.stopping()) return;
+    const detail = 'a process ended between the act and its record; an operator has to find out whether it was done';
+    if (effect.held) await this.#settle(effect, { state: EffectState.HELD, reason: Reason.EFFECT_UNCERTAIN, detail });
+    else if (await this.#keepLease()) await this.#claimAndRun(effect);
+  }
+
+  /** The inbox row must be ours for longer than the effect's lease. */
+  async #keepLease(): Promise<boolean> {
+    if (this.#row.leaseUntil - performance.now() > this.#handler.leaseMs) return true;
+    const from = performance.now();
+    const kept = await renewLease(this.#parts.settings.knex, this.#parts.settings.group, this.#row, this.#leaseMs);
+    if (kept) this.#row.leaseUntil = from + this.#leaseMs;
+    return kept;
+  }
+
+  async #claimAndRun(effect: EffectRow): Promise<void> {
+    const { settings } = this.#parts;
+    const token = randomUUID();
+    const claimed = await claimEffect(settings.knex, settings.group, this.#row, effect, { token, leaseMs: this.#handler.leaseMs });
+    if (!claimed) return;
+    const plan: EffectPlan = { key: effect.effectKey, payload: effect.payload };
+    const started = performance.now();
+    let settlement: EffectSettlement | undefined;
+    try {
+      const result = await runWithinTime(this.#handler, {
+        plan,
+        message: this.#message,
+        attempt: effect.attempts + 1,
+        onLate: (late) => this.#settleLate(effect, late),
+      });
+      settlement = { state: EffectState.DONE, result };
+      this.#emit('done', started);
+    } catch (error) {
+      settlement = await this.#judge(error, effect, token, started);
+    }
+    if (settlement !== undefined) await this.#settle(effect, settlement);
+  }
+
+  /** @returns how the failed effect is settled; undefined when it is tried again */
+  async #judge(error: unknown, effect: EffectRow, token: string, started: number): Promise<EffectSettlement | undefined> {
+    const { settings, topic, goOn } = this.#parts;
+    const options = { retry: settings.retry, onUncertain: this.#handler.onUncertain, random: Math.random() };
+    const outcome = decideEffectOutcome(error, effect.attempts + 1, options);
+    this.#emit(outcome.kind, started);
+    const fields = { message_key: this.#row.messageKey, effect_key: effect.effectKey, topic, attempt: effect.attempts + 1, err: error };
+    if (outcome.kind === 'retry') {
+      settings.log.warn({ ...fields, wait_ms: outcome.waitMs }, 'an effect failed; it is tried again');
+      await persist(() => retryEffect(settings.knex, settings.group, this.#row, { effectKey: effect.effectKey, token }, outcome), goOn);
+      return undefined;
+    }
+    settings.log.error(fields, outcome.kind === 'dead' ? 'an effect has finally failed' : 'an effect is held: nobody knows whether it was done');
+    return outcome.kind === 'dead'
+      ? { state: EffectState.DEAD, reason: outcome.reason, detail: outcome.detail }
+      : { state: EffectState.HELD, reason: Reason.EFFECT_UNCERTAIN, detail: outcome.detail };
+  }
+
+  /** What was done is a fact: it is written again and again until it stands, as long as the process lives. */
+  async #settle(effect: EffectRow, settlement: EffectSettlement): Promise<void> {
+    const { settings, goOn } = this.#parts;
+    const settle = () =>
+      inTransaction(settings.knex, (tx) =>
+        settleEffectAndMessage(tx, settings.group, this.#row, effect.effectKey, settlement, settings.reportRepeatMs),
+      );
+    this.#end = (await persist(settle, goOn)) ?? this.#end;
+  }
+
+  #settleLate(effect: EffectRow, result: string): void {
+    this.#settle(effect, { state: EffectState.DONE, result }).catch((error: unknown) => {
+      this.#parts.settings.log.warn({ err: error, message_key: this.#row.messageKey }, 'a late success could not be stored');
+    });
+  }
+
+  /** Reports the message's end, or gives it back until the first open effect is due. */
+  async #finish(fault: unknown): Promise<void> {
+    const { settings, reporter, telemetry, topic, goOn } = this.#parts;
+    if (fault !== undefined) settings.log.warn({ err: fault, message_key: this.#row.messageKey, topic }, 'effects could not be recorded');
+    const { messageKey, generation } = this.#row;
+    const elapsedMs = performance.now() - this.#started;
+    if (this.#end !== undefined) {
+      const failure = this.#end.kind === 'dead' ? this.#end : { reason: '', detail: '' };
+      const kind = this.#end.kind === 'dead' ? ReportKind.FAILED : ReportKind.CONSUMED;
+      reporter.report({ messageKey, generation, kind, reason: failure.reason, detail: failure.detail });
+      telemetry.emit({ type: 'handled', topic, count: 1, elapsedMs, outcome: this.#end.kind });
+      return;
+    }
+    const giveBack = async () => {
+      const { effects, now } = await readEffects(settings.knex, settings.group, this.#row);
+      const open = effects.filter((effect) => effect.state === EffectState.OPEN);
+      const due = open.map((effect) => (effect.leaseUntil ?? now) - now);
+      const waitMs = Math.max(fault === undefined ? 0 : settings.retry.firstWaitMs, open.length === 0 ? 0 : Math.min(...due));
+      const error = open.map((effect) => effect.error).find(Boolean) ?? '';
+      return markRetry(settings.knex, settings.group, this.#row, { waitMs, error });
+    };
+    const given = await persist(giveBack, goOn);
+    telemetry.emit({ type: 'handled', topic, count: 1, elapsedMs, outcome: given ? 'retry' : 'fenced' });
+  }
+
+  #emit(outcome: 'done' | 'retry' | 'dead' | 'held', started: number): void {
+    this.#parts.telemetry.emit({ type: 'effect', topic: this.#parts.topic, elapsedMs: performance.now() - started, outcome });
+  }
+}
+
+const FRESH = { state: EffectState.OPEN, attempts: 0, claim: null, leaseUntil: null, reason: '', error: '' };
+
+/** Two effects with one key are one effect. */
+function distinct(plans: readonly EffectPlan[]): EffectPlan[] {
+  return [...new Map(plans.map((plan) => [plan.key, plan])).values()];
+}

@@ -1,0 +1,64 @@
+import { classifySqlError, inTransaction } from '@tpc/core';
+import type { Knex } from 'knex';
+import { FencedError } from './errors.ts';
+import type { HandlerParts } from './handler-parts.ts';
+import { type ClaimedRow, messageOfRow } from './inbox-row.ts';
+import type { Execute } from './lane.ts';
+import { recordFailure } from './record-failure.ts';
+import { ReportKind } from './states.ts';
+import { markConsumed } from './store/mark-inbox.ts';
+import { guardTransaction } from './transaction-guard.ts';
+import type { BatchHandler, ConsumedMessage, TransactionalHandler } from './types.ts';
+
+/** A deadlock costs nothing but the work: run it again at once, this often, before it counts as a try. */
+const DEADLOCK_RETRIES = 3;
+
+/**
+ * Handlers whose work is rows in the inbox's own database. Load is done (the row is in memory); the fenced mark is the first statement, the
+ * handler's rows follow, and both commit or neither does.
+ */
+export function createTransactionExecutor(parts: HandlerParts, handler: TransactionalHandler | BatchHandler): Execute {
+  const { settings } = parts;
+  const call = (tx: Knex.Transaction, messages: readonly ConsumedMessage[]) =>
+    'handleBatch' in handler ? handler.handleBatch(tx, messages) : handler.handle(tx, messages[0] as ConsumedMessage);
+
+  async function attempt(rows: readonly ClaimedRow[]): Promise<void> {
+    const started = performance.now();
+    await inTransaction(settings.knex, async (tx) => {
+      const guard = guardTransaction(tx);
+      const marked = await markConsumed(tx, settings.group, rows, settings.reportRepeatMs);
+      if (marked !== rows.length) throw new FencedError();
+      await call(tx, rows.map(messageOfRow));
+      guard.check();
+    });
+    for (const { messageKey, generation } of rows) {
+      parts.reporter.report({ messageKey, generation, kind: ReportKind.CONSUMED, reason: '', detail: '' });
+    }
+    const elapsedMs = performance.now() - started;
+    parts.telemetry.emit({ type: 'handled', topic: parts.topic, count: rows.length, elapsedMs, outcome: 'consumed' });
+  }
+
+  async function handleOne(row: ClaimedRow): Promise<void> {
+    for (let deadlocks = 0; ; deadlocks++) {
+      const started = performance.now();
+      try {
+        return await attempt([row]);
+      } catch (error) {
+        if (classifySqlError(error) === 'deadlock' && deadlocks < DEADLOCK_RETRIES) continue;
+        return await recordFailure(parts, row, error, performance.now() - started);
+      }
+    }
+  }
+
+  return async (rows) => {
+    if (rows.length > 1) {
+      try {
+        return await attempt(rows);
+      } catch (error) {
+        // One bad message, or one that was taken over, must not cost its neighbours a try.
+        settings.log.debug({ err: error, topic: parts.topic, num_messages: rows.length }, 'a batch failed; its messages are handled singly');
+      }
+    }
+    for (const row of rows) await handleOne(row);
+  };
+}

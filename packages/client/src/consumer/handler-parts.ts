@@ -1,0 +1,15 @@
+import type { Telemetry } from './counters.ts';
+import type { Settings } from './defaults.ts';
+import type { Reporter } from './reporter.ts';
+
+/** What the executor of one topic works with. */
+export type HandlerParts = {
+  topic: string;
+  settings: Settings;
+  reporter: Reporter;
+  telemetry: Telemetry;
+  /** True once the consumer's stop has begun: nothing new is begun. */
+  stopping: () => boolean;
+  /** False once the consumer's stop has run out of time: database work is not tried again. */
+  goOn: () => boolean;
+};

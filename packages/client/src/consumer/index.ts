@@ -1,0 +1,23 @@
+export { type ConnectTpcOptions, connectTpc, type TpcConnection, TpcError } from '../connection/index.ts';
+export { migrateClientStore, renewStoreId } from '../migrations/index.ts';
+export { createConsumer } from './consumer.ts';
+export { DEFAULT_RETRY, DEFAULTS } from './defaults.ts';
+export { BadMessageError, EffectFailed, EffectUncertain } from './errors.ts';
+export { getInbox, type InboxDetail, type InboxEffect, type InboxEntry, type ListInboxOptions, listInbox } from './read-inbox.ts';
+export { effectIdOf } from './run-effect.ts';
+export { EffectState, InboxState, Reason } from './states.ts';
+export type {
+  BatchHandler,
+  ConsumedMessage,
+  Consumer,
+  ConsumerCounters,
+  ConsumerEvent,
+  ConsumerOptions,
+  ConsumerState,
+  EffectContext,
+  EffectHandler,
+  EffectPlan,
+  Handler,
+  RegistrationState,
+  TransactionalHandler,
+} from './types.ts';

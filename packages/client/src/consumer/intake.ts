@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import type { ReceivedBrokerMessage } from '@tpc/broker';
+import { classifySqlError, isTransient, NaturalBatcher } from '@tpc/core';
+import type { Telemetry } from './counters.ts';
+import { type Admission, decideAdmission, stub } from './decide-admission.ts';
+import type { Arrival } from './decide-arrival.ts';
+import type { Settings } from './defaults.ts';
+import { describeError } from './errors.ts';
+import type { InboxRow } from './inbox-row.ts';
+import type { Lane } from './lane.ts';
+import { persist } from './persist.ts';
+import type { Reporter } from './reporter.ts';
+import { InboxState, Reason, ReportKind } from './states.ts';
+import type { NewInboxRow } from './store/insert-inbox.ts';
+import { storeArrivals } from './store-arrivals.ts';
+
+/** How long a batch waits for the database before it is left to the broker's redelivery; below the broker's invisible time. */
+const STORE_PATIENCE_MS = 10_000;
+const MAX_FLUSH = 256;
+
+type Item = NewInboxRow & { leaseUntil: number };
+
+/**
+ * The way of a delivery into the inbox: decide, store (many in one INSERT), and only then let the broker forget it. What finds room in memory is
+ * stored as claimed by this process and handled from memory; the rest is stored due, for whoever has room. Stubs keep one bad message from
+ * blocking its batch.
+ */
+export class Intake {
+  readonly #settings: Settings;
+  readonly #telemetry: Telemetry;
+  readonly #lanes: ReadonlyMap<string, Lane>;
+  readonly #reporter: Reporter;
+  readonly #onBacklog: (topic: string) => void;
+  readonly #inserts: NaturalBatcher<Item, Arrival>;
+
+  constructor(parts: {
+    settings: Settings;
+    telemetry: Telemetry;
+    lanes: ReadonlyMap<string, Lane>;
+    reporter: Reporter;
+    /** Called when rows were stored that found no room in memory. */
+    onBacklog: (topic: string) => void;
+  }) {
+    this.#settings = parts.settings;
+    this.#telemetry = parts.telemetry;
+    this.#lanes = parts.lanes;
+    this.#reporter = parts.reporter;
+    this.#onBacklog = parts.onBacklog;
+    this.#inserts = new NaturalBatcher<Item, Arrival>({
+      name: 'inbox',
+      maxCount: MAX_FLUSH,
+      sizeOf: (item) => item.row.body?.byteLength ?? 0,
+      bisect: (error) => !isTransient(classifySqlError(error)),
+      flush: (items) => this.#flush(items),
+    });
+  }
+
+  /**
+   * Takes what the broker gave. Resolves once all of it is in the inbox, or known not to belong there.
+   * @throws the database's error when it cannot store now; the broker then delivers all of it again
+   */
+  async take(messages: readonly ReceivedBrokerMessage[]): Promise<void> {
+    const { group, maxBodyBytes } = this.#settings;
+    const taken = messages.map((message) => this.#admit(message, decideAdmission(message, group, maxBodyBytes)));
+    const results = await Promise.allSettled(taken);
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  async #admit(message: ReceivedBrokerMessage, admission: Admission): Promise<void> {
+    if (admission.kind === 'drop') {
+      this.#telemetry.emit({ type: 'dropped', topic: message.topic, count: 1 });
+      const fields = { topic: message.topic, broker_message_id: message.brokerMessageId, why: admission.why };
+      // A redelivery for one group reaches all of them: that is no news.
+      this.#settings.log[admission.why === 'for another group' ? 'debug' : 'warn'](fields, 'a message was dropped');
+      return;
+    }
+    if (admission.kind === 'stub') return this.#storeStub(admission);
+    try {
+      await this.#store(admission.row);
+    } catch (error) {
+      if (isTransient(classifySqlError(error))) throw error;
+      await this.#storeStub(stub(admission.row, Reason.UNSTORABLE, describeError(error)));
+    }
+  }
+
+  async #store(row: InboxRow): Promise<void> {
+    const { leaseMs } = this.#settings;
+    const lane = this.#lanes.get(row.topic);
+    const claim = lane?.reserve() ? randomUUID() : undefined;
+    let pushed = false;
+    try {
+      const leaseUntil = performance.now() + leaseMs;
+      const arrival = await this.#inserts.add({ row, claim, dead: undefined, leaseUntil });
+      this.#note(row, arrival);
+      if (arrival.kind !== 'new') return;
+      if (claim === undefined) this.#onBacklog(row.topic);
+      else {
+        lane?.push([{ ...row, claim, leaseUntil }]);
+        pushed = true;
+      }
+    } finally {
+      if (claim !== undefined && !pushed) lane?.cancel(1);
+    }
+  }
+
+  async #storeStub({ row, reason, detail }: Admission & { kind: 'stub' }): Promise<void> {
+    const arrival = await this.#inserts.add({ row, claim: undefined, dead: { reason, detail }, leaseUntil: 0 });
+    if (arrival.kind !== 'new') return this.#note(row, arrival);
+    this.#telemetry.emit({ type: 'stub', topic: row.topic, count: 1 });
+    this.#settings.log.warn({ message_key: row.messageKey, topic: row.topic, reason, detail }, 'a message could not be stored; it is dead');
+    this.#reporter.report({ ...keyOf(row), kind: ReportKind.FAILED, reason, detail });
+  }
+
+  #note(row: InboxRow, arrival: Arrival): void {
+    const key = keyOf(row);
+    const types = { new: 'stored', duplicate: 'duplicate', repeated: 'duplicate', older: 'older' } as const;
+    this.#telemetry.emit({ type: types[arrival.kind], topic: row.topic, count: 1 });
+    if (arrival.kind === 'new') this.#reporter.report({ ...key, kind: ReportKind.RECEIVED, reason: '', detail: '' });
+    // TPC would not have sent it again if it had heard: say it once more.
+    if (arrival.kind === 'duplicate' && arrival.stored.reason !== Reason.SUPERSEDED) {
+      const { state, reason, detail } = arrival.stored;
+      const kind = state === InboxState.CONSUMED ? ReportKind.CONSUMED : state === InboxState.DEAD ? ReportKind.FAILED : ReportKind.RECEIVED;
+      this.#reporter.report({ ...key, kind, reason, detail });
+    }
+  }
+
+  #flush(items: readonly Item[]): Promise<Arrival[]> {
+    const { knex, group, leaseMs, reportRepeatMs } = this.#settings;
+    const deadline = performance.now() + STORE_PATIENCE_MS;
+    const store = () => storeArrivals(knex, group, items, { leaseMs, reportAfterMs: reportRepeatMs });
+    return persist(store, () => performance.now() < deadline);
+  }
+}
+
+function keyOf(row: InboxRow): { messageKey: string; generation: number } {
+  return { messageKey: row.messageKey, generation: row.generation };
+}

@@ -1,0 +1,128 @@
+import type { Gate } from './gate.ts';
+import type { ClaimedRow } from './inbox-row.ts';
+
+/** Handles rows to an outcome that is in the database; never rejects. */
+export type Execute = (rows: readonly ClaimedRow[]) => Promise<void>;
+
+export type LaneOptions = {
+  topic: string;
+  execute: Execute;
+  /** Calls of `execute` at once. */
+  concurrency: number;
+  /** Most rows in one call. */
+  maxBatch: number;
+  leaseMs: number;
+  maxInMemory: number;
+  gate: Gate;
+  /** Called when rows have left memory. */
+  onRoom: (lane: Lane) => void;
+};
+
+/** Assumed before the first measurement: a handler of middling speed, so that a slow one is not given a flood at the start. */
+const FIRST_GUESS_MS = 50;
+/** Weight of the newest measurement. */
+const SMOOTHING = 0.2;
+
+/**
+ * How many rows a lane may hold: at most half a lease of work, so that what waits in memory is begun while it is still ours.
+ * @param messageMs time that one message keeps a worker busy
+ */
+export function laneCapacity(options: { concurrency: number; maxBatch: number; leaseMs: number; maxInMemory: number }, messageMs: number): number {
+  const halfALease = Math.floor((options.concurrency * options.leaseMs) / 2 / Math.max(messageMs, 0.01));
+  return Math.max(1, Math.min(options.maxInMemory, Math.max(options.concurrency, halfALease)));
+}
+
+/** The rows of one topic in memory: those that wait and those being handled. */
+export class Lane {
+  readonly #options: LaneOptions;
+  readonly #queue: ClaimedRow[] = [];
+  #reserved = 0;
+  #handling = 0;
+  #workers = 0;
+  #messageMs = FIRST_GUESS_MS;
+  #open = false;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+  }
+
+  get topic(): string {
+    return this.#options.topic;
+  }
+
+  /** Rows that wait, are handled, or are being stored for this lane. */
+  get held(): number {
+    return this.#queue.length + this.#handling + this.#reserved;
+  }
+
+  get handling(): number {
+    return this.#handling;
+  }
+
+  get capacity(): number {
+    return laneCapacity(this.#options, this.#messageMs);
+  }
+
+  /** Takes a place for a row that is about to be claimed. @returns false when there is none; every true is followed by `push` or `cancel` */
+  reserve(): boolean {
+    if (this.held >= this.capacity) return false;
+    this.#reserved++;
+    return true;
+  }
+
+  cancel(count: number): void {
+    this.#reserved -= count;
+    if (count > 0) this.#options.onRoom(this);
+  }
+
+  /** Gives claimed rows to their reserved places. */
+  push(rows: readonly ClaimedRow[]): void {
+    this.#reserved -= rows.length;
+    this.#queue.push(...rows);
+    this.#pump();
+  }
+
+  /** Begins, or goes on, to handle. */
+  open(): void {
+    this.#open = true;
+    this.#pump();
+  }
+
+  /** Begins nothing more. */
+  close(): void {
+    this.#open = false;
+  }
+
+  /** Resolves when nothing is being handled. */
+  async idle(): Promise<void> {
+    while (this.#workers > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Takes what was not begun out of memory, to be given back. */
+  takeWaiting(): ClaimedRow[] {
+    return this.#queue.splice(0);
+  }
+
+  #pump(): void {
+    while (this.#open && this.#workers < this.#options.concurrency && this.#queue.length > 0) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    this.#workers++;
+    await this.#options.gate.shared(async () => {
+      // Taken here and not before the gate: while one message is handled alone, the others stay in the queue.
+      const rows = this.#open ? this.#queue.splice(0, this.#options.maxBatch) : [];
+      if (rows.length === 0) return;
+      this.#handling += rows.length;
+      const started = performance.now();
+      await this.#options.execute(rows);
+      this.#handling -= rows.length;
+      this.#messageMs += SMOOTHING * ((performance.now() - started) / rows.length - this.#messageMs);
+    });
+    this.#workers--;
+    this.#options.onRoom(this);
+    this.#pump();
+    if (this.#workers === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
+  }
+}

@@ -1,0 +1,141 @@
+import type { Duration } from '@tpc/gen/google/protobuf/duration';
+import { type TpcError, toTpcError } from '../connection/index.ts';
+import type { Settings } from './defaults.ts';
+import { createLoop, type Loop } from './loop.ts';
+import type { RegistrationState } from './types.ts';
+
+const DEADLINE_MS = 5_000;
+const MAX_RETRY_MS = 15_000;
+const MIN_HEARTBEAT_MS = 200;
+const MAX_HEARTBEAT_MS = 300_000;
+
+/** What TPC says when the group is bound to another inbox database. */
+const STORE_CONFLICT = 'INBOX_STORE_CONFLICT';
+
+/** What a heartbeat's answer means. */
+export type HeartbeatOutcome = 'accepted' | 'conflict' | 'refused' | 'unavailable';
+
+export function outcomeOfHeartbeat(error: TpcError | undefined): HeartbeatOutcome {
+  if (error === undefined) return 'accepted';
+  if (error.is(STORE_CONFLICT)) return 'conflict';
+  return error.retryable ? 'unavailable' : 'refused';
+}
+
+/**
+ * Registers this instance with TPC and says again and again that it lives. TPC away: tried on, for ever, with a growing wait. A group bound to
+ * another inbox (`conflict`): said clearly, asked again at the longest wait, since an operator may rebind the group.
+ */
+export class Registration {
+  readonly #settings: Settings;
+  readonly #request: { storeId: string; isIdle: () => boolean };
+  readonly #onOutcome: (outcome: HeartbeatOutcome) => void;
+  readonly #loop: Loop;
+  readonly #abort = new AbortController();
+  readonly accepted: Promise<void>;
+  #accept!: () => void;
+  #reject!: (error: Error) => void;
+  #state: RegistrationState = 'pending';
+  #error = '';
+  #retryMs: number;
+
+  constructor(settings: Settings, request: { storeId: string; isIdle: () => boolean }, onOutcome: (outcome: HeartbeatOutcome) => void) {
+    this.#settings = settings;
+    this.#request = request;
+    this.#onOutcome = onOutcome;
+    this.#retryMs = settings.registerRetryMs;
+    this.accepted = new Promise((resolve, reject) => {
+      this.#accept = resolve;
+      this.#reject = reject;
+    });
+    // Whoever does not ask for it must not be ended by it.
+    this.accepted.catch(() => {});
+    this.#loop = createLoop({ name: 'register', waitMs: settings.registerRetryMs, log: settings.log, pass: () => this.#heartbeat() });
+  }
+
+  get state(): RegistrationState {
+    return this.#state;
+  }
+
+  /** Why the last heartbeat failed; empty when it did not. */
+  get error(): string {
+    return this.#error;
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    this.#reject(new Error('the consumer was stopped before TPC accepted it'));
+    await this.#loop.stop();
+  }
+
+  /** @returns the wait until the next one, milliseconds */
+  async #heartbeat(): Promise<number> {
+    let interval: number | undefined;
+    let error: TpcError | undefined;
+    try {
+      interval = await this.#register();
+    } catch (cause) {
+      if (this.#abort.signal.aborted) return 0;
+      error = toTpcError(cause);
+    }
+    const outcome = outcomeOfHeartbeat(error);
+    this.#note(outcome, error);
+    this.#onOutcome(outcome);
+    if (interval !== undefined) {
+      this.#retryMs = this.#settings.registerRetryMs;
+      return Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, interval));
+    }
+    const wait = this.#retryMs;
+    this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
+    return error?.retryAfterMs ?? wait;
+  }
+
+  async #register(): Promise<number> {
+    const { tpc, group, instanceId, subscriptions, host, inboxRetentionMs } = this.#settings;
+    const response = await tpc.registerConsumer(
+      {
+        consumerGroup: group,
+        storeId: this.#request.storeId,
+        instanceId,
+        subscriptions: subscriptions.map(({ topic, tags }) => ({ topic, tags: [...tags] })),
+        host: host.slice(0, 128),
+        idle: this.#request.isIdle(),
+        inboxRetention: inboxRetentionMs === undefined ? undefined : durationOf(inboxRetentionMs),
+      },
+      { deadlineMs: DEADLINE_MS, signal: this.#abort.signal },
+    );
+    const interval = response.heartbeatInterval;
+    return interval === undefined ? MAX_RETRY_MS : Number(interval.seconds) * 1000 + interval.nanos / 1e6;
+  }
+
+  #note(outcome: HeartbeatOutcome, error: TpcError | undefined): void {
+    const { log, group } = this.#settings;
+    const before = this.#state;
+    if (outcome === 'accepted') {
+      this.#state = 'registered';
+      this.#accept();
+    } else if (outcome === 'unavailable') this.#state = before === 'registered' || before === 'unreachable' ? 'unreachable' : before;
+    else this.#state = 'refused';
+    const words = error === undefined ? '' : [error.metadata.name ?? error.reason, error.message].filter(Boolean).join(': ');
+    const changed = before !== this.#state || words !== this.#error;
+    this.#error = words;
+    if (!changed) return;
+    const fields = { consumer_group: group, store_id: this.#request.storeId, ...(error && { err: error }) };
+    if (outcome === 'accepted') log.info(fields, 'registered with TPC');
+    else if (outcome === 'unavailable') log.warn(fields, 'TPC cannot be reached; registration is tried again');
+    else if (outcome === 'refused') log.error(fields, 'TPC refuses the registration; it is tried again');
+    else {
+      log.error(
+        fields,
+        'TPC has bound this consumer group to another inbox database: nothing is received or handled here. Point the service at the group’s own database, or let an operator rebind the group.',
+      );
+    }
+  }
+}
+
+function durationOf(ms: number): Duration {
+  return { seconds: BigInt(Math.floor(ms / 1000)), nanos: Math.round((ms % 1000) * 1e6) };
+}

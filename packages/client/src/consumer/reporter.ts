@@ -1,0 +1,158 @@
+import { NaturalBatcher } from '@tpc/core';
+import type { Status } from '@tpc/gen/google/rpc/status';
+import { errorOfItem, toTpcError } from '../connection/index.ts';
+import type { Telemetry } from './counters.ts';
+import type { Settings } from './defaults.ts';
+import { ReportKind } from './states.ts';
+import { claimDueReports, markRefused, markReported, type Report } from './store/report-inbox.ts';
+
+/** Below the contract's 1,024, so that failures with their words stay below 2 MiB. */
+const MAX_REPORTS = 512;
+const DEADLINE_MS = 5_000;
+
+/**
+ * Tells TPC what became of deliveries. Nobody waits for it: reports are gathered for some milliseconds and sent together, a receive that is
+ * consumed within one flush travels as consumed only. What TPC has not acknowledged stands in the inbox row, and `sweep` repeats it; so
+ * whatever is lost here (a crash, TPC away, a full queue) is only late.
+ */
+export class Reporter {
+  readonly #settings: Settings;
+  readonly #telemetry: Telemetry;
+  readonly #batcher: NaturalBatcher<Report, undefined>;
+  #open = false;
+  #reachable = true;
+
+  constructor(settings: Settings, telemetry: Telemetry) {
+    this.#settings = settings;
+    this.#telemetry = telemetry;
+    this.#batcher = new NaturalBatcher<Report, undefined>({
+      name: 'reports',
+      maxCount: MAX_REPORTS,
+      maxQueued: 20_000,
+      gatherMs: settings.reportGatherMs,
+      bisect: () => false,
+      flush: async (reports) => {
+        if (this.#open) await this.#send(latestPerDelivery(reports));
+        return reports.map(() => undefined);
+      },
+    });
+  }
+
+  get queued(): number {
+    return this.#batcher.queued;
+  }
+
+  /** Sends from now on; before, and after `close`, reports are left to the sweep. */
+  open(): void {
+    this.#open = true;
+  }
+
+  close(): void {
+    this.#open = false;
+  }
+
+  /** Tells TPC soon; never fails. */
+  report(report: Report): void {
+    this.#batcher.add(report).catch((error: unknown) => this.#settings.log.debug({ err: error }, 'a report is left to the sweep'));
+  }
+
+  /** Resolves when every report given so far was sent once. */
+  drain(): Promise<void> {
+    return this.#batcher.drain();
+  }
+
+  /** Repeats what is due, until nothing is or TPC cannot be reached. @returns how many TPC has acknowledged */
+  async sweep(): Promise<number> {
+    const { knex, group, reportRepeatMs } = this.#settings;
+    let acknowledged = 0;
+    while (this.#open) {
+      const reports = await claimDueReports(knex, { group, limit: MAX_REPORTS, repeatMs: reportRepeatMs });
+      if (reports.length === 0) break;
+      if (!(await this.#send(reports))) break;
+      acknowledged += reports.length;
+    }
+    return acknowledged;
+  }
+
+  /** @returns false when TPC could not be reached, or its answer not be noted */
+  async #send(reports: readonly Report[]): Promise<boolean> {
+    const kinds = [ReportKind.RECEIVED, ReportKind.CONSUMED, ReportKind.FAILED];
+    const sent = await Promise.all(
+      kinds.map((kind) =>
+        this.#sendKind(
+          kind,
+          reports.filter((report) => report.kind === kind),
+        ),
+      ),
+    );
+    return sent.every(Boolean);
+  }
+
+  async #sendKind(kind: ReportKind, reports: readonly Report[]): Promise<boolean> {
+    if (reports.length === 0) return true;
+    let statuses: (Status | undefined)[];
+    try {
+      statuses = await this.#call(kind, reports);
+      this.#noteReachable(true);
+    } catch (error) {
+      this.#noteReachable(false, error);
+      this.#telemetry.emit({ type: 'reported', count: reports.length, accepted: false });
+      return false;
+    }
+    this.#telemetry.emit({ type: 'reported', count: reports.length, accepted: true });
+    try {
+      await this.#noteAnswers(kind, reports, statuses);
+      return true;
+    } catch (error) {
+      this.#settings.log.warn({ err: error }, 'the acknowledgement of reports could not be stored; they are repeated');
+      return false;
+    }
+  }
+
+  async #call(kind: ReportKind, reports: readonly Report[]): Promise<(Status | undefined)[]> {
+    const { tpc, group: consumerGroup } = this.#settings;
+    const options = { deadlineMs: DEADLINE_MS };
+    const deliveries = reports.map(({ messageKey, generation }) => ({ messageKey, generation }));
+    if (kind === ReportKind.RECEIVED) {
+      return (await tpc.batchConfirmReceiveMessage({ consumerGroup, deliveries }, options)).results.map((result) => result.status);
+    }
+    if (kind === ReportKind.CONSUMED) {
+      return (await tpc.batchConfirmConsumedMessage({ consumerGroup, deliveries }, options)).results.map((result) => result.status);
+    }
+    const failures = reports.map(({ reason, detail }, index) => ({ delivery: deliveries[index], reason, detail }));
+    return (await tpc.batchReportConsumeFailure({ consumerGroup, failures }, options)).results.map((result) => result.status);
+  }
+
+  /** A result that is missing counts as not acknowledged. */
+  async #noteAnswers(kind: ReportKind, reports: readonly Report[], statuses: readonly (Status | undefined)[]): Promise<void> {
+    const { knex, group, reportRepeatMs, log } = this.#settings;
+    const answered = reports.slice(0, statuses.length);
+    const accepted = answered.filter((_, index) => errorOfItem(statuses[index]) === undefined);
+    const refused = answered.filter((_, index) => errorOfItem(statuses[index]) !== undefined);
+    await markReported(knex, group, kind, accepted);
+    if (refused.length === 0) return;
+    const err = statuses.map(errorOfItem).find(Boolean);
+    log.warn({ err, message_key: refused[0]?.messageKey, num_refused: refused.length }, 'TPC refused reports; they are repeated ever more slowly');
+    await markRefused(knex, group, kind, refused, reportRepeatMs);
+  }
+
+  #noteReachable(reachable: boolean, error?: unknown): void {
+    if (reachable !== this.#reachable) {
+      const { log, group } = this.#settings;
+      if (reachable) log.info({ consumer_group: group }, 'reports reach TPC again');
+      else log.warn({ consumer_group: group, err: toTpcError(error) }, 'reports do not reach TPC; they are repeated');
+    }
+    this.#reachable = reachable;
+  }
+}
+
+/** Of several reports on one delivery only the last counts. */
+export function latestPerDelivery(reports: readonly Report[]): Report[] {
+  const latest = new Map<string, Report>();
+  for (const report of reports) {
+    const name = `${report.generation}/${report.messageKey}`;
+    const before = latest.get(name);
+    if (before === undefined || report.kind >= ReportKind.CONSUMED || before.kind === ReportKind.RECEIVED) latest.set(name, report);
+  }
+  return [...latest.values()];
+}

@@ -1,0 +1,38 @@
+import { EffectUncertain } from './errors.ts';
+import type { InboxKey } from './inbox-row.ts';
+import type { ConsumedMessage, EffectHandler, EffectPlan } from './types.ts';
+
+/** The id under which an effect is known outside, the same for each repeat. */
+export function effectIdOf(key: InboxKey, effectKey: string): string {
+  return `${key.messageKey}/${key.generation}/${effectKey}`;
+}
+
+/**
+ * Runs one effect within its total time. At the time-out its signal is aborted and the outcome counts as uncertain.
+ * @param onLate told when the run succeeds after its time-out: that it was done is a fact, however late it is known
+ * @throws EffectUncertain at the time-out, else what the run throws
+ */
+export async function runWithinTime(
+  handler: EffectHandler,
+  run: { plan: EffectPlan; message: ConsumedMessage; attempt: number; onLate: (result: string) => void },
+): Promise<string> {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new EffectUncertain(`no answer within ${handler.timeoutMs} ms`));
+      controller.abort();
+    }, handler.timeoutMs);
+  });
+  const context = { effectId: effectIdOf(run.message, run.plan.key), attempt: run.attempt, signal: controller.signal };
+  const done = (async () => (await handler.run(run.plan, run.message, context)).result ?? '')();
+  done.then(
+    (result) => controller.signal.aborted && run.onLate(result),
+    () => undefined, // after the time-out an error says nothing new, before it the race below throws it
+  );
+  try {
+    return await Promise.race([done, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

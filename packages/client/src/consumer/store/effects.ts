@@ -1,0 +1,163 @@
+import { dialectOf, run } from '@tpc/core';
+import type { Knex } from 'knex';
+import { reasonCode } from '../errors.ts';
+import type { InboxKey } from '../inbox-row.ts';
+import { EffectState } from '../states.ts';
+import type { EffectPlan } from '../types.ts';
+
+/** A stored effect. */
+export type EffectRow = {
+  effectKey: string;
+  state: number;
+  /** JSON as it was planned; undefined: none. */
+  payload: unknown;
+  /** Claims so far: raised before the act. */
+  attempts: number;
+  claim: string | null;
+  /** End of the claim's lease, or, without a claim, when the next try is due; the database's clock. */
+  leaseUntil: number | null;
+  reason: string;
+  error: string;
+};
+
+/** Names the effects of one message. */
+const OF_MESSAGE = 'consumer_group = ? AND message_key = ? AND generation = ?';
+const ofMessage = (group: string, key: InboxKey) => [group, key.messageKey, key.generation] as const;
+
+const MAX_PAYLOAD_BYTES = 60_000;
+const MAX_RESULT = 1024;
+
+/**
+ * Stores the effects of a message, open. The caller's transaction holds the inbox row, so no one else does the same.
+ * @throws Error when a payload is not JSON or too large, or a key too long
+ */
+export async function insertEffects(tx: Knex.Transaction, group: string, key: InboxKey, plans: readonly EffectPlan[]): Promise<void> {
+  const { now } = dialectOf(tx);
+  for (let from = 0; from < plans.length; from += 100) {
+    const part = plans.slice(from, from + 100);
+    await run(
+      tx,
+      `INSERT INTO tpc_inbox_effect (consumer_group, message_key, generation, effect_key, state, payload, created_at)
+VALUES ${part.map(() => `(?, ?, ?, ?, ?, ?, ${now})`).join(', ')}`,
+      part.flatMap((plan) => [...ofMessage(group, key), plan.key, EffectState.OPEN, payloadOf(plan)]),
+    );
+  }
+  await run(tx, `UPDATE tpc_inbox SET open_effects = ? WHERE ${OF_MESSAGE}`, [plans.length, ...ofMessage(group, key)]);
+}
+
+function payloadOf(plan: EffectPlan): Buffer | null {
+  if (plan.key.length < 1 || plan.key.length > 255) throw new Error('the key of an effect has 1 to 255 characters');
+  if (plan.payload === undefined) return null;
+  const payload = Buffer.from(JSON.stringify(plan.payload));
+  if (payload.byteLength > MAX_PAYLOAD_BYTES) {
+    throw new Error(
+      `the payload of an effect has ${payload.byteLength} bytes, at most ${MAX_PAYLOAD_BYTES} are taken: read large content from the message`,
+    );
+  }
+  return payload;
+}
+
+/** All effects of a message, and the database's clock. Primary key. */
+export async function readEffects(db: Knex | Knex.Transaction, group: string, key: InboxKey): Promise<{ effects: EffectRow[]; now: number }> {
+  const { now } = dialectOf(db);
+  const { rows } = await run<{
+    effect_key: string;
+    state: number;
+    payload: Buffer | null;
+    attempts: number;
+    claim: string | null;
+    lease_until: number | string | null;
+    reason: string;
+    last_error: string;
+    clock: number | string;
+  }>(
+    db,
+    `SELECT effect_key, state, payload, attempts, claim, lease_until, reason, last_error, ${now} AS clock FROM tpc_inbox_effect
+WHERE ${OF_MESSAGE} ORDER BY effect_key`,
+    [...ofMessage(group, key)],
+  );
+  const effects = rows.map((row) => ({
+    effectKey: row.effect_key,
+    state: row.state,
+    payload: row.payload === null ? undefined : (JSON.parse(row.payload.toString()) as unknown),
+    attempts: row.attempts,
+    claim: row.claim,
+    leaseUntil: row.lease_until === null ? null : Number(row.lease_until),
+    reason: row.reason,
+    error: row.last_error,
+  }));
+  return { effects, now: Number(rows[0]?.clock ?? 0) };
+}
+
+/**
+ * Claims one effect and counts the attempt, before the act. Matches only while the effect stands as it was read, so of two processes one wins.
+ * Commits by itself. Primary key.
+ * @returns false when another has it, or it is settled
+ */
+export async function claimEffect(
+  db: Knex,
+  group: string,
+  key: InboxKey,
+  effect: EffectRow,
+  claim: { token: string; leaseMs: number },
+): Promise<boolean> {
+  const { now } = dialectOf(db);
+  const { affected } = await run(
+    db,
+    `UPDATE tpc_inbox_effect SET claim = ?, lease_until = ${now} + ?, attempts = attempts + 1
+WHERE ${OF_MESSAGE} AND effect_key = ? AND state = ? AND attempts = ? AND (lease_until IS NULL OR lease_until <= ${now})`,
+    [claim.token, claim.leaseMs, ...ofMessage(group, key), effect.effectKey, EffectState.OPEN, effect.attempts],
+  );
+  return affected === 1;
+}
+
+/** Gives an effect back until its next try; only under the claim's token. Primary key. */
+export async function retryEffect(
+  db: Knex,
+  group: string,
+  key: InboxKey,
+  effect: { effectKey: string; token: string },
+  outcome: { waitMs: number; error: string },
+): Promise<void> {
+  const { now } = dialectOf(db);
+  await run(
+    db,
+    `UPDATE tpc_inbox_effect SET claim = NULL, lease_until = ${now} + ?, last_error = ? WHERE ${OF_MESSAGE} AND effect_key = ? AND state = ? AND claim = ?`,
+    [outcome.waitMs, outcome.error, ...ofMessage(group, key), effect.effectKey, EffectState.OPEN, effect.token],
+  );
+}
+
+export type EffectSettlement =
+  | { state: typeof EffectState.DONE; result: string }
+  | { state: typeof EffectState.DEAD; reason: string; detail: string }
+  | { state: typeof EffectState.HELD; reason: string; detail: string };
+
+/**
+ * Settles one effect, in a transaction that has locked the inbox row. Done is a fact: it is guarded by state, and also overrides what another
+ * process held or gave up meanwhile. Dead and held are judgements: only an open effect takes them. Primary key.
+ * @returns 1 when an open effect was settled, else 0
+ */
+export async function settleEffect(
+  tx: Knex.Transaction,
+  group: string,
+  key: InboxKey,
+  effectKey: string,
+  settlement: EffectSettlement,
+): Promise<number> {
+  const { now } = dialectOf(tx);
+  const done = settlement.state === EffectState.DONE;
+  const values = done ? [settlement.result.slice(0, MAX_RESULT), '', ''] : ['', reasonCode(settlement.reason), settlement.detail];
+  const settle = (from: number) =>
+    run(
+      tx,
+      `UPDATE tpc_inbox_effect SET state = ?, claim = NULL, lease_until = NULL, finished_at = ${now}, result = ?, reason = ?, last_error = ?
+WHERE ${OF_MESSAGE} AND effect_key = ? AND state = ?`,
+      [settlement.state, ...values, ...ofMessage(group, key), effectKey, from],
+    );
+  const { affected } = await settle(EffectState.OPEN);
+  if (affected === 0 && done) {
+    await settle(EffectState.HELD);
+    await settle(EffectState.DEAD);
+  }
+  return affected;
+}

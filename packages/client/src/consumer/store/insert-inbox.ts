@@ -1,0 +1,75 @@
+import { dialectOf, placeholders, run } from '@tpc/core';
+import type { Knex } from 'knex';
+import type { StoredRow } from '../decide-arrival.ts';
+import { reasonCode } from '../errors.ts';
+import { CONTENT_COLUMNS, contentValues, type InboxRow } from '../inbox-row.ts';
+import { InboxState, ReportKind } from '../states.ts';
+
+/** A row to be stored, and who may handle it first. */
+export type NewInboxRow = {
+  row: InboxRow;
+  /** Set: this process handles it from memory, under this token. */
+  claim: string | undefined;
+  /** Set: a stub, dead from the start. */
+  dead: { reason: string; detail: string } | undefined;
+};
+
+const VALUES_PER_ROW = 11;
+
+/**
+ * Stores deliveries by one plain multi-row INSERT that commits by itself; a claimed row needs no second write before it is handled.
+ * All or nothing. Primary key (consumer_group, message_key, generation).
+ * @throws a duplicate-key error when one of them is there already; nothing stays locked then
+ */
+export async function insertInbox(
+  db: Knex,
+  group: string,
+  rows: readonly NewInboxRow[],
+  times: { leaseMs: number; reportAfterMs: number },
+): Promise<void> {
+  const { now } = dialectOf(db);
+  // Due now for anyone, due after the lease for a claimed row, never for a stub: the clock plus NULL is NULL.
+  const tuple = `(?, ${placeholders(VALUES_PER_ROW)}, ?, ?, ${now} + ?, ${now}, ${now} + ?, ?, ?, ?, ${now} + ?)`;
+  const values = rows.flatMap(({ row, claim, dead }) => [
+    group,
+    ...contentValues(row),
+    dead ? InboxState.DEAD : InboxState.RECEIVED,
+    claim ?? null,
+    dead ? null : claim === undefined ? 0 : times.leaseMs,
+    dead ? 0 : null,
+    dead ? reasonCode(dead.reason) : '',
+    dead ? dead.detail.slice(0, 1024) : '',
+    dead ? ReportKind.FAILED : ReportKind.RECEIVED,
+    times.reportAfterMs,
+  ]);
+  await run(
+    db,
+    `INSERT INTO tpc_inbox (consumer_group, ${CONTENT_COLUMNS}, state, claim, due_at, received_at, finished_at, reason, last_error, report_kind, report_due_at)
+VALUES ${rows.map(() => tuple).join(', ')}`,
+    values,
+  );
+}
+
+/** Every stored generation of these keys, from `fromGeneration` on. Reads by primary key. */
+export async function readStoredRows(
+  db: Knex | Knex.Transaction,
+  group: string,
+  messageKeys: readonly string[],
+  fromGeneration = 1,
+): Promise<StoredRow[]> {
+  if (messageKeys.length === 0) return [];
+  const { rows } = await run<{ message_key: string; generation: number; state: number; claim: string | null; reason: string; last_error: string }>(
+    db,
+    `SELECT message_key, generation, state, claim, reason, last_error FROM tpc_inbox
+WHERE consumer_group = ? AND message_key IN (${placeholders(messageKeys.length)}) AND generation >= ?`,
+    [group, ...messageKeys, fromGeneration],
+  );
+  return rows.map((row) => ({
+    messageKey: row.message_key,
+    generation: row.generation,
+    state: row.state,
+    claim: row.claim,
+    reason: row.reason,
+    detail: row.last_error,
+  }));
+}

@@ -1,0 +1,118 @@
+import type { Settings } from './defaults.ts';
+import type { Gate } from './gate.ts';
+import type { Execute, Lane } from './lane.ts';
+import { createLoop } from './loop.ts';
+import type { Reporter } from './reporter.ts';
+import { Reason, ReportKind } from './states.ts';
+import { claimDueRows, claimLoneRow, hasLoneRow, type LoneClaim } from './store/claim-inbox.ts';
+
+export type Sweeper = {
+  start(): void;
+  /** Looks for due rows now. */
+  wake(): void;
+  /** Repeats due reports now. */
+  wakeReports(): void;
+  stop(): Promise<void>;
+};
+
+export type SweeperParts = {
+  settings: Settings;
+  lanes: ReadonlyMap<string, Lane>;
+  executors: ReadonlyMap<string, Execute>;
+  gate: Gate;
+  reporter: Reporter;
+  /** Called when a lane was filled and more may be due. */
+  onBacklog: (topic: string) => void;
+  /** False: nothing is begun. */
+  isOpen: () => boolean;
+};
+
+/**
+ * The inbox's three background duties, each a loop of its own: rows that are due (retries, what found no room in memory, what an ordered stop
+ * gave back) go to their lane; rows whose process died are handled alone, one after the other; reports that TPC has not acknowledged are
+ * repeated.
+ */
+export function createSweeper(parts: SweeperParts): Sweeper {
+  const { settings, lanes, isOpen } = parts;
+  const duty = (name: string, waitMs: number, pass: () => Promise<number | undefined>) =>
+    createLoop({ name, waitMs, log: settings.log, pass: async () => (isOpen() ? pass() : undefined) });
+  const loops = {
+    due: duty('inbox due', settings.sweepMs, async () => {
+      await Promise.all([...lanes.values()].map((lane) => sweepLane(settings, lane, parts.onBacklog)));
+      return undefined;
+    }),
+    lone: duty('inbox alone', settings.sweepMs, async () => ((await sweepLone(parts)) ? 0 : undefined)),
+    reports: duty('inbox reports', Math.min(5_000, settings.reportRepeatMs), async () => {
+      await parts.reporter.sweep();
+      return undefined;
+    }),
+  };
+  const all = Object.values(loops);
+  return {
+    start: () => {
+      for (const loop of all) loop.start();
+    },
+    wake: () => loops.due.wake(),
+    wakeReports: () => loops.reports.wake(),
+    stop: async () => void (await Promise.all(all.map((loop) => loop.stop()))),
+  };
+}
+
+/** Most rows in one claim, so that its transaction is short. */
+const MAX_CLAIM = 128;
+
+/** Fills a lane with due rows. */
+async function sweepLane(settings: Settings, lane: Lane, onBacklog: (topic: string) => void): Promise<void> {
+  for (let reserved = MAX_CLAIM; reserved === MAX_CLAIM; ) {
+    reserved = 0;
+    while (reserved < MAX_CLAIM && lane.reserve()) reserved++;
+    if (reserved === 0) return onBacklog(lane.topic);
+    const claimed = await claimInto(settings, lane, reserved);
+    if (claimed < reserved) return;
+  }
+  onBacklog(lane.topic);
+}
+
+/** Claims rows for places that are reserved. @returns how many there were */
+async function claimInto({ knex, group, leaseMs }: Settings, lane: Lane, reserved: number): Promise<number> {
+  let claimed = 0;
+  try {
+    const rows = await claimDueRows(knex, { group, topic: lane.topic, limit: reserved, leaseMs });
+    claimed = rows.length;
+    lane.push(rows);
+  } finally {
+    lane.cancel(reserved - claimed);
+  }
+  return claimed;
+}
+
+type LoneParts = Pick<SweeperParts, 'settings' | 'executors' | 'gate' | 'reporter' | 'isOpen'>;
+
+/**
+ * Handles one row alone. The claim counts toward POISON, so it is made when nothing else runs here, right before the row is handled.
+ * @returns whether there was one
+ */
+async function sweepLone(parts: LoneParts): Promise<boolean> {
+  const { settings, executors, gate, isOpen } = parts;
+  const { knex, group, leaseMs, poisonAfter, reportRepeatMs: reportAfterMs } = settings;
+  const topics = [...executors.keys()];
+  if (!(await hasLoneRow(knex, group, topics))) return false;
+  return gate.alone(async () => {
+    const found = isOpen() ? await claimLoneRow(knex, { group, topics, leaseMs, poisonAfter, reportAfterMs }) : undefined;
+    if (found === undefined) return false;
+    await handleLone(parts, found);
+    return true;
+  });
+}
+
+async function handleLone({ settings, executors, reporter }: LoneParts, found: NonNullable<LoneClaim>): Promise<void> {
+  const { messageKey, generation } = found.row;
+  const fields = { message_key: messageKey, generation };
+  if (found.kind === 'poison') {
+    settings.log.error(fields, 'processes keep ending while they handle this message alone: it is dead as POISON');
+    reporter.report({ messageKey, generation, kind: ReportKind.FAILED, reason: Reason.POISON, detail: found.detail });
+  }
+  if (found.kind !== 'alone') return;
+  settings.log.warn({ ...fields, topic: found.row.topic }, 'a message lost its process; it is handled alone');
+  await executors.get(found.row.topic)?.([found.row]);
+}

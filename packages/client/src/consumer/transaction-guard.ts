@@ -1,0 +1,34 @@
+import { classifySqlError, doomsTransaction } from '@tpc/core';
+import type { Knex } from 'knex';
+
+type Query = (connection: unknown, statement: unknown) => Promise<unknown>;
+
+/**
+ * Keeps a handler's transaction that the server has ended from going on by itself. After a deadlock (1213) the server has rolled everything
+ * back, the mark included; if the handler's code swallows that error, or has sent another statement beside it, the next statement would commit
+ * alone and the message would take effect twice. So statements go one by one (a connection does no more anyway), from the first such error on
+ * every further one is refused, and `check` throws before the COMMIT.
+ */
+export function guardTransaction(tx: Knex.Transaction): { check(): void } {
+  let doomed: unknown;
+  // Savepoints have a client of their own; their events come here too, and what is thrown here refuses the statement.
+  tx.on('query-error', (error: unknown) => {
+    if (doomsTransaction(classifySqlError(error))) doomed ??= error;
+  });
+  tx.on('query', (query: { sql: string }) => {
+    if (doomed !== undefined && !/^\s*rollback/i.test(query.sql)) throw doomed;
+  });
+  const client = tx.client as { query: Query };
+  const query = client.query;
+  let last: Promise<unknown> = Promise.resolve();
+  client.query = (connection, statement) => {
+    const turn = last.then(() => query.call(client, connection, statement));
+    last = turn.catch(() => undefined); // the caller of this statement has the error; the next one only waits
+    return turn;
+  };
+  return {
+    check() {
+      if (doomed !== undefined) throw doomed;
+    },
+  };
+}

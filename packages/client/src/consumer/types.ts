@@ -1,0 +1,180 @@
+import type { BrokerSubscriber, BrokerSubscriberOptions, BrokerSubscriberState, BrokerSubscription } from '@tpc/broker';
+import type { RetryPolicy } from '@tpc/core';
+import type { Knex } from 'knex';
+import type { TpcConnection } from '../connection/index.ts';
+import type { Log } from '../log.ts';
+
+/** A message as a handler sees it. */
+export type ConsumedMessage = {
+  messageKey: string;
+  /** 1; raised by each replay of an operator. */
+  generation: number;
+  producerGroup: string;
+  topic: string;
+  /** Empty: none. */
+  tag: string;
+  body: Uint8Array;
+  /** Media type as the producer said it, or empty. */
+  contentType: string;
+  headers: Readonly<Record<string, string>>;
+  /** W3C trace context of the producer, or empty. */
+  traceparent: string;
+  tracestate: string;
+  /** Which try of the handler this is, from 1. */
+  attempt: number;
+  /** The body as UTF-8 text. @throws BadMessageError when it is not UTF-8 */
+  text(): string;
+  /** The body as JSON. @throws BadMessageError when it is not JSON */
+  json(): unknown;
+};
+
+/**
+ * Handles one message in a transaction of the inbox's database. What it writes through `tx` commits together with the mark that the message is
+ * consumed: once, however often the message comes. Throwing rolls both back.
+ */
+export type TransactionalHandler = { handle: (tx: Knex.Transaction, message: ConsumedMessage) => Promise<void> };
+
+/** Handles many messages in one transaction. When it throws, all is rolled back and each message is handled alone. */
+export type BatchHandler = {
+  handleBatch: (tx: Knex.Transaction, messages: readonly ConsumedMessage[]) => Promise<void>;
+  /** Most messages in one call. */
+  maxBatch: number;
+};
+
+/** One act outside the database, for example one mail to one recipient. */
+export type EffectPlan = {
+  /** Names the effect within its message, at most 255 characters; the same message must always give the same keys. No personal data: hash it. */
+  key: string;
+  /** What the act needs, as JSON of at most 60,000 bytes; stored with the effect. */
+  payload?: unknown;
+};
+
+export type EffectContext = {
+  /** Stable over repeats: message key, generation and effect key. Give it to the outside, so that it can tell a repeat. */
+  effectId: string;
+  /** Which try of this effect this is, from 1. */
+  attempt: number;
+  /** Aborted when `timeoutMs` has passed. */
+  signal: AbortSignal;
+};
+
+/**
+ * Acts outside the database. Each effect is a row of its own, claimed before the act and marked after it; the one that settles the last marks
+ * the message consumed, or dead when an effect finally failed. An effect is repeated, under the same id, only where a process died or a
+ * reply was lost between the act and its record.
+ */
+export type EffectHandler = {
+  /** Which effects the message asks for. Runs once a message; a throw is judged like a handler's. */
+  effects: (message: ConsumedMessage) => readonly EffectPlan[] | Promise<readonly EffectPlan[]>;
+  /** Does one effect. `result` is kept in the row: what the outside answered, without personal data. */
+  run: (effect: EffectPlan, message: ConsumedMessage, context: EffectContext) => Promise<{ result?: string }>;
+  /** Total time of one run, milliseconds; must be below `leaseMs`. */
+  timeoutMs: number;
+  /** How long an effect belongs to the process that claimed it, milliseconds. */
+  leaseMs: number;
+  /** What to do when nobody knows whether an effect was done: `repeat` it (mail), or `hold` it for an operator (SMS). */
+  onUncertain: 'repeat' | 'hold';
+  /** Effects at once in this process. */
+  concurrency: number;
+};
+
+export type Handler = TransactionalHandler | BatchHandler | EffectHandler;
+
+/** What happened, for metrics; counts, never ids. */
+export type ConsumerEvent =
+  | { type: 'stored' | 'duplicate' | 'older' | 'stub' | 'dropped'; topic: string; count: number }
+  | { type: 'handled'; topic: string; count: number; elapsedMs: number; outcome: 'consumed' | 'retry' | 'dead' | 'fenced' }
+  | { type: 'effect'; topic: string; elapsedMs: number; outcome: 'done' | 'retry' | 'dead' | 'held' }
+  | { type: 'reported'; count: number; accepted: boolean };
+
+export type ConsumerOptions = {
+  /** Pool of the inbox's database; `migrateClientStore` has run on it. */
+  knex: Knex;
+  /** The consumer group, at most 64 characters of [A-Za-z0-9_-]. */
+  group: string;
+  tpc: TpcConnection;
+  /** Makes the subscriber to the broker, for example by `createRocketMqSubscriber` of @tpc/broker. */
+  subscribe: (options: BrokerSubscriberOptions) => BrokerSubscriber;
+  subscriptions: readonly BrokerSubscription[];
+  /** A handler for each subscribed topic. */
+  handlers: Readonly<Record<string, Handler>>;
+  /** Waits between tries, and how many; see DEFAULT_RETRY. */
+  retry?: RetryPolicy;
+  /** Handler transactions at once for each topic. Default 8. */
+  concurrency?: number;
+  /** How long a claimed message belongs to this process, milliseconds. Default 60,000. */
+  leaseMs?: number;
+  /** After this many processes have died while they handled a message alone, it is dead as POISON. Default 3. */
+  poisonAfter?: number;
+  /** Most messages held in memory; less when half a lease of work is less. Default 512. */
+  maxInMemory?: number;
+  /** Largest body that is stored; a larger one becomes a dead stub. Bytes, default 4 MiB. */
+  maxBodyBytes?: number;
+  /** How long a report is gathered with others, milliseconds. Default 20. */
+  reportGatherMs?: number;
+  /** After this long without TPC's acknowledgement a report is repeated, milliseconds. Default 10,000. */
+  reportRepeatMs?: number;
+  /** How often the inbox is looked through for what is due, milliseconds. Default 1,000. */
+  sweepMs?: number;
+  /** First wait after a failed registration, milliseconds, doubled up to 15 s. Default 500. */
+  registerRetryMs?: number;
+  /** How long consumed rows are kept, told to TPC at registration; milliseconds. Default: not told. */
+  inboxRetentionMs?: number;
+  /** Host or pod name, for people. Default: the machine's name. */
+  host?: string;
+  /** New at each start. Default: a UUID. */
+  instanceId?: string;
+  log?: Log;
+  onEvent?: (event: ConsumerEvent) => void;
+};
+
+export type RegistrationState =
+  /** Not yet accepted by TPC since the start; tried on. */
+  | 'pending'
+  | 'registered'
+  /** TPC has accepted this instance before and cannot be reached now. */
+  | 'unreachable'
+  /** TPC refuses this instance (INBOX_STORE_CONFLICT and the like): nothing is received, handled or reported until it is accepted. */
+  | 'refused';
+
+export type ConsumerState = {
+  running: boolean;
+  registration: RegistrationState;
+  /** Why registration last failed, with TPC's reason code; empty when it did not. */
+  registrationError: string;
+  broker: BrokerSubscriberState | undefined;
+  /** Messages in memory, waiting or being handled. */
+  inMemory: number;
+  /** Of these, being handled now. */
+  handling: number;
+  /** Reports in memory that wait to be sent. */
+  reportsQueued: number;
+  /** Since the start of this instance. */
+  counters: ConsumerCounters;
+};
+
+export type ConsumerCounters = {
+  stored: number;
+  duplicates: number;
+  /** Of a generation older than the newest stored. */
+  older: number;
+  /** Stored as dead stubs. */
+  stubs: number;
+  /** Not from TPC, or meant for another group. */
+  dropped: number;
+  consumed: number;
+  retried: number;
+  dead: number;
+  /** Handled here, but taken over by another instance meanwhile; nothing was written. */
+  fenced: number;
+};
+
+export interface Consumer {
+  /** Begins to receive, to handle what the inbox holds, and to register. @throws Error when the inbox's database cannot be read */
+  start(): Promise<void>;
+  /** Resolves when TPC has first accepted this instance. Rejects only when the consumer is stopped before. */
+  registered(): Promise<void>;
+  /** Stops receiving, lets what is being handled end, sends what is to be reported; gives the rest back to the inbox. At most `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+  state(): ConsumerState;
+}

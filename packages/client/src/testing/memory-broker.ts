@@ -1,0 +1,179 @@
+import type { BrokerSubscriber, BrokerSubscriberOptions, BrokerSubscriberState, ReceivedBrokerMessage } from '@tpc/broker';
+import { type DeliveryProperties, encodeDeliveryProperties } from '@tpc/core';
+
+/** A message to deliver: what TPC would publish. Only key, topic and body are needed. */
+export type MemoryDelivery = Partial<DeliveryProperties> & { messageKey: string; topic: string; tag?: string; body: string | Uint8Array };
+
+const MAX_BATCH = 32;
+const REDELIVERY_WAIT_MS = 20;
+
+/**
+ * A broker in memory for tests of consumers: topics, tags, groups, batches, acknowledgement by resolving, redelivery after a
+ * rejection. It forgets everything with the process.
+ */
+export class MemoryBroker {
+  /** Everything published so far, by which a group made later does not receive anything. */
+  readonly #groups = new Map<string, Group>();
+  #available = true;
+  #sequence = 0;
+
+  /** Makes a subscriber; fits `subscribe` of createConsumer. */
+  readonly subscribe = (options: BrokerSubscriberOptions): BrokerSubscriber => {
+    const group = this.#groups.get(options.group) ?? new Group();
+    this.#groups.set(options.group, group);
+    return new MemorySubscriber(options, group, () => this.#available);
+  };
+
+  /** Publishes as TPC does. */
+  deliver(...deliveries: MemoryDelivery[]): void {
+    for (const { topic, tag = '', body, ...delivery } of deliveries) {
+      const properties = encodeDeliveryProperties({ ...NO_PROPERTIES, ...delivery });
+      this.publish({ topic, tag, properties, body });
+    }
+  }
+
+  /** Publishes with any properties, also such as TPC would never write. */
+  publish(message: { topic: string; tag?: string; properties: Record<string, string>; body: string | Uint8Array }): void {
+    const { topic, tag = '', properties, body } = message;
+    this.#sequence++;
+    for (const group of this.#groups.values()) {
+      group.add({
+        brokerMessageId: `memory-${this.#sequence}`,
+        topic,
+        tag,
+        keys: Object.values(properties).slice(0, 1),
+        body: typeof body === 'string' ? Buffer.from(body) : body,
+        properties,
+        deliveryAttempt: 0,
+        storedAt: undefined,
+      });
+    }
+  }
+
+  /** Goes away, or comes back: subscribers do not become ready, and receive nothing, while it is away. */
+  setAvailable(available: boolean): void {
+    this.#available = available;
+    for (const group of this.#groups.values()) group.wake();
+  }
+
+  /** Messages that a group has not acknowledged. */
+  unacknowledged(group: string): number {
+    return this.#groups.get(group)?.unacknowledged ?? 0;
+  }
+}
+
+const NO_PROPERTIES: DeliveryProperties = {
+  messageKey: '',
+  producerGroup: 'PID_TEST',
+  generation: 1,
+  onlyGroup: undefined,
+  contentType: '',
+  headers: {},
+  traceparent: '',
+  tracestate: '',
+};
+
+/** One consumer group's messages. */
+class Group {
+  readonly #waiting: ReceivedBrokerMessage[] = [];
+  #inFlight = 0;
+  #wakers: (() => void)[] = [];
+
+  get unacknowledged(): number {
+    return this.#waiting.length + this.#inFlight;
+  }
+
+  add(message: ReceivedBrokerMessage): void {
+    this.#waiting.push(message);
+    this.wake();
+  }
+
+  take(options: BrokerSubscriberOptions): ReceivedBrokerMessage[] {
+    const wanted = (message: ReceivedBrokerMessage) =>
+      options.subscriptions.some(({ topic, tags }) => topic === message.topic && (tags.length === 0 || tags.includes(message.tag)));
+    const taken: ReceivedBrokerMessage[] = [];
+    while (taken.length < MAX_BATCH && this.#waiting.length > 0) {
+      const message = this.#waiting.shift() as ReceivedBrokerMessage;
+      if (wanted(message)) taken.push({ ...message, deliveryAttempt: message.deliveryAttempt + 1 });
+    }
+    this.#inFlight += taken.length;
+    return taken;
+  }
+
+  acknowledge(count: number): void {
+    this.#inFlight -= count;
+  }
+
+  giveBack(messages: readonly ReceivedBrokerMessage[]): void {
+    setTimeout(() => {
+      this.#inFlight -= messages.length;
+      this.#waiting.push(...messages);
+      this.wake();
+    }, REDELIVERY_WAIT_MS);
+  }
+
+  change(): Promise<void> {
+    return new Promise((resolve) => this.#wakers.push(resolve));
+  }
+
+  wake(): void {
+    for (const waker of this.#wakers.splice(0)) waker();
+  }
+}
+
+class MemorySubscriber implements BrokerSubscriber {
+  readonly #options: BrokerSubscriberOptions;
+  readonly #group: Group;
+  readonly #isAvailable: () => boolean;
+  readonly #firstPoll = Promise.withResolvers<void>();
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #idle = false;
+
+  constructor(options: BrokerSubscriberOptions, group: Group, isAvailable: () => boolean) {
+    this.#options = options;
+    this.#group = group;
+    this.#isAvailable = isAvailable;
+  }
+
+  start(): void {
+    this.#running ??= this.#receive();
+  }
+
+  ready(): Promise<void> {
+    return this.#firstPoll.promise;
+  }
+
+  state(): BrokerSubscriberState {
+    const connected = this.#isAvailable();
+    return { connected, error: connected ? '' : 'the broker is away', since: 0, idle: connected && this.#idle };
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    this.#stopped = true;
+    this.#group.wake();
+    await Promise.race([this.#running, new Promise((resolve) => setTimeout(resolve, deadlineMs).unref())]);
+  }
+
+  async #receive(): Promise<void> {
+    while (!this.#stopped) {
+      await this.#options.beforeReceive?.();
+      if (this.#stopped) return;
+      const available = this.#isAvailable();
+      if (available) this.#firstPoll.resolve();
+      const messages = available ? this.#group.take(this.#options) : [];
+      this.#idle = messages.length === 0;
+      if (messages.length === 0) await this.#group.change();
+      else await this.#hand(messages);
+    }
+  }
+
+  async #hand(messages: readonly ReceivedBrokerMessage[]): Promise<void> {
+    try {
+      await this.#options.onBatch(messages);
+      this.#group.acknowledge(messages.length);
+    } catch {
+      this.#group.giveBack(messages);
+    }
+  }
+}
