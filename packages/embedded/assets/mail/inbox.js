@@ -11,8 +11,15 @@ const SEARCH_PAUSE_MS = 150;
 const $ = (id) => document.getElementById(id);
 const state = { mails: [], total: 0, unread: 0, matching: 0, query: '', openId: undefined, loads: 0 };
 
+/** Draws the list anew and keeps the keyboard's place in it: mails arrive while one moves through them. */
 function renderList() {
+  const focused = $('mails').contains(document.activeElement) ? document.activeElement.dataset.id : undefined;
   $('mails').replaceChildren(...state.mails.map(mailItem));
+  if (focused) $('mails').querySelector(`[data-id="${focused}"]`)?.focus({ preventScroll: true });
+  renderCounts();
+}
+
+function renderCounts() {
   const empty = state.total === 0;
   document.body.classList.toggle('is-empty', empty);
   document.body.classList.toggle('is-reading', state.openId !== undefined);
@@ -85,6 +92,26 @@ async function load({ more = false } = {}) {
   renderList();
 }
 
+let refreshing = false;
+let refreshAgain = false;
+
+/** Reads the list again; while that is under way, further events are gathered into one more reading. */
+async function refresh() {
+  refreshAgain = true;
+  if (refreshing) return;
+  refreshing = true;
+  try {
+    while (refreshAgain) {
+      refreshAgain = false;
+      await load();
+    }
+  } catch {
+    showLive('lost', 'reconnecting');
+  } finally {
+    refreshing = false;
+  }
+}
+
 /** Opens the mail that the address names, or none. */
 async function followAddress() {
   const id = /^\/message\/([^/]+)$/.exec(location.pathname)?.[1];
@@ -119,23 +146,24 @@ function markRead(id) {
   renderList();
 }
 
+function showLive(name, text) {
+  $('live').dataset.state = name;
+  $('live').textContent = text;
+}
+
 function listenToServer() {
   const events = new EventSource('/api/v1/events');
-  const show = (name, text) => {
-    $('live').dataset.state = name;
-    $('live').textContent = text;
-  };
   events.addEventListener('open', () => {
-    show('live', 'live');
-    void load();
+    showLive('live', 'live');
+    void refresh();
   });
-  events.addEventListener('error', () => show('lost', 'reconnecting'));
-  events.addEventListener('mail', () => void load());
+  events.addEventListener('error', () => showLive('lost', 'reconnecting'));
+  events.addEventListener('mail', () => void refresh());
   events.addEventListener('read', (event) => markRead(JSON.parse(event.data).ID));
   events.addEventListener('deleted', async ({ data }) => {
     const { IDs } = JSON.parse(data);
     if (state.openId && (!IDs || IDs.includes(state.openId))) await goTo('/');
-    await load();
+    await refresh();
   });
 }
 
@@ -189,7 +217,7 @@ function listenToDelete() {
     $('confirm').returnValue = '';
     await fetch('/api/v1/messages', { method: 'DELETE' });
     await goTo('/');
-    await load();
+    await refresh();
   });
 }
 

@@ -74,7 +74,10 @@ function registerView(app: FastifyInstance, store: MailStore): void {
   app.get<ById>('/view/:id.html', ({ params }, reply) => {
     const message = store.get(resolveId(store, params.id));
     if (!message?.HTML) return notFound(reply, params.id);
-    return reply.headers(VIEW_HEADERS).type('text/html; charset=utf-8').send(viewHtml(message.HTML, partUrlsOf(message)));
+    return reply
+      .headers(VIEW_HEADERS)
+      .type('text/html; charset=utf-8')
+      .send(viewHtml(message.HTML, partUrlsOf(message)));
   });
   app.get<ById>('/view/:id.txt', ({ params }, reply) => {
     const message = store.get(resolveId(store, params.id));
@@ -112,7 +115,8 @@ function wholeNumber(text: string | undefined): number | undefined {
 /** `{"IDs": […]}` names mails; no body, or no ids, means all. Anything else is refused, so that a typo never empties the box. */
 function idsOf(body: unknown): string[] | undefined {
   if (typeof body !== 'string' || body.trim() === '') return undefined;
-  const refuse = (reason: string) => Object.assign(new Error(`the body is ${reason}; expected {"IDs": ["…"]}, or none to delete all`), { statusCode: 400 });
+  const refuse = (reason: string) =>
+    Object.assign(new Error(`the body is ${reason}; expected {"IDs": ["…"]}, or none to delete all`), { statusCode: 400 });
   let parsed: { IDs?: unknown } | null;
   try {
     parsed = JSON.parse(body);
@@ -120,7 +124,7 @@ function idsOf(body: unknown): string[] | undefined {
     throw refuse('no JSON');
   }
   const ids = parsed?.IDs ?? [];
-  if (typeof parsed !== 'object' || !Array.isArray(ids) || ids.some((id) => typeof id !== 'string')) throw refuse('of another form');
+  if (parsed === null || typeof parsed !== 'object' || !Array.isArray(ids) || ids.some((id) => typeof id !== 'string')) throw refuse('of another form');
   return ids.length > 0 ? (ids as string[]) : undefined;
 }
 

@@ -70,7 +70,10 @@ function answerErrorsAsText(app: FastifyInstance, log: MailLog): void {
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     const status = error.statusCode ?? 500;
     if (status >= 500) log.error({ err: error }, 'an inbox request failed');
-    reply.code(status).type('text/plain; charset=utf-8').send(status >= 500 ? 'the mail store failed' : error.message);
+    reply
+      .code(status)
+      .type('text/plain; charset=utf-8')
+      .send(status >= 500 ? 'the mail store failed' : error.message);
   });
 }
 

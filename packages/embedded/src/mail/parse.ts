@@ -99,16 +99,16 @@ function comparable(address: string): string {
 }
 
 function listUnsubscribeOf(mail: ParsedMail): ListUnsubscribe {
-  const valueOf = (name: string) => {
+  const headerValue = (name: string) => {
     const line = mail.headerLines.find(({ key }) => key === name)?.line ?? '';
     return line
       .slice(line.indexOf(':') + 1)
       .replace(/\r?\n[ \t]+/g, ' ')
       .trim();
   };
-  const Header = valueOf('list-unsubscribe');
+  const Header = headerValue('list-unsubscribe');
   const Links = [...Header.matchAll(/<([^>]+)>/g)].map(([, link]) => link as string);
-  return { Header, Links, Errors: '', HeaderPost: valueOf('list-unsubscribe-post') };
+  return { Header, Links, Errors: '', HeaderPost: headerValue('list-unsubscribe-post') };
 }
 
 function noListUnsubscribe(): ListUnsubscribe {

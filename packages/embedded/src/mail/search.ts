@@ -15,7 +15,8 @@ const FIELDS: Record<string, string> = {
   'message-id': 'lower(m.message_id)',
 };
 
-const ANYWHERE = "m.subject_text || ' ' || m.from_text || ' ' || m.to_text || ' ' || m.cc_text || ' ' || m.bcc_text || ' ' || lower(m.message_id) || ' ' || c.body_text";
+const ANYWHERE =
+  "m.subject_text || ' ' || m.from_text || ' ' || m.to_text || ' ' || m.cc_text || ' ' || m.bcc_text || ' ' || lower(m.message_id) || ' ' || c.body_text";
 
 const TERM = /(?:([a-z-]+):)?(?:"([^"]*)"|(\S+))/giy;
 

@@ -10,6 +10,8 @@ import type { Envelope } from './parse.ts';
 
 /** The largest mail that is taken, in bytes of its source (25 MiB); larger ones are answered 552. */
 export const MAX_MAIL_BYTES = 25 * 1024 * 1024;
+/** Each connection may hold a whole mail in memory; more clients are answered 421 and come again. */
+const MAX_CLIENTS = 100;
 /** How long stopping waits for mails that are being received; milliseconds. */
 const STOP_GRACE_MS = 2000;
 
@@ -36,6 +38,7 @@ export async function startSmtp({ host, port, maxBytes = MAX_MAIL_BYTES, receive
   const server = new SMTPServer({
     banner: 'mail catcher',
     size: maxBytes,
+    maxClients: MAX_CLIENTS,
     authOptional: true,
     allowInsecureAuth: true,
     authMethods: ['PLAIN', 'LOGIN'],
@@ -47,13 +50,15 @@ export async function startSmtp({ host, port, maxBytes = MAX_MAIL_BYTES, receive
     onAuth: (auth, _session, done) => done(null, { user: auth.username ?? '' }),
     onData(stream, session, done) {
       busy.add(session.id);
-      takeMail({ stream, session, maxBytes, receive, log }).then(
-        (id) => done(null, id),
-        (error: Error) => done(error),
-      ).finally(() => {
-        busy.delete(session.id);
-        if (stopping) setImmediate(hangUpIdle);
-      });
+      takeMail({ stream, session, maxBytes, receive, log })
+        .then(
+          (id) => done(null, id),
+          (error: Error) => done(error),
+        )
+        .finally(() => {
+          busy.delete(session.id);
+          if (stopping) setImmediate(hangUpIdle);
+        });
     },
   });
   const hangUpIdle = () => {
