@@ -1,5 +1,5 @@
 export { type ConnectTpcOptions, connectTpc, type TpcConnection, TpcError } from '../connection/index.ts';
-export { migrateClientStore, renewStoreId } from '../migrations/index.ts';
+export { migrateClientStore, pendingClientMigrations, renewStoreId } from '../migrations/index.ts';
 export { createConsumer } from './consumer.ts';
 export { DEFAULT_RETRY, DEFAULTS } from './defaults.ts';
 export { BadMessageError, EffectFailed, EffectUncertain } from './errors.ts';

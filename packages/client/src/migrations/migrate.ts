@@ -33,6 +33,17 @@ export async function migrateClientStore(knex: Knex): Promise<void> {
   else await migrateSqlite(knex);
 }
 
+/**
+ * Names of the steps that the database still lacks, for services that only compare at start. A newer schema is fine.
+ * @throws Error of the database
+ */
+export async function pendingClientMigrations(knex: Knex): Promise<string[]> {
+  const names = STEPS.map((step) => step.name);
+  if (!(await knex.schema.hasTable(MIGRATION_TABLE))) return names;
+  const done = new Set<string>(await knex(MIGRATION_TABLE).pluck('name'));
+  return names.filter((name) => !done.has(name));
+}
+
 /** Runs what is not done yet. An older library on a newer schema is no error: steps only widen. */
 function latest(knex: Knex): Promise<unknown> {
   return knex.migrate.latest({

@@ -204,17 +204,23 @@ describe('the state of the link', () => {
     const caught = await catcher();
     const made = mailer(caught.smtpPort);
     expect(made.state().connected).toBeUndefined();
-    await made.check();
+    await made.check(never);
     expect(made.state()).toMatchObject({ connected: true, error: '' });
     await caught.stop();
     await failureOf(made.send(mail, never));
     expect(made.state().connected).toBe(false);
     expect(made.state().error).not.toBe('');
-    await made.check();
+    await made.check(never);
     expect(made.state().connected).toBe(false);
     await caught.restart();
     await made.send(mail, never);
     expect(made.state()).toMatchObject({ connected: true, error: '' });
+  });
+
+  it('is not waited for once a check is given up', async () => {
+    const silent = await startSilentServer();
+    undo.push(() => silent.stop());
+    await mailer(silent.port).check(AbortSignal.abort());
   });
 
   it('is up while a server refuses single recipients', async () => {

@@ -57,8 +57,8 @@ export type Mailer = {
    * @throws MailFailure
    */
   send(mail: OutgoingMail, signal: AbortSignal): Promise<{ reply: string }>;
-  /** Connects, says hello (and logs in) and leaves; the outcome is in `state()`. Never rejects. */
-  check(): Promise<void>;
+  /** Connects, says hello (and logs in) and leaves; the outcome is in `state()`. Never rejects; the signal ends the waiting. */
+  check(signal: AbortSignal): Promise<void>;
   state(): MailLinkState;
   /** Closes the connections; a mail under way fails. */
   close(): void;
@@ -108,13 +108,9 @@ export function createSmtpMailer(options: SmtpOptions): Mailer {
         throw failure;
       }
     },
-    check: async () => {
-      try {
-        await transport.verify();
-        link.up();
-      } catch (error) {
-        link.down(toMailFailure(error, from.address).message);
-      }
+    check: async (signal) => {
+      const outcome = transport.verify().then(link.up, (error: unknown) => link.down(toMailFailure(error, from.address).message));
+      await orGivenUp(outcome, signal);
     },
     state: link.state,
     close: () => transport.close({ force: true }),
@@ -144,6 +140,15 @@ function transportOptions({ host, port, secure, starttls, user, password, connec
 
 function noAnswer(timeoutMs: number): MailFailure {
   return new MailFailure('unavailable', `the mail server did not finish within ${timeoutMs} ms`);
+}
+
+/** Waits for the work, but no longer than until the signal; leaves no listener behind. */
+async function orGivenUp(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const givenUp = Promise.withResolvers<void>();
+  const stop = () => givenUp.resolve();
+  signal.addEventListener('abort', stop, { once: true });
+  await Promise.race([work, givenUp.promise]).finally(() => signal.removeEventListener('abort', stop));
 }
 
 type SmtpError = Error & { code?: string; command?: string; responseCode?: number; response?: string };

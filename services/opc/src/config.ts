@@ -1,0 +1,94 @@
+import { bindSetting, integerSetting, LOG_LEVELS, portSetting } from '@tpc/platform';
+import { z } from 'zod';
+import { parseMailAddress } from './domain/mail-address.ts';
+import { parseSubscriptions } from './domain/subscriptions.ts';
+
+/** What the original's OPC took of SEND_EMAIL_TOPIC (F-51). */
+export const DEFAULT_SUBSCRIPTIONS = 'SEND_EMAIL_TOPIC@FORGOT_PASSWORD_AUTH_CODE||ACTIVE_USER||ACTIVE_USER_SUCCESS||RESET_LOGIN_PWD';
+/** Mails at once (F-50). */
+export const DEFAULT_CONCURRENCY = 2;
+/** Longest time for one mail in all, milliseconds: a server may take its time before it answers DATA, and giving up early makes repeats. */
+export const DEFAULT_SMTP_TIMEOUT_MS = 60_000;
+/** How often the mail server is looked for while nothing is sent, milliseconds. */
+export const DEFAULT_SMTP_CHECK_MS = 30_000;
+/** First and longest wait before a mail is tried again, milliseconds. */
+export const DEFAULT_RETRY_FIRST_MS = 2_000;
+export const DEFAULT_RETRY_MAX_MS = 300_000;
+
+/** `Name <address>` or a bare address. */
+const sender = z
+  .string()
+  .default('no-reply@tpc.localhost')
+  .transform((text, context) => {
+    const named = /^([^<>\r\n]*)<([^<>]*)>$/.exec(text.trim());
+    const address = parseMailAddress(named?.[2] ?? text);
+    if (address !== undefined) return { name: (named?.[1] ?? '').trim().replace(/^"(.*)"$/, '$1'), address };
+    context.addIssue({ code: 'custom', message: 'expected an address, or Name <address>' });
+    return z.NEVER;
+  });
+
+const subscriptions = z
+  .string()
+  .default(DEFAULT_SUBSCRIPTIONS)
+  .transform((text, context) => {
+    const read = parseSubscriptions(text);
+    if ('subscriptions' in read) return read.subscriptions;
+    context.addIssue({ code: 'custom', message: `${read.problem}; several topics with ; between them` });
+    return z.NEVER;
+  });
+
+/** Settings of OPC, read once from the environment. */
+export const configSchema = z.object({
+  BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as no access tokens can be configured.'),
+  LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
+  LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
+  MIGRATE: z
+    .enum(['auto', 'check'])
+    .default('auto')
+    .describe('auto: brings the schema up to date at start; check: refuses to start when a migration is missing.'),
+  OPC_DATABASE_URL: z
+    .string()
+    .default('sqlite:./data/opc.db')
+    .describe("OPC's database, with the inbox: sqlite:<file>, or mysql://user:password@host:port/database (MySQL 8, MariaDB 10.6 or newer)."),
+  OPC_DATABASE_POOL: integerSetting(16, 4, 200).describe('Connections to the database at most (SQLite: always one).'),
+  OPC_GRPC_PORT: portSetting(50_053).describe('Port of NotificationService; 0: the system chooses.'),
+  BROKER_ENDPOINTS: z
+    .string()
+    .regex(/^[^\s:;]+:\d+(;[^\s:;]+:\d+)*$/, 'expected host:port, or several with ; between them')
+    .default('127.0.0.1:8081')
+    .describe("Address of the broker (RocketMQ 5's proxy, or the embedded broker): host:port, several with ; between them."),
+  TPC_ADDRESS: z.string().default('127.0.0.1:50051').describe('Address of TPC: host:port, or another target that gRPC knows.'),
+  OPC_CONSUMER_GROUP: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected 1 to 64 characters of [A-Za-z0-9_-]')
+    .default('CID_OPC')
+    .describe('Consumer group. One group has one inbox database.'),
+  OPC_SUBSCRIPTIONS: subscriptions.describe(
+    'Topics and tags that are taken: TOPIC@TAG||TAG, several with ; between them; TOPIC alone takes every tag.',
+  ),
+  OPC_CONCURRENCY: integerSetting(DEFAULT_CONCURRENCY, 1, 100).describe('Mails that are sent at once, each on a connection of its own.'),
+  OPC_RETRY_FIRST_MS: integerSetting(DEFAULT_RETRY_FIRST_MS, 10, 86_400_000).describe(
+    'First wait before a mail that was not taken is tried again, milliseconds; doubled each time.',
+  ),
+  OPC_RETRY_MAX_MS: integerSetting(DEFAULT_RETRY_MAX_MS, 10, 86_400_000).describe('Longest wait between two tries, milliseconds.'),
+  OPC_MAX_ATTEMPTS: integerSetting(0, 0, 1_000_000).describe(
+    'Tries before a mail counts as failed for good; 0: for ever, so that no outage loses one.',
+  ),
+  SMTP_HOST: z.string().default('127.0.0.1').describe('Host of the mail server.'),
+  SMTP_PORT: portSetting(1025).describe('Port of the mail server.'),
+  SMTP_FROM: sender.describe("Sender of all mails: an address, or Name <address>. Its domain stands in each mail's Message-ID."),
+  SMTP_SECURE: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((value) => value === 'true')
+    .describe('true: TLS from the first byte (port 465).'),
+  SMTP_STARTTLS: z.enum(['auto', 'required', 'off']).default('auto').describe('STARTTLS: auto where the server offers it, required, or off.'),
+  SMTP_USER: z.string().optional().describe('Log-in at the mail server; empty: none.'),
+  SMTP_PASSWORD: z.string().optional().describe('Password of SMTP_USER.'),
+  SMTP_TIMEOUT_MS: integerSetting(DEFAULT_SMTP_TIMEOUT_MS, 100, 600_000).describe('Longest time for one mail in all, milliseconds.'),
+  SMTP_CHECK_MS: integerSetting(DEFAULT_SMTP_CHECK_MS, 100, 3_600_000).describe(
+    'How often the mail server is looked for while nothing is sent, for the health entry "smtp", milliseconds.',
+  ),
+});
+
+export type OpcConfig = z.output<typeof configSchema>;

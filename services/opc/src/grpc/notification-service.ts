@@ -1,0 +1,56 @@
+/** NotificationService: what became of the messages that OPC received (F-56). Reads the inbox only. */
+import { getInbox, type InboxEntry, type ListInboxOptions, listInbox } from '@tpc/client/consumer';
+import type {
+  GetNotificationRequest,
+  GetNotificationResponse,
+  ListNotificationsRequest,
+  ListNotificationsResponse,
+  NotificationServiceService,
+} from '@tpc/gen/opc/v1/notification_service';
+import type { PageTokens, UnaryHandlers } from '@tpc/platform';
+import type { Knex } from 'knex';
+import { reading, refusal } from './errors.ts';
+import { assertMessageKey, assertName, pageSizeOf, statesOf } from './list-request.ts';
+import { inboxStateOf, notificationEffectOf, notificationOf } from './notification.ts';
+
+export type NotificationServiceOptions = { knex: Knex; group: string; tokens: PageTokens };
+
+export function createNotificationService(options: NotificationServiceOptions): UnaryHandlers<NotificationServiceService> {
+  return {
+    getNotification: (request) => getNotification(options, request),
+    listNotifications: (request) => listNotifications(options, request),
+  };
+}
+
+async function getNotification(
+  { knex, group }: NotificationServiceOptions,
+  { messageKey }: GetNotificationRequest,
+): Promise<GetNotificationResponse> {
+  assertMessageKey(messageKey);
+  const found = await reading(getInbox(knex, { group, messageKey }));
+  if (!found) throw refusal('NOTIFICATION_NOT_FOUND', { metadata: { message_key: messageKey } });
+  return { notification: notificationOf(found), effects: found.effects.map(notificationEffectOf) };
+}
+
+async function listNotifications(options: NotificationServiceOptions, request: ListNotificationsRequest): Promise<ListNotificationsResponse> {
+  const { knex, group, tokens } = options;
+  const limit = pageSizeOf(request.pageSize);
+  assertName('topic', request.topic);
+  assertName('tag', request.tag);
+  const filters = { topic: request.topic, tag: request.tag, states: statesOf(request.states).map(inboxStateOf) };
+  const after = tokens.decode(request.pageToken, filters) as ListInboxOptions['after'];
+  // One more than asked for tells whether there is a next page.
+  const rows = await reading(listInbox(knex, { ...filters, group, after, limit: limit + 1 }));
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  const more = rows.length > limit && last !== undefined;
+  return {
+    notifications: page.map(notificationOf),
+    nextPageToken: more ? tokens.encode(positionOf(last), filters) : '',
+  };
+}
+
+/** Where the next page goes on. */
+function positionOf({ receivedAt, messageKey, generation }: InboxEntry): NonNullable<ListInboxOptions['after']> {
+  return { receivedAt, messageKey, generation };
+}

@@ -1,0 +1,67 @@
+/**
+ * SEND_EMAIL_TOPIC (F-51): one mail to each recipient. Each recipient is an effect of its own, so that one refused address, or a crash between
+ * two mails, touches no other; a repeat carries the same Message-ID.
+ */
+import { BadMessageError, type ConsumedMessage, EffectFailed, type EffectHandler } from '@tpc/client/consumer';
+import { htmlToPlainText } from '../adapters/plain-text.ts';
+import { type Mailer, MailFailure } from '../adapters/smtp.ts';
+import { type EmailMessage, readEmailMessage } from '../domain/email-message.ts';
+import { recipientHash } from '../domain/mail-address.ts';
+import { mailMessageId } from '../domain/message-id.ts';
+import { REASONS } from '../domain/reasons.ts';
+
+export const SEND_EMAIL_TOPIC = 'SEND_EMAIL_TOPIC';
+
+/** How much longer than a mail's own time limit the library waits for it, and how much longer an effect belongs to this process; milliseconds. */
+const TIMEOUT_MARGIN_MS = 1_000;
+const LEASE_MARGIN_MS = 30_000;
+
+export type SendEmailOptions = {
+  mailer: Mailer;
+  /** Domain of the Message-IDs. */
+  domain: string;
+  /** Longest time for one mail, milliseconds. */
+  timeoutMs: number;
+  /** Mails at once. */
+  concurrency: number;
+};
+
+/** What an effect stores beside its key. */
+type Payload = { to: string };
+
+export function createSendEmailHandler({ mailer, domain, timeoutMs, concurrency }: SendEmailOptions): EffectHandler {
+  return {
+    timeoutMs: timeoutMs + TIMEOUT_MARGIN_MS,
+    leaseMs: timeoutMs + LEASE_MARGIN_MS,
+    // Two mails with one Message-ID are better than none.
+    onUncertain: 'repeat',
+    concurrency,
+    effects: (message) =>
+      readEmail(message).recipients.map((to) => ({ key: recipientHash(message.messageKey, to), payload: { to } satisfies Payload })),
+    run: async (effect, message, { signal }) => {
+      const { subject, html, plain } = readEmail(message);
+      const { to } = effect.payload as Payload;
+      const messageId = mailMessageId({ messageKey: message.messageKey, generation: message.generation, recipientHash: effect.key, domain });
+      const mail = { to, subject, html, text: plain ?? htmlToPlainText(html), messageId };
+      const { reply } = await mailer.send(mail, signal).catch((error: unknown) => {
+        throw finalOr(error);
+      });
+      return { result: reply };
+    },
+  };
+}
+
+/** @throws BadMessageError naming the field */
+function readEmail(message: ConsumedMessage): EmailMessage {
+  const read = readEmailMessage(message.body);
+  if ('email' in read) return read.email;
+  throw new BadMessageError(`${read.bad.field} ${read.bad.problem}`, REASONS.MAIL_CONTENT_INVALID.code);
+}
+
+/** A refusal for good ends the effect; everything else is tried again by the group's policy. */
+function finalOr(error: unknown): unknown {
+  if (!(error instanceof MailFailure)) return error;
+  if (error.verdict === 'recipient') return new EffectFailed(REASONS.MAIL_RECIPIENT_REFUSED.code, error.message);
+  if (error.verdict === 'mail') return new EffectFailed(REASONS.MAIL_REFUSED.code, error.message);
+  return error;
+}

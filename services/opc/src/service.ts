@@ -1,0 +1,142 @@
+import { createRocketMqSubscriber } from '@tpc/broker';
+import { type Consumer, type ConsumerState, connectTpc, createConsumer } from '@tpc/client/consumer';
+import { NotificationServiceService } from '@tpc/gen/opc/v1/notification_service';
+import { createPageTokens, type GrpcServer, type Log, openDatabase, type Running, StartError, serve, startGrpcServer, stopAll } from '@tpc/platform';
+import type { Knex } from 'knex';
+import { createSmtpMailer, type Mailer, type MailLinkState } from './adapters/smtp.ts';
+import type { OpcConfig } from './config.ts';
+import { createNotificationService } from './grpc/notification-service.ts';
+import { createSendEmailHandler, SEND_EMAIL_TOPIC } from './handlers/send-email.ts';
+import { prepareStore } from './prepare-store.ts';
+import { readOrCreatePageTokenSecret } from './store/page-token-secret.ts';
+import { createRepeater } from './workers/repeater.ts';
+import { createHealthWatch } from './workers/watch-health.ts';
+
+/** How long messages in handling, reports and calls may take at a stop, milliseconds; together below the process's own limit. */
+const CONSUMER_STOP_MS = 8_000;
+/** A wait lies up to this share below or above its value, so that many mails do not come back at one moment. */
+const RETRY_JITTER = 0.2;
+const RETRY_FACTOR = 2;
+
+export type OpcState = ConsumerState & { smtp: MailLinkState };
+
+export interface OpcService extends Running {
+  readonly grpcPort: number;
+  /** Resolves when TPC has first accepted this instance: from then on, nothing that is sent to the group is missed. */
+  registered(): Promise<void>;
+  /** The consumer, its link to the broker and to TPC, and the link to the mail server. */
+  state(): OpcState;
+}
+
+type Parts = { config: OpcConfig; log: Log; knex: Knex };
+
+/**
+ * Starts OPC: its database, NotificationService and the consumer. Broker, TPC and mail server may be away: it keeps looking for them.
+ * @throws StartError when a setting is wrong, the database cannot be had, a migration is missing or the port is taken
+ */
+export async function startOpcService({ config, log }: { config: OpcConfig; log: Log }): Promise<OpcService> {
+  const undo: Running[] = [];
+  try {
+    const knex = openDatabase({ url: config.OPC_DATABASE_URL, poolMax: config.OPC_DATABASE_POOL });
+    undo.unshift({ stop: () => knex.destroy() });
+    await prepareStore(knex, { migrate: config.MIGRATE, log });
+    const parts = { config, log, knex };
+    const mailer = createMailer(parts);
+    undo.unshift({ stop: async () => mailer.close() });
+    const grpc = await startGrpc(parts);
+    undo.unshift(grpc);
+    const consumer = createOpcConsumer(parts, mailer, undo);
+    undo.unshift({ stop: () => consumer.stop(CONSUMER_STOP_MS) });
+    await consumer.start();
+    watch(parts, { mailer, consumer, grpc }, undo);
+    log.info({ grpc_port: grpc.port, consumer_group: config.OPC_CONSUMER_GROUP }, 'OPC runs');
+    return {
+      grpcPort: grpc.port,
+      registered: () => consumer.registered(),
+      state: () => ({ ...consumer.state(), smtp: mailer.state() }),
+      stop: async () => {
+        grpc.setHealth('', false);
+        await stopAll(undo);
+      },
+    };
+  } catch (error) {
+    await stopAll(undo);
+    throw error;
+  }
+}
+
+function createMailer({ config, log }: Parts): Mailer {
+  return createSmtpMailer({
+    host: config.SMTP_HOST,
+    port: config.SMTP_PORT,
+    secure: config.SMTP_SECURE,
+    starttls: config.SMTP_STARTTLS,
+    user: config.SMTP_USER,
+    password: config.SMTP_PASSWORD,
+    from: config.SMTP_FROM,
+    connections: config.OPC_CONCURRENCY,
+    timeoutMs: config.SMTP_TIMEOUT_MS,
+    log,
+  });
+}
+
+async function startGrpc({ config, log, knex }: Parts): Promise<GrpcServer> {
+  const tokens = createPageTokens(await readOrCreatePageTokenSecret(knex));
+  const service = createNotificationService({ knex, group: config.OPC_CONSUMER_GROUP, tokens });
+  return startGrpcServer({
+    host: config.BIND_HOST,
+    port: config.OPC_GRPC_PORT,
+    portSetting: 'OPC_GRPC_PORT',
+    domain: 'opc',
+    services: [serve(NotificationServiceService, service)],
+    log,
+  });
+}
+
+function createOpcConsumer({ config, log, knex }: Parts, mailer: Mailer, undo: Running[]): Consumer {
+  const [, domain = ''] = config.SMTP_FROM.address.split(/@(?=[^@]*$)/);
+  const { SMTP_TIMEOUT_MS: timeoutMs, OPC_CONCURRENCY: concurrency } = config;
+  const handlers = { [SEND_EMAIL_TOPIC]: createSendEmailHandler({ mailer, domain, timeoutMs, concurrency }) };
+  const stranger = config.OPC_SUBSCRIPTIONS.find(({ topic }) => !(topic in handlers));
+  if (stranger) throw new StartError(`OPC_SUBSCRIPTIONS: OPC cannot handle topic ${stranger.topic}; it knows ${Object.keys(handlers).join(', ')}`);
+  const tpc = connectTpc({ address: config.TPC_ADDRESS });
+  undo.unshift({ stop: async () => tpc.close() });
+  return createConsumer({
+    knex,
+    group: config.OPC_CONSUMER_GROUP,
+    tpc,
+    subscribe: (options) => createRocketMqSubscriber({ endpoints: config.BROKER_ENDPOINTS, logger: log }, options),
+    subscriptions: config.OPC_SUBSCRIPTIONS,
+    handlers,
+    retry: {
+      firstWaitMs: config.OPC_RETRY_FIRST_MS,
+      factor: RETRY_FACTOR,
+      maxWaitMs: config.OPC_RETRY_MAX_MS,
+      jitter: RETRY_JITTER,
+      maxAttempts: config.OPC_MAX_ATTEMPTS === 0 ? undefined : config.OPC_MAX_ATTEMPTS,
+    },
+    log,
+  });
+}
+
+/** Keeps health and the state of the link to the mail server true. */
+function watch(
+  { config, log, knex }: Parts,
+  { mailer, consumer, grpc }: { mailer: Mailer; consumer: Consumer; grpc: GrpcServer },
+  undo: Running[],
+): void {
+  const health = createHealthWatch({
+    knex,
+    log,
+    setHealth: grpc.setHealth,
+    parts: () => {
+      const { broker, registration } = consumer.state();
+      return { broker: broker?.connected === true, tpc: registration === 'registered', smtp: mailer.state().connected === true };
+    },
+  });
+  const mailServer = createRepeater({ name: 'mail server', everyMs: config.SMTP_CHECK_MS, pass: (signal) => mailer.check(signal), log });
+  for (const worker of [health, mailServer]) {
+    worker.start();
+    undo.unshift(worker);
+  }
+}
