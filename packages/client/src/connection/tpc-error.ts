@@ -17,7 +17,7 @@ export type TpcErrorFields = {
   retryAfterMs: number | undefined;
 };
 
-const UNAVAILABLE: readonly StatusName[] = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'INTERNAL', 'UNKNOWN', 'DATA_LOSS', 'UNIMPLEMENTED'];
+const UNAVAILABLE: readonly StatusName[] = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'INTERNAL', 'UNKNOWN', 'DATA_LOSS'];
 const RETRYABLE: readonly StatusName[] = ['RESOURCE_EXHAUSTED', 'ABORTED'];
 
 /** What TPC, or the way to it, answered instead of a result. The one error class of the connection. */

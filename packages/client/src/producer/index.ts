@@ -1,3 +1,13 @@
-export * from '../connection/index.ts';
+export { type ConnectTpcOptions, connectTpc, type TpcCallOptions, type TpcClient, type TpcConnection, TpcError } from '../connection/index.ts';
 export type { Log } from '../log.ts';
-export { MIGRATION_TABLE, migrateClientStore, readStoreMeta, renewStoreId, type StoreMeta } from '../migrations/index.ts';
+export { migrateClientStore, readStoreMeta, renewStoreId, type StoreMeta } from '../migrations/index.ts';
+export type { CheckBackOptions, ProducerOptions, SweepOptions } from './config.ts';
+export { InvalidMessage, type OutboxMessage, type SendType } from './domain/message.ts';
+export type { TraceContext } from './domain/trace-context.ts';
+export { KeyAlreadyUsed, OutboxMisuse, OutcomeUnknown, TransactionDoomed } from './errors.ts';
+export type { ProducerEvent } from './events.ts';
+export type { Mode } from './link.ts';
+export type { Outbox } from './outbox.ts';
+export { createProducer, type Producer, type ProducerState } from './producer.ts';
+export type { SweepResult } from './sweeper.ts';
+export type { Work } from './transaction.ts';

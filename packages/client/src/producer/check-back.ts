@@ -1,0 +1,146 @@
+import { classifySqlError, inTransaction, isTransient } from '@tpc/core';
+import { type Outcome, type ReportOutcomesResult, type UncertainMessage, Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
+import type { Knex } from 'knex';
+import { errorOfItem, type TpcConnection, TpcError } from '../connection/index.ts';
+import type { Log } from '../log.ts';
+import type { Delivery } from './delivery.ts';
+import { verdictOf } from './domain/outbox-state.ts';
+import type { ProducerEvent } from './events.ts';
+import type { Link } from './link.ts';
+import { Loop } from './loop.ts';
+import type { OpenKeys } from './open-keys.ts';
+import { insertBarrier, lockOutboxState, readOutboxStates } from './store/outbox-rows.ts';
+
+export type CheckBackParts = {
+  knex: Knex;
+  tpc: TpcConnection;
+  link: Link;
+  delivery: Delivery;
+  openKeys: OpenKeys;
+  group: string;
+  instanceId: string;
+  storeId: () => Promise<string>;
+  waitMs: number;
+  maxCount: number;
+  callDeadlineMs: number;
+  log: Log;
+  onEvent: (event: ProducerEvent) => void;
+};
+
+/** Tries of one verdict whose barrier met a row that came in between. */
+const MAX_READS = 3;
+/** While TPC is away. */
+const AWAY_WAIT_MS = 1_000;
+/** After an empty answer, so that a TPC that does not wait is not asked in a circle. */
+const EMPTY_WAIT_MS = 20;
+
+const { VERDICT_COMMITTED, VERDICT_ROLLED_BACK, VERDICT_IN_PROGRESS, VERDICT_UNSPECIFIED } = Verdict;
+
+/**
+ * Answers TPC's question about prepared messages: did their transaction commit? The long poll needs no open port here. The outbox row is the
+ * truth; where there is none, the barrier is written first, so that ROLLED_BACK stays true.
+ */
+export class CheckBack {
+  readonly #parts: CheckBackParts;
+  readonly #loop: Loop;
+
+  constructor(parts: CheckBackParts) {
+    this.#parts = parts;
+    this.#loop = new Loop('answer check-backs', (signal) => this.#turn(signal), parts.log);
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  /**
+   * One question and its answers.
+   * @param waitMs how long TPC may wait for a message that is due, milliseconds
+   * @returns how many verdicts were given
+   */
+  async answerOnce(waitMs = 0, signal?: AbortSignal): Promise<number> {
+    const { tpc, group, instanceId, maxCount, callDeadlineMs } = this.#parts;
+    const storeId = await this.#parts.storeId();
+    const wait = { seconds: BigInt(Math.floor(waitMs / 1000)), nanos: (waitMs % 1000) * 1_000_000 };
+    const { messages } = await tpc.fetchUncertainMessages(
+      { producerGroup: group, storeId, instanceId, maxCount, wait },
+      { deadlineMs: waitMs + callDeadlineMs, ...(signal === undefined ? {} : { signal }) },
+    );
+    if (messages.length === 0) return 0;
+    const outcomes = await this.#judge(messages);
+    const { results } = await tpc.reportOutcomes({ producerGroup: group, storeId, outcomes }, { deadlineMs: callDeadlineMs });
+    await Promise.all(outcomes.map((outcome, index) => this.#taken(outcome, results[index])));
+    return outcomes.length;
+  }
+
+  /** A verdict COMMITTED that TPC took is as good as a confirm. */
+  async #taken({ messageKey, verdict }: Outcome, result: ReportOutcomesResult | undefined): Promise<void> {
+    const error = errorOfItem(result?.status);
+    if (error !== undefined) this.#parts.log.warn({ message_key: messageKey, status: error.status, reason: error.reason }, 'TPC refuses a verdict');
+    else if (verdict === VERDICT_COMMITTED && result !== undefined) await this.#parts.delivery.acknowledged(messageKey, 'check_back', '');
+  }
+
+  async #turn(signal: AbortSignal): Promise<number> {
+    if (this.#parts.link.mode === 'outbox_only') return AWAY_WAIT_MS;
+    try {
+      return (await this.answerOnce(this.#parts.waitMs, signal)) === 0 ? EMPTY_WAIT_MS : 0;
+    } catch (error) {
+      if (signal.aborted || !(error instanceof TpcError) || !error.unavailable) throw error;
+      this.#parts.link.lost(error);
+      return AWAY_WAIT_MS;
+    }
+  }
+
+  async #judge(messages: readonly UncertainMessage[]): Promise<Outcome[]> {
+    const { knex, openKeys } = this.#parts;
+    const keys = messages.map((message) => message.messageKey);
+    const asked = keys.filter((key) => !openKeys.has(key));
+    // Most rows are there and committed, which never changes: one read without locks for all of them.
+    const committed = asked.length === 0 ? new Map<string, number>() : await inTransaction(knex, (tx) => readOutboxStates(tx, asked));
+    const outcomes = [];
+    for (const messageKey of keys) {
+      const state = committed.get(messageKey);
+      const verdict = state === undefined ? await judgeAbsent(knex, messageKey, openKeys) : verdictOf(state);
+      this.#tell(messageKey, verdict);
+      outcomes.push({ messageKey, verdict });
+    }
+    return outcomes;
+  }
+
+  #tell(messageKey: string, verdict: Verdict): void {
+    if (verdict === VERDICT_UNSPECIFIED) return;
+    const name = verdict === VERDICT_COMMITTED ? 'COMMITTED' : verdict === VERDICT_ROLLED_BACK ? 'ROLLED_BACK' : 'IN_PROGRESS';
+    if (verdict !== VERDICT_IN_PROGRESS) this.#parts.log.info({ message_key: messageKey, verdict: name }, 'answered a check-back');
+    this.#parts.onEvent({ type: 'verdict', verdict: name, messageKey });
+  }
+}
+
+/**
+ * The verdict on a key without a committed row: its transaction is open, or was rolled back, or never was. Each look is a READ COMMITTED
+ * transaction of its own, on the primary, so that nothing stays locked behind an error.
+ */
+export async function judgeAbsent(knex: Knex, key: string, openKeys: OpenKeys): Promise<Verdict> {
+  for (let read = 1; read <= MAX_READS; read++) {
+    if (openKeys.has(key)) return VERDICT_IN_PROGRESS;
+    try {
+      return await inTransaction(knex, async (tx) => {
+        const state = await lockOutboxState(tx, key);
+        if (state !== undefined) return verdictOf(state);
+        // On SQLite a transaction of this process may have begun while this one waited for the connection; then it is over by now.
+        await insertBarrier(tx, key);
+        return VERDICT_ROLLED_BACK;
+      });
+    } catch (error) {
+      const kind = classifySqlError(error);
+      if (kind === 'locked' || kind === 'deadlock') return VERDICT_IN_PROGRESS;
+      if (isTransient(kind)) return VERDICT_UNSPECIFIED;
+      if (kind !== 'duplicate') throw error;
+      // A row came between the look and the barrier: look again.
+    }
+  }
+  return VERDICT_IN_PROGRESS;
+}

@@ -1,0 +1,110 @@
+import { dialectOf } from '@tpc/core';
+import type { Knex } from 'knex';
+import { within } from './background.ts';
+
+/** A connection of better-sqlite3 or mysql2, as far as it is used here. */
+type DriverConnection = {
+  /** better-sqlite3: false when the database has ended the transaction by itself. */
+  inTransaction?: boolean;
+  /** Tells knex's pool to drop the connection instead of lending it again. */
+  __knex__disposed?: unknown;
+  /** mysql2: closes the socket, at which the server rolls back. */
+  destroy?(): void;
+};
+
+const ROLLBACK_DEADLINE_MS = 5_000;
+
+/**
+ * The database connection of one transaction, taken from the pool.
+ *
+ * On MySQL and MariaDB autocommit is off for its length: after a deadlock (1213) the server has ended the transaction, and the session's next
+ * statement, which may be on its way already, would otherwise commit by itself and survive ROLLBACK.
+ */
+export class DatabaseSession {
+  readonly tx: Knex.Transaction;
+  readonly #knex: Knex;
+  readonly #connection: DriverConnection;
+  readonly #commit: () => Knex.QueryBuilder | Promise<unknown>;
+  readonly #rollback: () => Knex.QueryBuilder | Promise<unknown>;
+
+  private constructor(knex: Knex, connection: DriverConnection, tx: Knex.Transaction) {
+    this.#knex = knex;
+    this.#connection = connection;
+    this.tx = tx;
+    this.#commit = tx.commit.bind(tx) as () => Promise<unknown>;
+    this.#rollback = tx.rollback.bind(tx) as () => Promise<unknown>;
+  }
+
+  static async open(knex: Knex, isolationLevel: Knex.IsolationLevels | undefined): Promise<DatabaseSession> {
+    const connection = (await knex.client.acquireConnection()) as DriverConnection;
+    try {
+      if (dialectOf(knex).name === 'mysql') await knex.raw('SET autocommit=0').connection(connection);
+      // knex does not release a connection that it was given.
+      const config = { connection, ...(isolationLevel === undefined ? {} : { isolationLevel }) };
+      return new DatabaseSession(knex, connection, await knex.transaction(config));
+    } catch (error) {
+      dispose(connection, error);
+      await knex.client.releaseConnection(connection);
+      throw error;
+    }
+  }
+
+  /** False when SQLite has rolled the transaction back by itself (disk full, a conflict clause): the next statement would commit alone. */
+  get isOpen(): boolean {
+    return this.#connection.inTransaction !== false;
+  }
+
+  /** @throws what the database said at COMMIT, after which the outcome is unknown */
+  async commit(): Promise<void> {
+    // knex resolves commit() even when COMMIT fails; the error comes out of executionPromise.
+    const outcome = this.tx.executionPromise;
+    outcome.catch(() => {});
+    try {
+      await this.#commit();
+      await outcome;
+    } catch (error) {
+      await this.#endAfterFailedCommit(error);
+      throw error;
+    }
+    void this.#giveBack();
+  }
+
+  /** Rolls back. Never throws: a connection that cannot say so is closed, which rolls back too. */
+  async rollback(): Promise<void> {
+    const outcome = this.tx.executionPromise;
+    outcome.catch(() => {});
+    let failure: unknown = new Error('ROLLBACK was not answered in time');
+    const done = await within(ROLLBACK_DEADLINE_MS, async () => {
+      await this.#rollback();
+      await outcome;
+    }).catch((error) => {
+      failure = error;
+      return false;
+    });
+    if (!done && this.#connection.inTransaction !== false) dispose(this.#connection, failure);
+    await this.#giveBack();
+  }
+
+  /** SQLite keeps a transaction open whose COMMIT failed; MySQL's session is dropped, since nobody knows what it holds. */
+  async #endAfterFailedCommit(error: unknown): Promise<void> {
+    if (this.#connection.inTransaction === true) await this.#knex.raw('ROLLBACK').connection(this.#connection);
+    else if (this.#connection.inTransaction === undefined) dispose(this.#connection, error);
+    await this.#giveBack();
+  }
+
+  async #giveBack(): Promise<void> {
+    try {
+      if (dialectOf(this.#knex).name === 'mysql' && this.#connection.__knex__disposed === undefined)
+        await this.#knex.raw('SET autocommit=1').connection(this.#connection);
+    } catch (error) {
+      dispose(this.#connection, error);
+    }
+    await this.#knex.client.releaseConnection(this.#connection);
+  }
+}
+
+/** The pool must not lend this connection again, and the server must not keep its locks. */
+function dispose(connection: DriverConnection, error: unknown): void {
+  connection.__knex__disposed = error;
+  connection.destroy?.();
+}

@@ -1,0 +1,42 @@
+/**
+ * Follows a transaction's statements to know whether a savepoint is open. An outbox row written inside one could be dropped by ROLLBACK TO
+ * while business rows commit.
+ */
+export class Savepoints {
+  #open: string[] = [];
+
+  get isOpen(): boolean {
+    return this.#open.length > 0;
+  }
+
+  /** Looks at a statement that is about to run. */
+  see(sql: string): void {
+    const set = /^\s*SAVEPOINT\s+[`"]?([\w$]+)/i.exec(sql);
+    if (set) {
+      this.#open.push(set[1] as string);
+      return;
+    }
+    // Whoever goes back to a savepoint leaves it: knex does not release it then.
+    const left = /^\s*(?:RELEASE|ROLLBACK(?:\s+(?:WORK|TRANSACTION))?\s+TO)\s+(?:SAVEPOINT\s+)?[`"]?([\w$]+)/i.exec(sql);
+    if (!left) return;
+    const index = this.#open.lastIndexOf(left[1] as string);
+    if (index >= 0) this.#open = this.#open.slice(0, index);
+  }
+}
+
+/** Whether a statement begins or ends a transaction, or makes MySQL end it: only the library may do so. */
+export function endsTransaction(sql: string): boolean {
+  return (
+    /^\s*(COMMIT|BEGIN|START\s+TRANSACTION|END)\b/i.test(sql) ||
+    /^\s*ROLLBACK\b(?!\s+((WORK|TRANSACTION)\s+)?TO\b)/i.test(sql) ||
+    /^\s*SET\s+(SESSION\s+|@@(session\.)?)?autocommit\b/i.test(sql)
+  );
+}
+
+/** Whether MySQL and MariaDB commit the open transaction at this statement. */
+export function commitsImplicitly(sql: string): boolean {
+  return (
+    /^\s*(ALTER|TRUNCATE|RENAME|GRANT|REVOKE|LOCK\s+TABLES|UNLOCK\s+TABLES|ANALYZE|OPTIMIZE|REPAIR)\b/i.test(sql) ||
+    /^\s*(CREATE|DROP)\s+(?!TEMPORARY\b)/i.test(sql)
+  );
+}

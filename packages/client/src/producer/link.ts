@@ -1,0 +1,121 @@
+import { type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import type { TpcConnection, TpcError } from '../connection/index.ts';
+import { toTpcError } from '../connection/index.ts';
+import type { Log } from '../log.ts';
+import type { ProducerEvent } from './events.ts';
+import { Loop } from './loop.ts';
+
+export type Mode = 'online' | 'outbox_only';
+
+type LinkParts = {
+  tpc: TpcConnection;
+  registration: () => Promise<Parameters<TpcConnection['registerProducer']>[0]>;
+  deadlineMs: number;
+  probe: RetryPolicy;
+  log: Log;
+  onEvent: (event: ProducerEvent) => void;
+  /** Called when TPC is reached again. */
+  onOnline: () => void;
+};
+
+const DEFAULT_HEARTBEAT_MS = 10_000;
+
+/**
+ * Whether TPC is worth asking. One unanswered prepare makes it *outbox_only*: transactions then commit at once with their outbox row alone. A
+ * probe, which is the registration that is due as heartbeat anyway, makes it *online* again. The waits between probes grow until a prepare is
+ * answered in time, so a TPC that answers probes but not prepares costs few transactions their budget.
+ */
+export class Link {
+  readonly #parts: LinkParts;
+  readonly #loop: Loop;
+  #mode: Mode = 'online';
+  #failures = 0;
+  #registered = false;
+
+  constructor(parts: LinkParts) {
+    this.#parts = parts;
+    this.#loop = new Loop('register producer', (signal) => this.#register(signal), parts.log);
+  }
+
+  get mode(): Mode {
+    return this.#mode;
+  }
+
+  /** Whether TPC knows this instance. */
+  get registered(): boolean {
+    return this.#registered;
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  /** A prepare was answered in time. */
+  answered(): void {
+    this.#failures = 0;
+  }
+
+  /** TPC did not answer. */
+  lost(error: TpcError | undefined): void {
+    if (this.#mode === 'outbox_only') return;
+    this.#failures++;
+    this.#parts.log.warn({ status: error?.status ?? 'TOO_SLOW' }, 'TPC does not answer: transactions commit with their outbox row alone');
+    this.#become('outbox_only');
+    this.#loop.wake();
+  }
+
+  async #register(signal: AbortSignal): Promise<number> {
+    const { tpc, registration, deadlineMs, probe, log } = this.#parts;
+    // Woken by `lost`: the first probe waits too, or a TPC that is only slow would be flipped on and off.
+    if (this.#mode === 'outbox_only') await pause(waitBeforeRetry(probe, this.#failures, Math.random()), signal);
+    if (signal.aborted) return 0;
+    try {
+      const answer = await tpc.registerProducer(await registration(), { deadlineMs, signal });
+      this.#registered = true;
+      this.#reached();
+      const { seconds, nanos } = answer.heartbeatInterval ?? { seconds: BigInt(DEFAULT_HEARTBEAT_MS / 1000), nanos: 0 };
+      return Math.max(100, Number(seconds) * 1000 + nanos / 1e6);
+    } catch (thrown) {
+      if (signal.aborted) return 0;
+      const error = toTpcError(thrown);
+      if (error.unavailable) {
+        if (this.#mode === 'online') this.lost(error);
+        else this.#failures++;
+        return 0;
+      }
+      log.error({ status: error.status, reason: error.reason, field: error.field }, 'TPC refuses the registration of this producer');
+      this.#reached();
+      return waitBeforeRetry(probe, ++this.#failures, Math.random());
+    }
+  }
+
+  #reached(): void {
+    if (this.#mode === 'online') return;
+    this.#parts.log.info({}, 'TPC answers again');
+    this.#become('online');
+    this.#parts.onOnline();
+  }
+
+  #become(mode: Mode): void {
+    this.#mode = mode;
+    this.#parts.onEvent({ type: 'mode', mode });
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', end);
+      resolve();
+    }, ms);
+    signal.addEventListener('abort', end, { once: true });
+  });
+}

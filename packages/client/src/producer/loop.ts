@@ -1,0 +1,72 @@
+import { type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import type { Log } from '../log.ts';
+import { codeOf } from './errors.ts';
+
+/** Wait after a turn that failed without saying when to come again. */
+const AFTER_ERROR: RetryPolicy = { firstWaitMs: 200, factor: 2, maxWaitMs: 10_000, jitter: 0.2, maxAttempts: undefined };
+
+/** Does one piece of work. @returns how long to wait before the next, milliseconds */
+export type Turn = (signal: AbortSignal) => Promise<number>;
+
+/** A background duty: takes turns until it is stopped, can be woken, and outlives its errors. */
+export class Loop {
+  readonly #name: string;
+  readonly #turn: Turn;
+  readonly #log: Log;
+  readonly #ending = new AbortController();
+  #running: Promise<void> | undefined;
+  #wake: () => void = () => {};
+  #woken = false;
+
+  constructor(name: string, turn: Turn, log: Log) {
+    this.#name = name;
+    this.#turn = turn;
+    this.#log = log;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Ends the wait; during a turn, the next one follows at once. */
+  wake(): void {
+    this.#woken = true;
+    this.#wake();
+  }
+
+  /** Ends the wait or, by the signal, the turn. Resolves when the last turn is over. */
+  async stop(): Promise<void> {
+    this.#ending.abort();
+    this.#wake();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#ending;
+    let failures = 0;
+    while (!signal.aborted) {
+      this.#woken = false;
+      let waitMs: number;
+      try {
+        waitMs = await this.#turn(signal);
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        waitMs = waitBeforeRetry(AFTER_ERROR, ++failures, Math.random());
+        this.#log.warn({ duty: this.#name, error_code: codeOf(error), wait_ms: waitMs }, 'background duty failed and will come again');
+      }
+      await this.#wait(waitMs);
+    }
+  }
+
+  #wait(ms: number): Promise<void> {
+    if (this.#woken || this.#ending.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,194 @@
+import { hostname } from 'node:os';
+import { dialectOf, run } from '@tpc/core';
+import type { Knex } from 'knex';
+import { v7 as uuidv7 } from 'uuid';
+import { silentLog } from '../log.ts';
+import { readStoreMeta } from '../migrations/index.ts';
+import { Background, within } from './background.ts';
+import { Calls } from './calls.ts';
+import { CheckBack } from './check-back.ts';
+import {
+  DEFAULT_ACKNOWLEDGE_GATHER_MS,
+  DEFAULT_CALL_DEADLINE_MS,
+  DEFAULT_CHECK_BACK,
+  DEFAULT_PREPARE_BUDGET_MS,
+  DEFAULT_PROBE,
+  DEFAULT_SWEEP,
+  type ProducerOptions,
+} from './config.ts';
+import { Delivery } from './delivery.ts';
+import { checkGroup, type OutboxMessage } from './domain/message.ts';
+import { OutboxMisuse } from './errors.ts';
+import { Link, type Mode } from './link.ts';
+import { OpenKeys } from './open-keys.ts';
+import { Sweeper, type SweepResult } from './sweeper.ts';
+import { BusinessTransaction, type TransactionParts, type Work } from './transaction.ts';
+
+export type ProducerState = {
+  /** outbox_only while TPC does not answer: transactions commit with their outbox row alone, and the sweeper delivers later. */
+  mode: Mode;
+  /** TPC knows this instance. */
+  registered: boolean;
+  openTransactions: number;
+  /** Keys of open transactions. */
+  openKeys: number;
+  /** Confirms, deletes and acknowledgements under way. */
+  pendingConfirms: number;
+  /** Empty before the database was read. */
+  storeId: string;
+};
+
+export type Producer = {
+  /**
+   * Reads the id of the outbox database, then begins heartbeats, check-back and sweeper. Does not wait for TPC.
+   * @throws Error when the database does not answer or `migrateClientStore` has not run on it
+   */
+  start(): Promise<void>;
+  /** Takes no new transactions, waits for open ones and for confirms under way, at most `deadlineMs` in all. The rest is found again later. */
+  stop(deadlineMs: number): Promise<void>;
+  state(): ProducerState;
+  /**
+   * Runs `work` in one database transaction with its outbox.
+   * @returns what `work` returns, once the transaction has committed
+   * @throws what `work` throws, after ROLLBACK; TpcError when TPC refused a message, after ROLLBACK; TransactionDoomed when the transaction could not be known
+   *   to hold its outbox rows, after ROLLBACK; OutcomeUnknown when COMMIT was not answered
+   */
+  transaction<T>(work: Work<T>, options?: { isolationLevel?: Knex.IsolationLevels }): Promise<T>;
+  /** Sends one message for which there is no other business: a transaction with its outbox row alone. @returns its key */
+  saveAndSend(message: Omit<OutboxMessage, 'sendType'>): Promise<string>;
+  /** One pass of the sweeper, also when it is not enabled. */
+  sweepOnce(): Promise<SweepResult>;
+  /** One question for check-backs and its answers. @returns verdicts given */
+  answerOnce(waitMs?: number): Promise<number>;
+};
+
+type Store = { storeId: string; lockTimeoutEndsTransaction: boolean };
+
+/** Makes a producer; nothing runs before `start`. @throws InvalidMessage for a bad group */
+export function createProducer(options: ProducerOptions): Producer {
+  checkGroup(options.group);
+  return new OutboxProducer(options);
+}
+
+class OutboxProducer implements Producer {
+  readonly #knex: Knex;
+  readonly #sweepEnabled: boolean;
+  readonly #checkBackEnabled: boolean;
+  readonly #openKeys = new OpenKeys();
+  readonly #background: Background;
+  readonly #link: Link;
+  readonly #sweeper: Sweeper;
+  readonly #checkBack: CheckBack;
+  readonly #transactionParts: Omit<TransactionParts, 'lockTimeoutEndsTransaction'>;
+  readonly #open = new Set<Promise<unknown>>();
+  #store: Promise<Store> | undefined;
+  #storeId = '';
+  #stopped = false;
+
+  constructor(options: ProducerOptions) {
+    const { knex, group, tpc, log = silentLog, onEvent = () => {}, traceContext = () => undefined } = options;
+    const { prepareBudgetMs = DEFAULT_PREPARE_BUDGET_MS, callDeadlineMs = DEFAULT_CALL_DEADLINE_MS, instanceId = uuidv7() } = options;
+    const sweep = { ...DEFAULT_SWEEP, ...options.sweep };
+    const checkBack = { ...DEFAULT_CHECK_BACK, ...options.checkBack };
+    const storeId = async () => (await this.#readStore()).storeId;
+    this.#knex = knex;
+    this.#sweepEnabled = sweep.enabled;
+    this.#checkBackEnabled = checkBack.enabled;
+    this.#background = new Background(log);
+    const calls = new Calls({ tpc, group, storeId, prepareBudgetMs, callDeadlineMs });
+    this.#link = new Link({
+      tpc,
+      registration: async () => registration(options, instanceId, await storeId()),
+      deadlineMs: callDeadlineMs,
+      probe: options.probe ?? DEFAULT_PROBE,
+      log,
+      onEvent,
+      onOnline: () => this.#sweeper.wake(),
+    });
+    const link = this.#link;
+    const gatherMs = options.acknowledgeGatherMs ?? DEFAULT_ACKNOWLEDGE_GATHER_MS;
+    const delivery = new Delivery({ knex, calls, link, background: this.#background, gatherMs, log, onEvent });
+    this.#sweeper = new Sweeper({ knex, calls, link, delivery, log, ...sweep });
+    const openKeys = this.#openKeys;
+    this.#checkBack = new CheckBack({ knex, tpc, link, delivery, openKeys, group, instanceId, storeId, callDeadlineMs, log, onEvent, ...checkBack });
+    this.#transactionParts = { knex, group, delivery, openKeys, prepareBudgetMs, firstWaitMs: sweep.firstWaitMs, traceContext, onEvent };
+  }
+
+  async start(): Promise<void> {
+    await this.#readStore();
+    this.#link.start();
+    if (this.#sweepEnabled) this.#sweeper.start();
+    if (this.#checkBackEnabled) this.#checkBack.start();
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    const deadline = performance.now() + deadlineMs;
+    this.#stopped = true;
+    await within(deadline - performance.now(), () => Promise.allSettled(this.#open));
+    await within(deadline - performance.now(), () => Promise.all([this.#link.stop(), this.#sweeper.stop(), this.#checkBack.stop()]));
+    await this.#background.drain(deadline - performance.now());
+  }
+
+  state(): ProducerState {
+    return {
+      mode: this.#link.mode,
+      registered: this.#link.registered,
+      openTransactions: this.#open.size,
+      openKeys: this.#openKeys.size,
+      pendingConfirms: this.#background.size,
+      storeId: this.#storeId,
+    };
+  }
+
+  async transaction<T>(work: Work<T>, { isolationLevel }: { isolationLevel?: Knex.IsolationLevels } = {}): Promise<T> {
+    if (this.#stopped) throw new OutboxMisuse('the producer is stopped');
+    const transaction = this.#readStore().then(({ lockTimeoutEndsTransaction }) =>
+      BusinessTransaction.run({ ...this.#transactionParts, lockTimeoutEndsTransaction }, work, isolationLevel),
+    );
+    this.#open.add(transaction);
+    try {
+      return await transaction;
+    } finally {
+      this.#open.delete(transaction);
+    }
+  }
+
+  saveAndSend(message: Omit<OutboxMessage, 'sendType'>): Promise<string> {
+    return this.transaction((_tx, outbox) => outbox.add({ ...message, sendType: 'SAVE_AND_SEND' }));
+  }
+
+  sweepOnce(): Promise<SweepResult> {
+    return this.#sweeper.sweepOnce();
+  }
+
+  answerOnce(waitMs = 0): Promise<number> {
+    return this.#checkBack.answerOnce(waitMs);
+  }
+
+  /** Read once; again after a failure. */
+  #readStore(): Promise<Store> {
+    this.#store ??= readStore(this.#knex).catch((error) => {
+      this.#store = undefined;
+      throw error;
+    });
+    return this.#store.then((store) => {
+      this.#storeId = store.storeId;
+      return store;
+    });
+  }
+}
+
+async function readStore(knex: Knex): Promise<Store> {
+  const { storeId } = await readStoreMeta(knex);
+  if (dialectOf(knex).name === 'sqlite') return { storeId, lockTimeoutEndsTransaction: false };
+  const { rows } = await run<{ setting: number }>(knex, 'SELECT @@innodb_rollback_on_timeout AS setting');
+  return { storeId, lockTimeoutEndsTransaction: Number(rows[0]?.setting) === 1 };
+}
+
+function registration({ group, topics = [], host = hostname(), outboxRetentionMs }: ProducerOptions, instanceId: string, storeId: string) {
+  const outboxRetention =
+    outboxRetentionMs === undefined
+      ? undefined
+      : { seconds: BigInt(Math.floor(outboxRetentionMs / 1000)), nanos: (outboxRetentionMs % 1000) * 1_000_000 };
+  return { producerGroup: group, storeId, instanceId, topics: [...topics], host: host.slice(0, 128), outboxRetention };
+}

@@ -1,0 +1,63 @@
+import { dialectOf, placeholders, run, type SqlValue } from '@tpc/core';
+import type { Knex } from 'knex';
+import { type ContentRow, fromRow, type OutboxContent, toRow } from '../content-codec.ts';
+import { OUTBOX_ACKNOWLEDGED, OUTBOX_PENDING, OUTBOX_ROLLED_BACK } from '../domain/outbox-state.ts';
+
+type Db = Knex | Knex.Transaction;
+
+const CONTENT_COLUMNS = 'message_key, topic, tag, body, content_type, headers, send_type, traceparent, tracestate';
+
+/**
+ * Inserts the outbox row of an event, in the business transaction. From here on the key is locked until that ends. The row is due at once for
+ * the sweeper after `firstWaitMs`, so that a crash right after COMMIT needs nothing else.
+ */
+export async function insertOutboxRow(tx: Knex.Transaction, content: OutboxContent, firstWaitMs: number): Promise<void> {
+  const { now } = dialectOf(tx);
+  const row = toRow(content);
+  const values = [...Object.values(row), OUTBOX_PENDING, firstWaitMs] as SqlValue[];
+  await run(
+    tx,
+    `INSERT INTO tpc_outbox (${Object.keys(row).join(', ')}, state, created_at, due_at) VALUES (${placeholders(9)}, ?, ${now}, ${now} + ?)`,
+    values,
+  );
+}
+
+/** The row of a key with its state, as the transaction sees it; by primary key. */
+export async function readOutboxRow(db: Db, key: string): Promise<{ state: number; content: OutboxContent } | undefined> {
+  const { rows } = await run<ContentRow & { state: number }>(db, `SELECT state, ${CONTENT_COLUMNS} FROM tpc_outbox WHERE message_key = ?`, [key]);
+  return rows[0] === undefined ? undefined : { state: rows[0].state, content: fromRow(rows[0]) };
+}
+
+/** How many of the keys have a row; the last statement before COMMIT. By primary key. */
+export async function countOutboxRows(tx: Knex.Transaction, keys: readonly string[]): Promise<number> {
+  const sql = `SELECT COUNT(*) AS found FROM tpc_outbox WHERE message_key IN (${placeholders(keys.length)}) AND state = ?`;
+  const { rows } = await run<{ found: number | string }>(tx, sql, [...keys, OUTBOX_PENDING]);
+  return Number(rows[0]?.found);
+}
+
+/** TPC has the commit durably: the row needs no more work. A fact, so guarded by the state only. @returns rows that were pending */
+export async function acknowledgeOutboxRows(db: Db, keys: readonly string[], reason = ''): Promise<number> {
+  const sql = `UPDATE tpc_outbox SET state = ?, settled_at = ${dialectOf(db).now}, due_at = NULL, claim = NULL, reason = ?
+    WHERE message_key IN (${placeholders(keys.length)}) AND state = ?`;
+  return (await run(db, sql, [OUTBOX_ACKNOWLEDGED, reason, ...[...keys].sort(), OUTBOX_PENDING])).affected;
+}
+
+/** States of those keys that have a committed row; reads without locks. */
+export async function readOutboxStates(tx: Knex.Transaction, keys: readonly string[]): Promise<Map<string, number>> {
+  const sql = `SELECT message_key, state FROM tpc_outbox WHERE message_key IN (${placeholders(keys.length)})`;
+  const { rows } = await run<{ message_key: string; state: number }>(tx, sql, keys);
+  return new Map(rows.map((row) => [row.message_key, row.state]));
+}
+
+/** State of one row, without waiting for a transaction that holds it: then it throws an error of kind `locked`. */
+export async function lockOutboxState(tx: Knex.Transaction, key: string): Promise<number | undefined> {
+  const sql = `SELECT state FROM tpc_outbox WHERE message_key = ?${dialectOf(tx).forUpdateNowait}`;
+  return (await run<{ state: number }>(tx, sql, [key])).rows[0]?.state;
+}
+
+/** The barrier: takes the key, so that a business transaction that comes late fails at its outbox insert. */
+export async function insertBarrier(tx: Knex.Transaction, key: string): Promise<void> {
+  const { now } = dialectOf(tx);
+  const sql = `INSERT INTO tpc_outbox (message_key, state, created_at, settled_at) VALUES (?, ?, ${now}, ${now})`;
+  await run(tx, sql, [key, OUTBOX_ROLLED_BACK]);
+}

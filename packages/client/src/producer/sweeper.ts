@@ -1,0 +1,104 @@
+import { type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import type { Knex } from 'knex';
+import { v4 as uuidv4 } from 'uuid';
+import { TpcError, toTpcError } from '../connection/index.ts';
+import type { Log } from '../log.ts';
+import { type Calls, MAX_BATCH_BYTES, type SendResult } from './calls.ts';
+import type { Delivery } from './delivery.ts';
+import type { Link } from './link.ts';
+import { Loop } from './loop.ts';
+import { type ClaimedRow, claimDueRows, type FailedRow, rescheduleRows } from './store/claim-rows.ts';
+
+export type SweeperParts = {
+  knex: Knex;
+  calls: Calls;
+  link: Link;
+  delivery: Delivery;
+  intervalMs: number;
+  batchSize: number;
+  leaseMs: number;
+  retry: RetryPolicy;
+  log: Log;
+};
+
+export type SweepResult = {
+  claimed: number;
+  /** Taken by TPC, durably. */
+  sent: number;
+  /** Due again later. */
+  failed: number;
+};
+
+/** Room for what a row takes in a request beside its body: headers, key, names. Bodies claimed together stay below it. */
+const CLAIM_BYTES = MAX_BATCH_BYTES / 2;
+
+/**
+ * Finds committed messages of which TPC has not acknowledged the commit (the process died, TPC was away, a confirm was lost) and sends them whole,
+ * with committed = true: right in every state of their keys, and never refused. It gives up on none.
+ */
+export class Sweeper {
+  readonly #parts: SweeperParts;
+  readonly #loop: Loop;
+
+  constructor(parts: SweeperParts) {
+    this.#parts = parts;
+    this.#loop = new Loop('sweep outbox', (signal) => this.#turn(signal), parts.log);
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  /** One claim and one request. */
+  async sweepOnce(): Promise<SweepResult> {
+    const { knex, batchSize, leaseMs } = this.#parts;
+    const token = uuidv4();
+    const rows = await claimDueRows(knex, { token, maxCount: batchSize, maxBytes: CLAIM_BYTES, leaseMs });
+    if (rows.length === 0) return { claimed: 0, sent: 0, failed: 0 };
+    const results = await this.#send(rows);
+    const failed: FailedRow[] = [];
+    const acknowledging = rows.map(({ content, attempts }, index) => {
+      const result = results[index] as SendResult | TpcError;
+      if (!(result instanceof TpcError)) return this.#parts.delivery.acknowledged(content.key, 'sweep', result.reason);
+      failed.push(this.#failedRow(content.key, attempts, result));
+      return undefined;
+    });
+    await Promise.all(acknowledging);
+    await rescheduleRows(knex, token, failed);
+    return { claimed: rows.length, sent: rows.length - failed.length, failed: failed.length };
+  }
+
+  #failedRow(key: string, attempts: number, error: TpcError): FailedRow {
+    if (!error.retryable) this.#parts.log.error({ message_key: key, status: error.status, reason: error.reason }, 'TPC refuses a committed message');
+    const waitMs = error.retryAfterMs ?? waitBeforeRetry(this.#parts.retry, attempts, Math.random());
+    return { key, waitMs, error: `${error.status} ${error.reason} ${error.message}` };
+  }
+
+  async #send(rows: readonly ClaimedRow[]): Promise<readonly (SendResult | TpcError)[]> {
+    try {
+      return await this.#parts.calls.sendCommitted(rows.map((row) => row.content));
+    } catch (thrown) {
+      const error = toTpcError(thrown);
+      if (error.unavailable) this.#parts.link.lost(error);
+      return rows.map(() => error);
+    }
+  }
+
+  /** While TPC is away rows keep their place; the link wakes the sweeper when it is back. */
+  async #turn(signal: AbortSignal): Promise<number> {
+    const { link, intervalMs, batchSize } = this.#parts;
+    if (link.mode === 'outbox_only') return intervalMs;
+    for (;;) {
+      const { claimed, failed } = await this.sweepOnce();
+      if (signal.aborted || failed > 0 || claimed < batchSize) return intervalMs;
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import type { Knex } from 'knex';
+import type { OutboxContent } from './content-codec.ts';
+import { DatabaseSession } from './database-session.ts';
+import type { Delivery, Prepared } from './delivery.ts';
+import type { TraceContext } from './domain/trace-context.ts';
+import { OutcomeUnknown } from './errors.ts';
+import type { ProducerEvent } from './events.ts';
+import type { OpenKeys } from './open-keys.ts';
+import { type Outbox, TransactionOutbox } from './outbox.ts';
+import { countOutboxRows } from './store/outbox-rows.ts';
+import { TransactionGuard } from './transaction-guard.ts';
+
+/** The caller's business: its own statements through `tx`, its messages through `outbox`. */
+export type Work<T> = (tx: Knex.Transaction, outbox: Outbox) => Promise<T>;
+
+export type TransactionParts = {
+  knex: Knex;
+  group: string;
+  delivery: Delivery;
+  openKeys: OpenKeys;
+  prepareBudgetMs: number;
+  firstWaitMs: number;
+  /** innodb_rollback_on_timeout: a lock time-out ends the transaction as a deadlock does. */
+  lockTimeoutEndsTransaction: boolean;
+  traceContext: () => TraceContext | undefined;
+  onEvent: (event: ProducerEvent) => void;
+};
+
+type Added = { content: OutboxContent; prepared: Promise<Prepared> | undefined };
+
+/**
+ * One business transaction, in the order that makes the promise:
+ *
+ * 1. `outbox.add` inserts the outbox row, whose lock says "open"; only then does prepare leave, beside the rest of the business. So whenever TPC
+ *    knows a key, its row is locked, committed or rolled back, never "not there yet".
+ * 2. The work is done: prepares are awaited, each at most for its budget. A refusal rolls back; no answer lets the commit go on without.
+ * 3. The last statement looks whether the outbox rows are all there. Then COMMIT.
+ * 4. Committed: confirm goes, unwaited. Rolled back: delete goes, unwaited. COMMIT failed: neither, since nobody knows.
+ */
+export class BusinessTransaction {
+  readonly #parts: TransactionParts;
+  readonly #session: DatabaseSession;
+  readonly #guard: TransactionGuard;
+  readonly #outbox: TransactionOutbox;
+  readonly #added: Added[] = [];
+  readonly #openedKeys: string[] = [];
+
+  static async run<T>(parts: TransactionParts, work: Work<T>, isolationLevel?: Knex.IsolationLevels): Promise<T> {
+    return new BusinessTransaction(parts, await DatabaseSession.open(parts.knex, isolationLevel)).#run(work);
+  }
+
+  private constructor(parts: TransactionParts, session: DatabaseSession) {
+    this.#parts = parts;
+    this.#session = session;
+    this.#guard = new TransactionGuard(session, parts.lockTimeoutEndsTransaction);
+    this.#outbox = new TransactionOutbox({
+      tx: session.tx,
+      guard: this.#guard,
+      group: parts.group,
+      firstWaitMs: parts.firstWaitMs,
+      traceContext: parts.traceContext,
+      onOpening: (key) => {
+        parts.openKeys.add(key);
+        this.#openedKeys.push(key);
+      },
+      onAdded: (content) => this.#added.push({ content, prepared: this.#prepare(content) }),
+    });
+  }
+
+  async #run<T>(work: Work<T>): Promise<T> {
+    try {
+      const result = await this.#workToCommit(work);
+      await this.#commit();
+      return result;
+    } finally {
+      for (const key of this.#openedKeys) this.#parts.openKeys.remove(key);
+    }
+  }
+
+  #prepare(content: OutboxContent): Promise<Prepared> | undefined {
+    return content.sendType === 'WAIT_CONFIRM' ? this.#parts.delivery.prepare(content, this.#parts.prepareBudgetMs) : undefined;
+  }
+
+  /** Steps 1 to 3. Rolls back and rethrows when any of them fails. */
+  async #workToCommit<T>(work: Work<T>): Promise<T> {
+    try {
+      const result = await work(this.#session.tx, this.#outbox);
+      await this.#outbox.close();
+      this.#throwIfDoomed();
+      await this.#awaitPrepares();
+      await this.#lookForRows();
+      this.#throwIfDoomed();
+      return result;
+    } catch (error) {
+      await this.#rollback();
+      throw error;
+    }
+  }
+
+  async #awaitPrepares(): Promise<void> {
+    for (const { prepared } of this.#added) {
+      const answer = await prepared;
+      if (answer?.outcome === 'refused') throw answer.error;
+    }
+  }
+
+  /** ROLLBACK TO, or an end of the transaction that nobody saw, would have taken outbox rows away and left business rows. */
+  async #lookForRows(): Promise<void> {
+    if (this.#added.length === 0) return;
+    const keys = this.#added.map(({ content }) => content.key);
+    const found = await countOutboxRows(this.#session.tx, keys);
+    if (found !== keys.length) throw this.#guard.doomBy(`only ${found} of ${keys.length} outbox rows are left in the transaction`);
+  }
+
+  #throwIfDoomed(): void {
+    if (this.#guard.doom !== undefined) throw this.#guard.doom;
+  }
+
+  async #commit(): Promise<void> {
+    const { delivery, onEvent } = this.#parts;
+    const messages = this.#added.length;
+    this.#guard.allowEnd();
+    try {
+      await this.#session.commit();
+    } catch (cause) {
+      onEvent({ type: 'transaction', outcome: 'outcome_unknown', messages });
+      throw new OutcomeUnknown(cause);
+    }
+    onEvent({ type: 'transaction', outcome: 'committed', messages });
+    for (const { content, prepared } of this.#added) delivery.committed(content, prepared);
+  }
+
+  async #rollback(): Promise<void> {
+    const { delivery, onEvent } = this.#parts;
+    await this.#outbox.close();
+    this.#guard.allowEnd();
+    await this.#session.rollback();
+    onEvent({ type: 'transaction', outcome: 'rolled_back', messages: this.#added.length });
+    for (const { content, prepared } of this.#added) delivery.rolledBack(content, prepared);
+  }
+}
