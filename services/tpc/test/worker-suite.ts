@@ -1,6 +1,9 @@
-import { createLog } from '@tpc/platform';
+import { createLog, loadConfig } from '@tpc/platform';
 import { expect, it, vi } from 'vitest';
-import type { PassCounts, Worker } from './worker.ts';
+import { configSchema } from '../src/config.ts';
+import type { Publishing } from '../src/flows/publishing.ts';
+import type { PublishItem } from '../src/store/store-types.ts';
+import type { PassCounts, Worker } from '../src/workers/worker.ts';
 
 export const silentLog = createLog({ service: 'test', level: 'silent', format: 'json' });
 
@@ -50,3 +53,27 @@ export function exerciseWorker({ make, makeBroken }: WorkerUnderTest): void {
 
 /** Poll interval with which a worker under test looks only when started or woken, milliseconds. */
 export const NEVER_POLLS_MS = 3_600_000;
+
+/** The settings when nothing is set. */
+export const bareConfig = loadConfig(configSchema, {});
+
+export function publishItem(messageId: number): PublishItem {
+  const content = { topic: 'T', tag: '', body: Buffer.from('b'), contentType: '', headers: {}, traceparent: '', tracestate: '' };
+  return { messageId, messageKey: `P:${messageId}`, producerGroup: 'P', generation: 1, attempts: 0, content };
+}
+
+/** Publishing that only notes what it is given. */
+export function fakePublishing(
+  state: { connected?: boolean; underway?: number } = {},
+): Pick<Publishing, 'newClaim' | 'publish' | 'connected' | 'underway'> & { handedOver(): number[] } {
+  const ids: number[] = [];
+  return {
+    newClaim: () => ({ token: 1, leaseMs: 10_000, endsAt: Number.POSITIVE_INFINITY }),
+    publish: (_claim, items) => {
+      for (const { messageId } of items) ids.push(messageId);
+    },
+    connected: () => state.connected ?? true,
+    underway: () => state.underway ?? 0,
+    handedOver: () => ids,
+  };
+}

@@ -1,0 +1,45 @@
+import { describe, expect, it, vi } from 'vitest';
+import { bareConfig, exerciseWorker, fakePublishing, NEVER_POLLS_MS, publishItem, silentLog } from '../../test/worker-suite.ts';
+import { DEFAULT_REDELIVER_POLL_MS } from '../config.ts';
+import { createRedeliverWorker, MAX_REDELIVERY_CLAIMS_UNDERWAY } from './redeliver.ts';
+
+function make(
+  config = { pollMs: NEVER_POLLS_MS, claimCount: 2 },
+  publishing = fakePublishing(),
+  answers: { ids: number[]; examined: number }[] = [],
+) {
+  const claimDueRedeliveries = vi.fn(async () => {
+    const { ids, examined } = answers.shift() ?? { ids: [], examined: 0 };
+    return { items: ids.map((id) => ({ ...publishItem(id), consumerGroup: 'CID_OPC' })), examined };
+  });
+  const worker = createRedeliverWorker({ store: { claimDueRedeliveries }, publishing, log: silentLog, config });
+  return { worker, passes: () => claimDueRedeliveries.mock.calls.length, emptyCounts: { examined: 0, redelivered: 0, more: false }, publishing };
+}
+
+describe('redeliver worker', () => {
+  exerciseWorker({ make, makeBroken: () => make({ pollMs: 1, claimCount: -1 }) });
+
+  it('looks as often as its default says', () => {
+    expect(bareConfig.TPC_REDELIVER_POLL_MS).toBe(DEFAULT_REDELIVER_POLL_MS);
+  });
+
+  it('publishes again what could help, and looks again as long as it finds due copies', async () => {
+    const { worker, publishing } = make(undefined, fakePublishing(), [
+      { ids: [1], examined: 5 },
+      { ids: [], examined: 2 },
+    ]);
+    expect(await worker.runOnce()).toEqual({ examined: 5, redelivered: 1, more: true });
+    expect(await worker.runOnce()).toEqual({ examined: 2, redelivered: 0, more: true });
+    expect(await worker.runOnce()).toEqual({ examined: 0, redelivered: 0, more: false });
+    expect(publishing.handedOver()).toEqual([1]);
+  });
+
+  it.each([{ connected: false }, { underway: 2 * MAX_REDELIVERY_CLAIMS_UNDERWAY }])(
+    'claims nothing while the broker has no room: %o',
+    async (state) => {
+      const { worker, passes } = make(undefined, fakePublishing(state), [{ ids: [1], examined: 1 }]);
+      await worker.runOnce();
+      expect(passes()).toBe(0);
+    },
+  );
+});
