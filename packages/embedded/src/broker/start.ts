@@ -20,7 +20,8 @@ export type EmbeddedBroker = {
  * @throws Error with one line that names the file or the address that it cannot have
  */
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
-  const worker = new Worker(WORKER, { workerData: resolveOptions(options) });
+  // Without the process's own flags: a telemetry preload or an --eval of the main thread has no place in the broker's thread.
+  const worker = new Worker(WORKER, { workerData: resolveOptions(options), execArgv: [] });
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const port = await started(worker);
   const answers = new Map<number, (count: number) => void>();

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import type { ResolvedOptions } from './options.ts';
 import { runBroker } from './server.ts';
 
@@ -13,6 +14,9 @@ export type FromWorker =
 const port = parentPort;
 if (!port) throw new Error('this module is the body of a worker thread');
 const say = (message: FromWorker): void => port.postMessage(message);
+
+// gRPC would print its own line about a taken port beside ours.
+setLogVerbosity(logVerbosity.NONE);
 
 try {
   const broker = await runBroker(workerData as ResolvedOptions);
