@@ -1,6 +1,6 @@
 export { type ConnectTpcOptions, connectTpc, type TpcCallOptions, type TpcClient, type TpcConnection, TpcError } from '../connection/index.ts';
 export type { Log } from '../log.ts';
-export { migrateClientStore, readStoreMeta, renewStoreId, type StoreMeta } from '../migrations/index.ts';
+export { migrateClientStore, pendingClientMigrations, readStoreMeta, renewStoreId, type StoreMeta } from '../migrations/index.ts';
 export type { CheckBackOptions, ProducerOptions, SweepOptions } from './config.ts';
 export { InvalidMessage, type OutboxMessage, type SendType } from './domain/message.ts';
 export type { TraceContext } from './domain/trace-context.ts';

@@ -1,0 +1,64 @@
+import { bindSetting, integerSetting, LOG_LEVELS, portSetting } from '@tpc/platform';
+import { z } from 'zod';
+
+/** Life of an activation link, minutes: a day, as in the original. */
+export const DEFAULT_ACTIVATION_MINUTES = 24 * 60;
+/** Life of an access token, minutes. */
+export const DEFAULT_ACCESS_MINUTES = 15;
+/** Life of a refresh token, hours: a week. */
+export const DEFAULT_REFRESH_HOURS = 7 * 24;
+/** Rounds of bcrypt as a power of two: about 70 ms. */
+export const DEFAULT_BCRYPT_COST = 10;
+/** Shortest key for access tokens: HS256 asks for 256 bits (RFC 7518, 3.2). */
+const MIN_TOKEN_KEY_BYTES = 32;
+
+const httpUrl = (name: string) =>
+  z
+    .string()
+    .refine((url) => /^https?:\/\//.test(url) && URL.canParse(url), 'expected an address that begins with http:// or https://')
+    .transform((url) => url.replace(/\/+$/, ''))
+    .optional()
+    .describe(name);
+
+/** Settings of UAC, read once from the environment. */
+export const configSchema = z.object({
+  BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as no access tokens can be configured.'),
+  LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
+  LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
+  MIGRATE: z
+    .enum(['auto', 'check'])
+    .default('auto')
+    .describe('auto: brings the schema up to date at start; check: refuses to start when a migration is missing.'),
+  UAC_DATABASE_URL: z
+    .string()
+    .default('sqlite:./data/uac.db')
+    .describe("UAC's database: sqlite:<file>, or mysql://user:password@host:port/database (MySQL 8, MariaDB 10.6 or newer)."),
+  UAC_DATABASE_POOL: integerSetting(16, 4, 200).describe('Connections to the database at most (SQLite: always one).'),
+  KEY_VALUE_URL: z
+    .string()
+    .regex(/^sqlite:.+/, 'expected sqlite:<file>')
+    .default('sqlite:./data/uac-key-value.db')
+    .describe('Store of the rate limits, sqlite:<file>; losing it loses nothing else.'),
+  TPC_ADDRESS: z
+    .string()
+    .regex(/^\S+:\d+$/, 'expected host:port')
+    .default('127.0.0.1:50051')
+    .describe('Address of TPC, host:port. UAC works without it; mails go out when it is back.'),
+  UAC_HTTP_PORT: portSetting(3000).describe('Port of the pages and of the paths under /auth; 0: the system chooses.'),
+  UAC_GRPC_PORT: portSetting(50_052).describe('Port of UserService; 0: the system chooses.'),
+  UAC_PUBLIC_URL: httpUrl(
+    'Where people reach UAC, for the links in mails. With https the session cookie is Secure. Default: http:// with UAC_HTTP_PORT.',
+  ),
+  INBOX_URL: httpUrl('Address of a page that shows the mails; the registration page links to it. Default: none.'),
+  UAC_TOKEN_KEY: z
+    .string()
+    .refine((key) => Buffer.byteLength(key) >= MIN_TOKEN_KEY_BYTES, `expected at least ${MIN_TOKEN_KEY_BYTES} bytes`)
+    .optional()
+    .describe('Key that signs access tokens (HS256), at least 32 bytes, the same for all replicas. Default: a random one, kept in the database.'),
+  UAC_ACTIVATION_MINUTES: integerSetting(DEFAULT_ACTIVATION_MINUTES, 1, 30 * 24 * 60).describe('Life of an activation link, minutes.'),
+  UAC_ACCESS_TOKEN_MINUTES: integerSetting(DEFAULT_ACCESS_MINUTES, 1, 24 * 60).describe('Life of an access token, minutes.'),
+  UAC_REFRESH_TOKEN_HOURS: integerSetting(DEFAULT_REFRESH_HOURS, 1, 365 * 24).describe('Life of a refresh token, hours.'),
+  UAC_BCRYPT_COST: integerSetting(DEFAULT_BCRYPT_COST, 4, 15).describe('Rounds of bcrypt as a power of two; 10 takes about 70 ms.'),
+});
+
+export type UacConfig = z.output<typeof configSchema>;

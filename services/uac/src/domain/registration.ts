@@ -1,0 +1,82 @@
+import type { UacCode, Violation } from './codes.ts';
+import { emailKey, type IdentityKind, loginNameKey, mobileKey } from './identity.ts';
+import { isAllowedPassword } from './password.ts';
+
+/** A registration as it was typed. */
+export type RegistrationForm = {
+  loginName: string;
+  loginPwd: string;
+  confirmPwd: string;
+  email: string;
+  mobileNo: string;
+  registerSource: string;
+};
+
+/** A registration whose fields are all right. */
+export type Registration = {
+  loginName: string;
+  loginNameKey: string;
+  email: string;
+  emailKey: string;
+  mobileNo: string;
+  mobileKey: string;
+  password: string;
+  registerSource: string;
+};
+
+const SOURCE = /^[A-Za-z0-9_-]{1,20}$/;
+
+/**
+ * Checks a registration in the original's order (F-01): the six fields present, the passwords the same; then, which the original did not
+ * check, each field's form. What is taken is the database's to say.
+ * @returns the registration, or all violations, of which the first is the one that the original would have answered
+ */
+export function checkRegistration(form: RegistrationForm): { registration: Registration } | { violations: [Violation, ...Violation[]] } {
+  const keys = { name: loginNameKey(form.loginName), email: emailKey(form.email), mobile: mobileKey(form.mobileNo) };
+  const [first, ...more] = violationsOf(form, keys);
+  if (first) return { violations: [first, ...more] };
+  return {
+    registration: {
+      loginName: form.loginName.trim(),
+      loginNameKey: keys.name as string,
+      email: form.email.trim(),
+      emailKey: keys.email as string,
+      mobileNo: form.mobileNo.trim(),
+      mobileKey: keys.mobile as string,
+      password: form.loginPwd,
+      registerSource: form.registerSource.trim(),
+    },
+  };
+}
+
+type Keys = { name: string | undefined; email: string | undefined; mobile: string | undefined };
+
+function violationsOf(form: RegistrationForm, keys: Keys): Violation[] {
+  const present = (value: string) => value.trim() !== '';
+  const bothPasswords = form.loginPwd !== '' && form.confirmPwd !== '';
+  const rules: [broken: boolean, field: keyof RegistrationForm, code: UacCode][] = [
+    [!present(form.loginName), 'loginName', 'UAC10011007'],
+    [!present(form.email), 'email', 'UAC10011018'],
+    [!present(form.mobileNo), 'mobileNo', 'UAC10011006'],
+    [form.loginPwd === '', 'loginPwd', 'UAC10011014'],
+    [form.confirmPwd === '', 'confirmPwd', 'UAC10011009'],
+    [!present(form.registerSource), 'registerSource', 'UAC10011017'],
+    [bothPasswords && form.loginPwd !== form.confirmPwd, 'confirmPwd', 'UAC10011010'],
+    [present(form.loginName) && !keys.name, 'loginName', 'UAC10011101'],
+    [present(form.email) && !keys.email, 'email', 'UAC10011102'],
+    [present(form.mobileNo) && !keys.mobile, 'mobileNo', 'UAC10011103'],
+    [form.loginPwd !== '' && !isAllowedPassword(form.loginPwd), 'loginPwd', 'UAC10011104'],
+    [present(form.registerSource) && !SOURCE.test(form.registerSource.trim()), 'registerSource', 'UAC10011017'],
+  ];
+  return rules.filter(([broken]) => broken).map(([, field, code]) => ({ field, code }));
+}
+
+/** What a user's keys collide with. */
+export type Taken = Record<IdentityKind, boolean>;
+
+/** The code for what is taken, in the original's order: login name, mobile, e-mail. Undefined when all is free. */
+export function takenViolation(taken: Taken): Violation | undefined {
+  if (taken.loginName) return { field: 'loginName', code: 'UAC10011012' };
+  if (taken.mobileNo) return { field: 'mobileNo', code: 'UAC10011013' };
+  return taken.email ? { field: 'email', code: 'UAC10011019' } : undefined;
+}

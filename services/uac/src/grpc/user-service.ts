@@ -1,0 +1,70 @@
+import { UserServiceService } from '@tpc/gen/uac/v1/user_service';
+import { type CallContext, type ServiceEntry, serve, type UnaryHandler } from '@tpc/platform';
+import { type Language, languageOf, toLanguage } from '../domain/language.ts';
+import type { Flows } from '../flows/index.ts';
+import { refuse, refuseFields } from '../flows/refusal.ts';
+import { toUacError } from '../flows/uac-error.ts';
+import type { ClientAddress } from '../store/sessions.ts';
+import { fromIdentityKind, toSessionTokens, toUserMessage } from './messages.ts';
+
+/** UserService over the same flows as the HTTP paths. */
+export function createUserService(flows: Flows): ServiceEntry {
+  return serve(UserServiceService, {
+    register: handler(async ({ language, ...form }, context) => ({
+      user: toUserMessage(await flows.register(form, languageFor(language, context))),
+    })),
+    activateUser: handler(async ({ token, language }, context) => {
+      const { user, already } = await flows.activate(token, languageFor(language, context));
+      if (already) throw refuse('UAC10011030');
+      return { user: toUserMessage(user) };
+    }),
+    resendActivationMail: handler(async ({ email, language }, context) => {
+      await flows.resendActivationMail(email, languageFor(language, context), clientOf(context).ip);
+      return {};
+    }),
+    checkAvailability: handler(async ({ kind, value }) => ({ available: await flows.isFree(knownKind(kind), value) })),
+    checkActive: handler(async ({ kind, value }) => {
+      const known = knownKind(kind);
+      if (known === 'loginName') throw refuseFields([{ field: 'kind', code: 'UAC10011017' }]);
+      return { active: await flows.isActive(known, value) };
+    }),
+    login: handler(async ({ loginName, loginPwd }, context) => {
+      const { user, tokens } = await flows.login({ loginName, loginPwd }, clientOf(context));
+      return { user: toUserMessage(user), tokens: toSessionTokens(tokens) };
+    }),
+    refreshToken: handler(async ({ refreshToken }) => ({ tokens: toSessionTokens(await flows.refresh(refreshToken)) })),
+    signOut: handler(async ({ refreshToken }) => {
+      await flows.signOut(refreshToken);
+      return {};
+    }),
+  });
+}
+
+/** Gives every error its meaning; the platform makes the status of it. */
+function handler<Q, R>(work: UnaryHandler<Q, R>): UnaryHandler<Q, R> {
+  return (request, context) =>
+    work(request, context).catch((error: unknown) => {
+      throw toUacError(error);
+    });
+}
+
+function languageFor(wish: string, context: CallContext): Language {
+  return toLanguage(wish) ?? languageOf(context.acceptLanguage);
+}
+
+function knownKind(kind: Parameters<typeof fromIdentityKind>[0]) {
+  const known = fromIdentityKind(kind);
+  if (!known) throw refuseFields([{ field: 'kind', code: 'UAC10011017' }]);
+  return known;
+}
+
+/** The caller's address without its port. */
+function clientOf({ peer }: CallContext): ClientAddress {
+  return {
+    ip: peer
+      .replace(/:\d+$/, '')
+      .replace(/^\[(.*)\]$/, '$1')
+      .slice(0, 45),
+    userAgent: 'grpc',
+  };
+}

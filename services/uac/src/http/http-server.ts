@@ -1,0 +1,57 @@
+import cookie from '@fastify/cookie';
+import formbody from '@fastify/formbody';
+import type { Log } from '@tpc/platform';
+import fastify, { type FastifyInstance } from 'fastify';
+import type { Flows } from '../flows/index.ts';
+import { addActivationRoutes } from './activation-routes.ts';
+import { addAuthRoutes } from './auth-routes.ts';
+import { addCheckRoutes } from './check-routes.ts';
+import { addErrorAnswers } from './error-answers.ts';
+import { addHealthRoutes, type HealthState } from './health-routes.ts';
+import { addPageRoutes } from './page-routes.ts';
+import { createPages } from './pages.ts';
+import { addSecurity } from './security.ts';
+import { createSessionCookie } from './session-cookie.ts';
+
+const BODY_LIMIT_BYTES = 64 * 1024;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** An e-mail address may stand in a path. */
+const MAX_PARAM_LENGTH = 300;
+
+export type HttpParts = {
+  flows: Flows;
+  health: () => Promise<HealthState>;
+  publicUrl: () => string;
+  /** Address of the page that shows the mails; empty: none. */
+  inboxUrl: string;
+  log: Log;
+};
+
+/** UAC's HTTP side: the original's paths under /auth, pages, health. Not yet listening. */
+export async function createHttpServer(parts: HttpParts): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+  });
+  addSecurity(app, parts.publicUrl);
+  await app.register(cookie);
+  await app.register(formbody, { bodyLimit: BODY_LIMIT_BYTES });
+  // The route's pattern, never the address: it may hold a token.
+  app.addHook('onResponse', async (request, reply) => {
+    parts.log.debug(
+      { method: request.method, route: request.routeOptions.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      'request',
+    );
+  });
+  const pages = createPages(app, { inboxUrl: parts.inboxUrl });
+  const sessionCookie = createSessionCookie(parts.publicUrl);
+  addErrorAnswers(app, pages, parts.log);
+  addHealthRoutes(app, parts.health);
+  addPageRoutes(app, { flows: parts.flows, pages, sessionCookie });
+  addActivationRoutes(app, parts.flows, pages);
+  addCheckRoutes(app, parts.flows);
+  addAuthRoutes(app, { flows: parts.flows, pages, sessionCookie });
+  return app;
+}

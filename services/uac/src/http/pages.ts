@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Eta } from 'eta';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { CODES, numberOfCode, type UacCode } from '../domain/codes.ts';
+import type { Language } from '../domain/language.ts';
+import { PAGE_TEXTS } from './page-texts.ts';
+
+const ASSETS = fileURLToPath(new URL('../../assets', import.meta.url));
+
+/** Pages, one template each in `assets/pages`. */
+export type PageName = 'register' | 'login' | 'resend' | 'activation' | 'me' | 'message';
+
+export type Pages = {
+  /** Renders a page and answers with it. Values are escaped by the templates. */
+  send(reply: FastifyReply, page: PageName, language: Language, values: Record<string, unknown>): FastifyReply;
+};
+
+/** A file that pages load: its hash is part of its address, so that it can be kept for ever. */
+type PublicFile = { path: string; url: string; type: string; body: string };
+
+function publicFile(name: string, type: string): PublicFile {
+  const body = readFileSync(`${ASSETS}/public/${name}`, 'utf8');
+  const hash = createHash('sha256').update(body).digest('base64url').slice(0, 12);
+  return { path: `/assets/${name}`, url: `/assets/${name}?v=${hash}`, type, body };
+}
+
+/** The field that a code is about, for the page's script: by number. */
+const FIELD_OF_CODE: Partial<Record<UacCode, string>> = {
+  UAC10011007: 'loginName',
+  UAC10011012: 'loginName',
+  UAC10011101: 'loginName',
+  UAC10011018: 'email',
+  UAC10011019: 'email',
+  UAC10011102: 'email',
+  UAC10011006: 'mobileNo',
+  UAC10011013: 'mobileNo',
+  UAC10011103: 'mobileNo',
+  UAC10011014: 'loginPwd',
+  UAC10011104: 'loginPwd',
+  UAC10011009: 'confirmPwd',
+  UAC10011010: 'confirmPwd',
+};
+
+/** Loads templates and files, and serves the files. */
+export function createPages(app: FastifyInstance, options: { inboxUrl: string }): Pages {
+  const eta = new Eta({ views: `${ASSETS}/pages`, cache: true, autoEscape: true });
+  const style = publicFile('uac.css', 'text/css; charset=utf-8');
+  const script = publicFile('uac.js', 'text/javascript; charset=utf-8');
+  const icon = publicFile('icon.svg', 'image/svg+xml');
+  for (const file of [style, script, icon]) {
+    app.get(file.path, (_request, reply) => reply.header('cache-control', 'public, max-age=31536000, immutable').type(file.type).send(file.body));
+  }
+  const codeFields = JSON.stringify(Object.fromEntries(Object.entries(FIELD_OF_CODE).map(([code, field]) => [numberOfCode(code as UacCode), field])));
+  const fixed = { styleUrl: style.url, scriptUrl: script.url, iconUrl: icon.url, inboxUrl: options.inboxUrl, codeFields };
+  return {
+    send(reply, page, language, values) {
+      const html = eta.render(`./${page}.eta`, { ...fixed, ...values, page, language, t: PAGE_TEXTS[language], codes: CODES });
+      return reply.header('vary', 'accept, accept-language, cookie').type('text/html; charset=utf-8').send(html);
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import type { Language } from '../domain/language.ts';
+
+/** The words of a mail; templates escape every value in HTML. */
+export type MailText = {
+  subject: string;
+  title: string;
+  greeting: string;
+  paragraphs: readonly string[];
+  /** A button with a link. */
+  action?: { label: string; url: string };
+  /** Below the button. */
+  notes: readonly string[];
+  footer: string;
+};
+
+export type ActiveUserValues = { loginName: string; email: string; activeUserUrl: string; dateTime: string; hours: number };
+export type ActiveUserSuccessValues = { loginName: string; loginUrl: string; dateTime: string };
+
+/** Subject as in the original: 注册用户-等待激活用户. */
+export const ACTIVE_USER: Record<Language, (values: ActiveUserValues) => MailText> = {
+  zh: ({ loginName, email, activeUserUrl, dateTime, hours }) => ({
+    subject: '注册用户-等待激活用户',
+    title: '激活您的账号',
+    greeting: `${loginName}，您好：`,
+    paragraphs: [`您于 ${dateTime} 使用邮箱 ${email} 注册了账号。请点击下面的按钮完成激活。`],
+    action: { label: '激活账号', url: activeUserUrl },
+    notes: [`链接 ${hours} 小时内有效，只能使用一次。`, '如果不是您本人注册，请忽略本邮件，账号不会被激活。'],
+    footer: '本邮件由系统自动发出，请勿回复。',
+  }),
+  en: ({ loginName, email, activeUserUrl, dateTime, hours }) => ({
+    subject: 'Activate your account',
+    title: 'Activate your account',
+    greeting: `Hello ${loginName},`,
+    paragraphs: [`An account was registered with the address ${email} on ${dateTime}. One click makes it active.`],
+    action: { label: 'Activate my account', url: activeUserUrl },
+    notes: [`The link works once, for ${hours} hours.`, 'If it was not you, ignore this mail: the account stays inactive.'],
+    footer: 'This mail was sent automatically; please do not reply.',
+  }),
+};
+
+/** Subject as in the original: 注册用户-激活用户成功. */
+export const ACTIVE_USER_SUCCESS: Record<Language, (values: ActiveUserSuccessValues) => MailText> = {
+  zh: ({ loginName, loginUrl, dateTime }) => ({
+    subject: '注册用户-激活用户成功',
+    title: '激活成功',
+    greeting: `${loginName}，您好：`,
+    paragraphs: [`您的账号已于 ${dateTime} 激活，现在可以登录了。`],
+    action: { label: '去登录', url: loginUrl },
+    notes: [],
+    footer: '本邮件由系统自动发出，请勿回复。',
+  }),
+  en: ({ loginName, loginUrl, dateTime }) => ({
+    subject: 'Your account is active',
+    title: 'Your account is active',
+    greeting: `Hello ${loginName},`,
+    paragraphs: [`Your account was activated on ${dateTime}. You can log in now.`],
+    action: { label: 'Log in', url: loginUrl },
+    notes: [],
+    footer: 'This mail was sent automatically; please do not reply.',
+  }),
+};

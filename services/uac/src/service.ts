@@ -1,0 +1,151 @@
+import { connectTpc, createProducer, type ProducerState } from '@tpc/client/producer';
+import { run } from '@tpc/core';
+import {
+  type KeyValueStore,
+  type Log,
+  openDatabase,
+  openSqliteKeyValueStore,
+  type Running,
+  StartError,
+  startGrpcServer,
+  stopAll,
+} from '@tpc/platform';
+import type { FastifyInstance } from 'fastify';
+import type { Knex } from 'knex';
+import { createAccessTokens } from './adapters/access-tokens.ts';
+import { createPasswords } from './adapters/passwords.ts';
+import type { UacConfig } from './config.ts';
+import { createIdGenerator, type IdGenerator } from './domain/id-generator.ts';
+import { createFlows, type Flows } from './flows/index.ts';
+import { EMAIL_TOPIC, type MailProducer } from './flows/mail-transactions.ts';
+import { createUserService } from './grpc/user-service.ts';
+import type { HealthState } from './http/health-routes.ts';
+import { createHttpServer } from './http/http-server.ts';
+import { prepareDatabase } from './prepare-database.ts';
+import { readOrCreateSigningKey } from './store/signing-key.ts';
+import { createHealthWatch } from './workers/health-watch.ts';
+import { createWorkerIdLease } from './workers/worker-id-lease.ts';
+
+/** UAC's producer group. */
+export const PRODUCER_GROUP = 'PID_UAC';
+/** How long a stop waits for open transactions and confirms, milliseconds. */
+const PRODUCER_STOP_MS = 5_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+export type UacService = Running & {
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  /** The client library's view: mode, registered, what is under way. */
+  producerState(): ProducerState;
+};
+
+export type UacServiceOptions = {
+  config: UacConfig;
+  log: Log;
+  /** Shared store of rate limits; not closed by the service. Default: the one of KEY_VALUE_URL. */
+  keyValue?: KeyValueStore;
+};
+
+/**
+ * Starts UAC: database, producer, gRPC, HTTP. TPC need not be there.
+ * @throws StartError naming the setting that is wrong
+ */
+export async function startUacService(options: UacServiceOptions): Promise<UacService> {
+  const opened: Running[] = [];
+  try {
+    return await start(options, opened);
+  } catch (error) {
+    await stopAll(opened.reverse());
+    throw error;
+  }
+}
+
+/** What is opened is noted in `opened`, in order; a stop goes backwards. */
+async function start({ config, log, keyValue }: UacServiceOptions, opened: Running[]): Promise<UacService> {
+  const db = openDatabase({ url: config.UAC_DATABASE_URL, poolMax: config.UAC_DATABASE_POOL });
+  opened.push({ stop: () => db.destroy() });
+  await prepareDatabase(db, config.MIGRATE, log);
+  const store = keyValue ?? openSqliteKeyValueStore(config.KEY_VALUE_URL.slice('sqlite:'.length));
+  if (!keyValue) opened.push({ stop: () => store.close() });
+
+  const tpc = connectTpc({ address: config.TPC_ADDRESS });
+  opened.push({ stop: async () => tpc.close() });
+  const producer = createProducer({ knex: db, group: PRODUCER_GROUP, tpc, topics: [EMAIL_TOPIC], log });
+  const ids = createIdGenerator(Date.now);
+  const workerId = createWorkerIdLease({ db, ids, log });
+  opened.push(workerId);
+  await workerId.start();
+  opened.push({ stop: () => producer.stop(PRODUCER_STOP_MS) });
+  await producer.start();
+
+  let httpPort = config.UAC_HTTP_PORT;
+  const publicUrl = () => config.UAC_PUBLIC_URL ?? `http://127.0.0.1:${httpPort}`;
+  const flows = await flowsFor({ config, log, db, producer, ids, store, publicUrl });
+  const health = healthOf(db, () => producer.state());
+  const http = await createHttpServer({ flows, health, publicUrl, inboxUrl: config.INBOX_URL ?? '', log });
+  opened.push({ stop: () => http.close() });
+  const grpc = await startGrpcServer({
+    host: config.BIND_HOST,
+    port: config.UAC_GRPC_PORT,
+    portSetting: 'UAC_GRPC_PORT',
+    domain: 'uac',
+    services: [createUserService(flows)],
+    log,
+  });
+  opened.push(grpc);
+  httpPort = await listen(http, config.BIND_HOST, config.UAC_HTTP_PORT);
+  const watch = createHealthWatch({ health, setHealth: (part, serving) => grpc.setHealth(part, serving) });
+  opened.push(watch);
+  await watch.start();
+  log.info({ http_port: httpPort, grpc_port: grpc.port }, 'uac is up');
+  return { httpPort, grpcPort: grpc.port, producerState: () => producer.state(), stop: () => stopAll([...opened].reverse()) };
+}
+
+type FlowsFor = {
+  config: UacConfig;
+  log: Log;
+  db: Knex;
+  producer: MailProducer;
+  ids: IdGenerator;
+  store: KeyValueStore;
+  publicUrl: () => string;
+};
+
+async function flowsFor({ config, log, db, producer, ids, store, publicUrl }: FlowsFor): Promise<Flows> {
+  const key = config.UAC_TOKEN_KEY === undefined ? await readOrCreateSigningKey(db) : Buffer.from(config.UAC_TOKEN_KEY);
+  return createFlows({
+    db,
+    producer,
+    passwords: await createPasswords(config.UAC_BCRYPT_COST),
+    accessTokens: createAccessTokens(key, config.UAC_ACCESS_TOKEN_MINUTES * MINUTE_MS),
+    ids,
+    keyValue: store,
+    log,
+    publicUrl,
+    activationLifeMs: config.UAC_ACTIVATION_MINUTES * MINUTE_MS,
+    refreshLifeMs: config.UAC_REFRESH_TOKEN_HOURS * HOUR_MS,
+  });
+}
+
+/** Ready follows the database alone; TPC is named beside it. */
+function healthOf(db: Knex, producer: () => ProducerState): () => Promise<HealthState> {
+  return async () => {
+    const ready = await run(db, 'SELECT 1 AS one').then(
+      () => true,
+      () => false,
+    );
+    const tpc = producer().mode === 'online' ? 'ok' : 'away, mails go out later';
+    return { ready, parts: { database: ready ? 'ok' : 'away', tpc } };
+  };
+}
+
+async function listen(http: FastifyInstance, host: string, port: number): Promise<number> {
+  try {
+    await http.listen({ host, port });
+  } catch (cause) {
+    const taken = (cause as { code?: string }).code === 'EADDRINUSE';
+    throw new StartError(`UAC_HTTP_PORT: cannot listen on ${host}:${port}: ${taken ? 'the port is taken' : (cause as Error).message}`, { cause });
+  }
+  return (http.server.address() as { port: number }).port;
+}
