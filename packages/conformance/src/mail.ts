@@ -139,7 +139,14 @@ function exerciseRest(server: () => MailServerUnderTest): void {
 
   it('finds mails by recipient, sender, subject, Message-ID and words', async () => {
     await send(server(), LETTER);
-    await send(server(), { ...LETTER, to: 'other@example.com', subject: 'Welcome aboard', text: 'plain pepper', html: undefined, messageId: '<x@tpc>' });
+    await send(server(), {
+      ...LETTER,
+      to: 'other@example.com',
+      subject: 'Welcome aboard',
+      text: 'plain pepper',
+      html: undefined,
+      messageId: '<x@tpc>',
+    });
     const found = async (query: string) => {
       const page = await readJson<Page>(server(), `/api/v1/search?query=${encodeURIComponent(query)}`);
       return page.messages.map(({ MessageID }) => MessageID);

@@ -124,7 +124,8 @@ function idsOf(body: unknown): string[] | undefined {
     throw refuse('no JSON');
   }
   const ids = parsed?.IDs ?? [];
-  if (parsed === null || typeof parsed !== 'object' || !Array.isArray(ids) || ids.some((id) => typeof id !== 'string')) throw refuse('of another form');
+  if (parsed === null || typeof parsed !== 'object' || !Array.isArray(ids) || ids.some((id) => typeof id !== 'string'))
+    throw refuse('of another form');
   return ids.length > 0 ? (ids as string[]) : undefined;
 }
 

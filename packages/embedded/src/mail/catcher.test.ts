@@ -101,7 +101,11 @@ describe('the mail catcher', () => {
     const reader = (stream.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
     await send(smtpPort);
     let seen = '';
-    while (!seen.includes('event: mail')) seen += (await reader.read()).value;
+    while (!seen.includes('event: mail')) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      seen += value;
+    }
     expect(seen).toContain('"Subject":"hello"');
     await reader.cancel();
   });

@@ -6,7 +6,7 @@ import { Eta } from 'eta';
 const PACKAGE = new URL('../../', import.meta.url);
 
 const TYPES = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8', svg: 'image/svg+xml' } as const;
-const FILES = ['inbox.css', 'inbox.js', 'message.js', 'format.js', 'icon.svg'] as const;
+const FILES = ['inbox.css', 'mail.css', 'inbox.js', 'message.js', 'format.js', 'icon.svg'] as const;
 
 export const PAGE_HEADERS = {
   'content-security-policy': [

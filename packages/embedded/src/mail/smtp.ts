@@ -3,7 +3,7 @@
  * resolved, that is after its COMMIT; what is not stored is answered 4xx, so that the sender keeps it and tries again.
  */
 import type { AddressInfo } from 'node:net';
-import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server';
+import { SMTPServer, type SMTPServerDataStream, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server';
 import { listenError } from './listen-error.ts';
 import type { MailLog } from './log.ts';
 import type { Envelope } from './parse.ts';
@@ -14,6 +14,20 @@ export const MAX_MAIL_BYTES = 25 * 1024 * 1024;
 const MAX_CLIENTS = 100;
 /** How long stopping waits for mails that are being received; milliseconds. */
 const STOP_GRACE_MS = 2000;
+
+const SETTINGS: SMTPServerOptions = {
+  banner: 'mail catcher',
+  maxClients: MAX_CLIENTS,
+  authOptional: true,
+  allowInsecureAuth: true,
+  authMethods: ['PLAIN', 'LOGIN'],
+  onAuth: (auth, _session, done) => done(null, { user: auth.username ?? '' }),
+  // A self-signed certificate would only make clients refuse.
+  disabledCommands: ['STARTTLS'],
+  disableReverseLookup: true,
+  closeTimeout: STOP_GRACE_MS,
+  logger: false,
+};
 
 export type SmtpOptions = {
   host: string;
@@ -36,18 +50,8 @@ export async function startSmtp({ host, port, maxBytes = MAX_MAIL_BYTES, receive
   const busy = new Set<string>();
   let stopping = false;
   const server = new SMTPServer({
-    banner: 'mail catcher',
+    ...SETTINGS,
     size: maxBytes,
-    maxClients: MAX_CLIENTS,
-    authOptional: true,
-    allowInsecureAuth: true,
-    authMethods: ['PLAIN', 'LOGIN'],
-    // A self-signed certificate would only make clients refuse; mail stays on loopback.
-    disabledCommands: ['STARTTLS'],
-    disableReverseLookup: true,
-    closeTimeout: STOP_GRACE_MS,
-    logger: false,
-    onAuth: (auth, _session, done) => done(null, { user: auth.username ?? '' }),
     onData(stream, session, done) {
       busy.add(session.id);
       takeMail({ stream, session, maxBytes, receive, log })
