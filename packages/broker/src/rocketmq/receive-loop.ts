@@ -5,6 +5,7 @@ import type { BrokerLogger } from './connection.ts';
 import type { LinkState } from './link-state.ts';
 import type { Target } from './linked-client.ts';
 import type { Delivery, ReceiveOptions, ReceivingClient } from './receiving-client.ts';
+import { isLinkFailure } from './rpc-link.ts';
 import { growingWait } from './waits.ts';
 
 /** What the loops of one client object share. */
@@ -27,6 +28,8 @@ export type ReceiveSession = {
 export class ReceiveLoop {
   /** True when the last poll came back without a message. */
   empty = false;
+  /** Why, and since when, the broker refuses to give messages to this loop. */
+  refusal: { error: string; since: number } | undefined;
   readonly ended: Promise<void>;
   readonly #session: ReceiveSession;
   readonly #topic: string;
@@ -64,12 +67,21 @@ export class ReceiveLoop {
     if (ending.aborted) return true;
     const target = (await client.targets(this.#topic, 'read')).find(({ brokerName }) => brokerName === this.#brokerName);
     if (!target) return false;
-    const deliveries = await client.receive(target, this.#topic, receive, this.#onReached);
+    const deliveries = await client.receive(target, this.#topic, receive, this.#onReached).catch((error) => this.#noteRefusal(error));
     link.up();
+    this.refusal = undefined;
     this.#onReached();
     this.empty = deliveries.length === 0;
     if (!this.empty) await this.#handle(target, deliveries);
     return true;
+  }
+
+  #noteRefusal(error: unknown): never {
+    if (!isLinkFailure(error) && this.refusal === undefined) {
+      this.refusal = { error: error instanceof Error ? error.message : String(error), since: Date.now() };
+      this.#session.log.warn({ topic: this.#topic, error: this.refusal.error }, 'the broker refuses to give messages');
+    }
+    throw error;
   }
 
   async #handle(target: Target, deliveries: readonly Delivery[]): Promise<void> {

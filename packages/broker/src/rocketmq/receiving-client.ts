@@ -48,11 +48,11 @@ export class ReceivingClient extends LinkedClient {
 
   /**
    * One long poll for a topic at one broker.
-   * @param onReached called when the broker is known to have taken the poll
+   * @param onRegistered called when a broker that can tell has told that the poll waits
    * @returns messages; none when the poll ran out
    * @throws ServiceError when the broker is away, Error with the broker's code and words when it refuses
    */
-  async receive(target: Target, topic: string, options: ReceiveOptions, onReached: () => void): Promise<Delivery[]> {
+  async receive(target: Target, topic: string, options: ReceiveOptions, onRegistered: () => void): Promise<Delivery[]> {
     const request = new service.ReceiveMessageRequest()
       .setGroup(new definition.Resource().setName(this.#group))
       .setMessageQueue(target.queue.toProtobuf())
@@ -61,7 +61,7 @@ export class ReceivingClient extends LinkedClient {
       .setBatchSize(options.batchSize)
       .setAutoRenew(false)
       .setInvisibleDuration(toDuration(options.invisibleMs));
-    const parts = await this.link.receiveMessage(target.endpoints, request, this.timeoutMs + options.pollMs, onReached);
+    const parts = await this.link.receiveMessage(target.endpoints, request, this.timeoutMs + options.pollMs, onRegistered);
     const deliveries: Delivery[] = [];
     for (const part of parts) {
       const status = part.getStatus();

@@ -28,6 +28,14 @@ const CHANNEL_OPTIONS = {
 /** After so many deadlines in a row a connection is taken for dead and replaced. */
 const DEADLINES_UNTIL_REPLACED = 2;
 
+/**
+ * RocketMQ answers an idle long poll only when it is over; the embedded broker sends its headers with this one as soon as the poll waits,
+ * so that a new group is known to exist after milliseconds and not after the length of a poll.
+ */
+export const POLL_REGISTERED_HEADER = 'x-poll-registered';
+
+type CallUnderWay = { target: string; cancel(): void };
+
 /** Told how each call went. */
 export type LinkObserver = { up(): void; down(error: string): void };
 
@@ -52,7 +60,8 @@ type Unary<Q, S> = (
 export class RpcLink {
   readonly #stubs = new Map<string, MessagingServiceClient>();
   readonly #deadlines = new Map<string, number>();
-  readonly #underWay = new Set<{ target: string; cancel(): void }>();
+  readonly #underWay = new Set<CallUnderWay>();
+  readonly #polls = new Set<CallUnderWay>();
   readonly #credentials: ChannelCredentials;
   readonly #metadata: () => Metadata;
   readonly #observer: LinkObserver;
@@ -104,7 +113,8 @@ export class RpcLink {
     // The client takes all listeners off a stream that it lets go; a late error without a listener would end the process.
     const removeAll = stream.removeAllListeners.bind(stream);
     stream.removeAllListeners = (event?: string | symbol) => {
-      removeAll(event);
+      if (event === undefined) removeAll();
+      else removeAll(event);
       stream.on('error', settled);
       stream.on('end', settled);
       stream.resume();
@@ -115,21 +125,30 @@ export class RpcLink {
 
   /**
    * One long poll.
-   * @param onReached called when the broker has begun to answer, so that it knows the group
+   * @param onRegistered called when a broker that can tell has told that the poll waits, so that it knows the group
    * @returns all parts of the answer
    * @throws ServiceError
    */
-  receiveMessage(endpoints: Endpoints, request: ReceiveMessageRequest, timeoutMs: number, onReached?: () => void): Promise<ReceiveMessageResponse[]> {
+  receiveMessage(
+    endpoints: Endpoints,
+    request: ReceiveMessageRequest,
+    timeoutMs: number,
+    onRegistered: () => void,
+  ): Promise<ReceiveMessageResponse[]> {
     const target = endpoints.getGrpcTarget();
     return new Promise((resolve, reject) => {
       const parts: ReceiveMessageResponse[] = [];
       const stream = this.#stub(target).receiveMessage(request, this.#metadata(), { deadline: Date.now() + timeoutMs });
       const call = { target, cancel: () => stream.cancel() };
       this.#underWay.add(call);
-      const settled = () => this.#underWay.delete(call);
-      stream.on('metadata', () => {
+      this.#polls.add(call);
+      const settled = () => {
+        this.#underWay.delete(call);
+        this.#polls.delete(call);
+      };
+      stream.on('metadata', (headers: Metadata) => {
         this.#answered(target);
-        onReached?.();
+        if (headers.get(POLL_REGISTERED_HEADER).length > 0) onRegistered();
       });
       stream.on('data', (part: ReceiveMessageResponse) => parts.push(part));
       stream.on('error', (error: ServiceError) => {
@@ -144,14 +163,14 @@ export class RpcLink {
     });
   }
 
-  /** Ends all calls under way with CANCELLED. */
-  cancelAll(): void {
-    for (const call of [...this.#underWay]) call.cancel();
+  /** Ends all long polls with CANCELLED. */
+  cancelPolls(): void {
+    for (const call of [...this.#polls]) call.cancel();
   }
 
   close(): void {
     this.#closed = true;
-    this.cancelAll();
+    for (const call of [...this.#underWay]) call.cancel();
     for (const stub of this.#stubs.values()) stub.close();
     this.#stubs.clear();
   }
@@ -160,7 +179,7 @@ export class RpcLink {
     const target = endpoints.getGrpcTarget();
     return new Promise((resolve, reject) => {
       const send = pick(this.#stub(target));
-      const call: { target: string; cancel(): void } = { target, cancel: () => clientCall.cancel() };
+      const call: CallUnderWay = { target, cancel: () => clientCall.cancel() };
       this.#underWay.add(call);
       const clientCall = send(request, this.#metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
         this.#underWay.delete(call);

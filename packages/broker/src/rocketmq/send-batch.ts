@@ -103,7 +103,7 @@ function answerOf(error: unknown, topic: string): Answer {
   if (isLinkFailure(error)) return { kind: 'unreachable', text: `broker not reached: ${text}` };
   const code = (error as { code?: unknown }).code;
   // The client's exceptions carry the broker's five-digit codes; anything else (a gRPC status, a fault while encoding) does not say whose fault it is.
-  if (typeof code === 'number' && code >= Code.BAD_REQUEST) return { kind: 'refused', code, text: `topic ${topic}: ${text}` };
+  if (typeof code === 'number' && code >= Code.BAD_REQUEST) return { kind: 'refused', code, text: `topic ${topic}: ${withoutPrefix(text)}` };
   return { kind: 'refused', code: Code.INTERNAL_ERROR, text };
 }
 
@@ -120,4 +120,9 @@ function refused(code: number, text: string): PublishOutcome {
 
 function failed(reason: string): PublishOutcome {
   return { ok: false, permanent: false, reason };
+}
+
+/** The client puts a request id, which it does not have, and the code before the broker's words. */
+function withoutPrefix(text: string): string {
+  return text.replace(/^\[request-id=[^\]]*\] /, '');
 }

@@ -78,15 +78,18 @@ class RocketMqSubscriber implements BrokerSubscriber {
 
   state(): BrokerSubscriberState {
     const loops = [...this.#loops.values()];
-    const idle = this.#link.connected && loops.length > 0 && loops.every((loop) => loop.empty);
-    return { ...this.#link.snapshot(), idle };
+    const link = this.#link.snapshot();
+    const refused = loops.find((loop) => loop.refusal !== undefined)?.refusal;
+    // The broker answers, but does not let the group receive: for health that is no connection either.
+    if (link.connected && refused) return { connected: false, ...refused, idle: false };
+    return { ...link, idle: link.connected && loops.length > 0 && loops.every((loop) => loop.empty) };
   }
 
   async stop(deadlineMs: number): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();
     this.#ready.reject(new Error('the subscriber was stopped before it was ready'));
-    this.#session?.client.link.cancelAll();
+    this.#session?.client.link.cancelPolls();
     const session = this.#session;
     const orderly = (async () => {
       await Promise.all([...this.#loops.values()].map((loop) => loop.ended));
@@ -151,7 +154,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
       await sleep(RECONCILE_MS, undefined, { signal: session.ending }).catch(() => undefined);
     }
     lost.abort();
-    client.link.cancelAll();
+    client.link.cancelPolls();
     await Promise.all([...this.#loops.values()].map((loop) => loop.ended));
     await session.acks.drain();
   }

@@ -13,6 +13,9 @@ const MAX_RECEIVE = 32;
 const BEFORE_DEADLINE_MS = 500;
 const LONGEST_POLL_MS = 30_000;
 
+/** Tells a consumer, before the poll is over, that it waits and that its group exists from here on. RocketMQ has no such header. */
+const POLL_REGISTERED_HEADER = 'x-poll-registered';
+
 type Call = ServerWritableStream<ReceiveMessageRequest, ReceiveMessageResponse>;
 
 type Poll = {
@@ -153,10 +156,16 @@ export class ReceiveService {
       this.#answer(poll, toStatus(Code.MESSAGE_NOT_FOUND, 'no new message'), []);
       return true;
     }
-    // The headers tell the consumer that its group exists from here on; a second call does nothing.
-    poll.call.sendMetadata(new Metadata());
+    this.#tellRegistered(poll);
     poll.timer = setTimeout(() => void this.#try(poll), Math.max(1, Math.min(poll.endsAt, nextDue ?? poll.endsAt) - now));
     return false;
+  }
+
+  /** Headers are sent once; the gRPC library drops a second time. */
+  #tellRegistered(poll: Poll): void {
+    const headers = new Metadata();
+    headers.set(POLL_REGISTERED_HEADER, '1');
+    poll.call.sendMetadata(headers);
   }
 
   /** What was taken for a consumer that has gone comes again at once, and that attempt does not count. */
