@@ -9,6 +9,8 @@ import { CancelKind, DeadReason, MessageState } from './states.ts';
 /** Where a message stands. UNKNOWN: TPC has no row of that key. */
 export const PLACES = ['UNKNOWN', 'WAITING_CONFIRM', 'SENDING', 'FINISHED', 'ABORTED', 'ROLLED_BACK', 'REVOKED', 'DEAD'] as const;
 export type Place = (typeof PLACES)[number];
+/** Where a stored row can stand. */
+export type StoredPlace = Exclude<Place, 'UNKNOWN'>;
 
 /** What can happen to a message. */
 export const EVENTS = {
@@ -27,7 +29,7 @@ export type MessageEvent = keyof typeof EVENTS;
 
 /** `to`: the place after. `refuse`: the caller gets this error. Neither: nothing changes, and the answer is the present state. */
 export type Move = {
-  to?: Place;
+  to?: StoredPlace;
   /** Instead of `to`, when nobody subscribes the topic and tag: DEAD, NO_SUBSCRIBER. */
   orDead?: true;
   refuse?: ReasonName;
@@ -101,13 +103,13 @@ export function moveOf(place: Place, event: MessageEvent): Move {
   return TRANSITIONS[place][event] ?? SAME;
 }
 
-const CANCELLED_PLACES: Readonly<Record<number, Place>> = {
+const CANCELLED_PLACES: Readonly<Record<number, StoredPlace>> = {
   [CancelKind.ABORTED]: 'ABORTED',
   [CancelKind.ROLLED_BACK]: 'ROLLED_BACK',
   [CancelKind.REVOKED]: 'REVOKED',
 };
 
-const PLACE_BY_STATE: Readonly<Record<number, Place>> = {
+const PLACE_BY_STATE: Readonly<Record<number, StoredPlace>> = {
   [MessageState.WAITING_CONFIRM]: 'WAITING_CONFIRM',
   [MessageState.SENDING]: 'SENDING',
   [MessageState.FINISHED]: 'FINISHED',
@@ -118,8 +120,23 @@ const PLACE_BY_STATE: Readonly<Record<number, Place>> = {
  * The place of a stored row.
  * @throws Error when the row holds numbers that no version of TPC writes
  */
-export function placeOf(row: { state: number; cancel_kind: number }): Place {
+export function placeOf(row: { state: number; cancel_kind: number }): StoredPlace {
   const place = row.state === MessageState.CANCELLED ? CANCELLED_PLACES[row.cancel_kind] : PLACE_BY_STATE[row.state];
   if (place === undefined) throw new Error(`message row with state ${row.state} and cancel kind ${row.cancel_kind} is of no known kind`);
   return place;
+}
+
+const STATE_OF_PLACE: Readonly<Record<StoredPlace, MessageState>> = {
+  WAITING_CONFIRM: MessageState.WAITING_CONFIRM,
+  SENDING: MessageState.SENDING,
+  FINISHED: MessageState.FINISHED,
+  ABORTED: MessageState.CANCELLED,
+  ROLLED_BACK: MessageState.CANCELLED,
+  REVOKED: MessageState.CANCELLED,
+  DEAD: MessageState.DEAD,
+};
+
+/** The state that a place is answered as. */
+export function stateOf(place: StoredPlace): MessageState {
+  return STATE_OF_PLACE[place];
 }

@@ -1,0 +1,64 @@
+import { ConfirmStatus } from './states.ts';
+
+/** A group's copy as an operator's resend finds it. */
+export type ResendCopy = { groupId: number; status: number; dead: boolean; generation: number };
+
+export type ResendFacts = {
+  /** Newest generation of the message. */
+  generation: number;
+  copies: readonly ResendCopy[];
+  /** Groups that subscribe its topic and tag now. */
+  subscribers: readonly number[];
+  /** Groups that the operator named; empty: every group that has not consumed it. */
+  requested: readonly number[];
+  /** It still waits to be published to all of its groups. */
+  publishPending: boolean;
+};
+
+/**
+ * create: the group has no row yet. again: not handled yet, same generation (an inbox that has it drops the repetition). anew: next generation, since
+ * the group's inbox holds a finished row (dead, consumed) of the present one.
+ */
+export type ResendStep = { groupId: number; how: 'create' | 'again' | 'anew'; generation: number };
+
+export type ResendPlan =
+  | { refused: 'NO_SUBSCRIBER' }
+  | { refused: 'GROUP_NOT_SUBSCRIBED'; groupId: number }
+  | { steps: ResendStep[]; generation: number; open: number; dead: number };
+
+/** What a resend does to the copies of a message (proto: ResendMessage); pure. `open` and `dead` are the counts of the message after it. */
+export function planResend(facts: ResendFacts): ResendPlan {
+  const byGroup = new Map(facts.copies.map((copy) => [copy.groupId, copy]));
+  const stranger = facts.requested.find((groupId) => !byGroup.has(groupId) && !facts.subscribers.includes(groupId));
+  if (stranger !== undefined) return { refused: 'GROUP_NOT_SUBSCRIBED', groupId: stranger };
+  if (facts.copies.length === 0 && facts.subscribers.length === 0) return { refused: 'NO_SUBSCRIBER' };
+  const chosen = facts.requested.length > 0 ? facts.requested : notConsumed(facts);
+  const steps = chosen.map((groupId) => stepFor(groupId, byGroup.get(groupId), facts.generation));
+  const pending = facts.publishPending && steps.length > 0 ? pendingSteps(facts, chosen) : [];
+  const after = new Set([...steps, ...pending].map((step) => step.groupId));
+  const untouched = facts.copies.filter((copy) => !after.has(copy.groupId));
+  return {
+    steps: [...steps, ...pending],
+    generation: Math.max(facts.generation, ...steps.map((step) => step.generation)),
+    open: after.size + untouched.filter((copy) => !copy.dead && copy.status < ConfirmStatus.CONSUMED).length,
+    dead: untouched.filter((copy) => copy.dead).length,
+  };
+}
+
+function notConsumed({ copies, subscribers }: ResendFacts): number[] {
+  const open = copies.filter((copy) => copy.status < ConfirmStatus.CONSUMED).map((copy) => copy.groupId);
+  const known = new Set(copies.map((copy) => copy.groupId));
+  return [...open, ...subscribers.filter((groupId) => !known.has(groupId))].sort((a, b) => a - b);
+}
+
+function stepFor(groupId: number, copy: ResendCopy | undefined, generation: number): ResendStep {
+  if (copy === undefined) return { groupId, how: 'create', generation };
+  if (copy.dead || copy.status >= ConfirmStatus.CONSUMED) return { groupId, how: 'anew', generation: generation + 1 };
+  return { groupId, how: 'again', generation: copy.generation };
+}
+
+/** A publish to all groups would now carry the raised generation to groups that have the old one: it is taken back, and each open copy goes by itself. */
+function pendingSteps({ copies }: ResendFacts, chosen: readonly number[]): ResendStep[] {
+  const waiting = copies.filter((copy) => !copy.dead && copy.status === ConfirmStatus.UNCONFIRMED && !chosen.includes(copy.groupId));
+  return waiting.map(({ groupId, generation }) => ({ groupId, how: 'again', generation }));
+}

@@ -1,0 +1,23 @@
+import type { Dialect } from '@tpc/core';
+import type { Knex } from 'knex';
+import type { GroupProgress } from './group-progress.ts';
+import type { Names } from './names.ts';
+import type { StorePolicies } from './store-types.ts';
+import type { SubscriptionView } from './subscription-view.ts';
+
+/** What the store's functions share. Each takes it first and uses little of it. */
+export type StoreContext = {
+  knex: Knex;
+  sql: Dialect;
+  policies: StorePolicies;
+  /** A number in [0, 1), for jitter. */
+  random: () => number;
+  names: Names;
+  subscriptions: SubscriptionView;
+  progress: GroupProgress;
+  /** Runs work again when the database asks for it (retrying.ts). */
+  retry: <T>(work: () => Promise<T>) => Promise<T>;
+};
+
+/** A transaction or the pool: for functions that only read, or whose caller decides. */
+export type Db = Knex | Knex.Transaction;

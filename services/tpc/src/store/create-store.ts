@@ -1,0 +1,92 @@
+import { dialectOf } from '@tpc/core';
+import type { Knex } from 'knex';
+import { applyVerdicts } from './apply-verdicts.ts';
+import { claimDueRedeliveries } from './claim-due-redeliveries.ts';
+import { claimDueToPublish } from './claim-due-to-publish.ts';
+import { claimUncertain, nextUncertainInMs } from './claim-uncertain.ts';
+import { confirmMessages } from './confirm-messages.ts';
+import type { StoreContext } from './context.ts';
+import { deleteMessages } from './delete-messages.ts';
+import { getMessage } from './get-message.ts';
+import { GroupProgress } from './group-progress.ts';
+import { listMessages } from './list-messages.ts';
+import { markDeliveries } from './mark-deliveries.ts';
+import { Names } from './names.ts';
+import { readBacklog } from './read-backlog.ts';
+import { recordPublishResults } from './record-publish-results.ts';
+import { recordRedeliveryResults } from './record-redelivery-results.ts';
+import { registerConsumer } from './register-consumer.ts';
+import { registerProducer, touchProducerInstance } from './register-producer.ts';
+import { resendMessage } from './resend-message.ts';
+import { resumeUnsubscribed } from './resume-unsubscribed.ts';
+import { retrying } from './retrying.ts';
+import { saveAndSendMessages } from './save-and-send-messages.ts';
+import { saveMessages } from './save-messages.ts';
+import type { Store } from './store.ts';
+import type { StorePolicies } from './store-types.ts';
+import { SubscriptionView } from './subscription-view.ts';
+
+const MINUTE_MS = 60_000;
+
+/** Waits that suit a service whose producers confirm in well under a second. Each can be configured. */
+export const DEFAULT_POLICIES: StorePolicies = {
+  check: { firstWaitMs: 10_000, factor: 2, maxWaitMs: 5 * MINUTE_MS, jitter: 0.2, maxAttempts: undefined },
+  publish: { firstWaitMs: 500, factor: 2, maxWaitMs: 30_000, jitter: 0.2, maxAttempts: undefined },
+  redeliver: { firstWaitMs: MINUTE_MS, factor: 2, maxWaitMs: 10 * MINUTE_MS, jitter: 0.2, maxAttempts: undefined },
+  overtakenByMs: MINUTE_MS,
+  instanceGoneMs: 30_000,
+};
+
+export type StoreOptions = {
+  policies?: StorePolicies;
+  /** A number in [0, 1), for jitter and turns. Default: Math.random. */
+  random?: () => number;
+  /** Monotonic clock, milliseconds, for what is remembered for a while. Due times are always the database's. Default: performance.now. */
+  clock?: () => number;
+};
+
+/** Everything that the functions share; also for tests that look at one of them. */
+export function createStoreContext(knex: Knex, options: StoreOptions = {}): StoreContext {
+  const sql = dialectOf(knex);
+  const random = options.random ?? Math.random;
+  return {
+    knex,
+    sql,
+    policies: options.policies ?? DEFAULT_POLICIES,
+    random,
+    names: new Names(knex, sql),
+    subscriptions: new SubscriptionView(knex, options.clock ?? (() => performance.now())),
+    progress: new GroupProgress(),
+    retry: (work) => retrying(random, work),
+  };
+}
+
+/**
+ * The store over a migrated database (migrations/index.ts). MySQL and MariaDB sessions must be UTC, READ COMMITTED, wait about 1 s for a lock, and lose
+ * an idle transaction after less than a lease; SQLite must be one connection. The platform's openDatabase does all that.
+ */
+export function createStore(knex: Knex, options: StoreOptions = {}): Store {
+  const ctx = createStoreContext(knex, options);
+  return {
+    saveMessages: (items) => saveMessages(ctx, items),
+    confirmMessages: (items, claim) => confirmMessages(ctx, items, claim),
+    saveAndSendMessages: (items, claim) => saveAndSendMessages(ctx, items, claim),
+    deleteMessages: (items) => deleteMessages(ctx, items),
+    applyVerdicts: (items, claim) => applyVerdicts(ctx, items, claim),
+    claimUncertain: (owner, limit) => claimUncertain(ctx, owner, limit),
+    nextUncertainInMs: (owner) => nextUncertainInMs(ctx, owner),
+    claimDueToPublish: (limit, claim) => claimDueToPublish(ctx, limit, claim),
+    recordPublishResults: (token, results) => recordPublishResults(ctx, token, results),
+    claimDueRedeliveries: (limit, claim) => claimDueRedeliveries(ctx, limit, claim),
+    recordRedeliveryResults: (token, results) => recordRedeliveryResults(ctx, token, results),
+    resumeUnsubscribed: (limit) => resumeUnsubscribed(ctx, limit),
+    markDeliveries: (marks) => markDeliveries(ctx, marks),
+    registerProducer: (registration) => registerProducer(ctx, registration),
+    registerConsumer: (registration) => registerConsumer(ctx, registration),
+    touchProducerInstance: (instance) => touchProducerInstance(ctx, instance),
+    listMessages: (request) => listMessages(ctx, request),
+    getMessage: (messageKey, what) => getMessage(ctx, messageKey, what),
+    resendMessage: (request) => resendMessage(ctx, request),
+    readBacklog: () => readBacklog(ctx),
+  };
+}

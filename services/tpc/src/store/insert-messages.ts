@@ -1,0 +1,88 @@
+import { run, type SqlValue, waitBeforeRetry } from '@tpc/core';
+import { contentHash } from '../domain/content-hash.ts';
+import { DeadReason, MessageState } from '../domain/states.ts';
+import type { Db, StoreContext } from './context.ts';
+import { encodeHeaders } from './headers.ts';
+import { LaneKind, laneOf } from './lanes.ts';
+import type { Owner } from './names.ts';
+import type { SaveItem } from './store-types.ts';
+import { valueRows } from './value-rows.ts';
+
+/** A message with all names as ids, ready to be stored. */
+export type NewMessage = {
+  messageKey: string;
+  item: SaveItem;
+  hash: Buffer;
+  owner: Owner;
+  topicId: number;
+};
+
+/** Looks up, and makes where needed, the ids of all names. Must run outside a transaction (names.ts). */
+export async function prepareMessages(ctx: StoreContext, items: readonly SaveItem[]): Promise<NewMessage[]> {
+  const prepared: NewMessage[] = [];
+  for (const item of items) {
+    const topicId = await ctx.names.topic(item.content.topic);
+    // The tag's row is needed when the message is parked for want of a subscriber, inside a transaction.
+    await ctx.names.tag(topicId, item.content.tag);
+    const owner = await ctx.names.owner(item.producerGroup, item.storeId);
+    prepared.push({ messageKey: item.messageKey, item, hash: contentHash(item.content), owner, topicId });
+  }
+  return prepared;
+}
+
+/**
+ * Inserts messages by one statement, in the order of their keys: WAITING_CONFIRM, due for a check after the first wait; or DEAD with KEY_CONFLICT.
+ * A plain INSERT: a duplicate ends it as a whole, with nothing stored.
+ * @throws the database's duplicate error when one of the keys is there
+ */
+export async function insertMessages(db: Db, ctx: StoreContext, messages: readonly NewMessage[], as: 'prepared' | 'conflict'): Promise<void> {
+  const sorted = [...messages].sort((a, b) => (a.messageKey < b.messageKey ? -1 : 1));
+  const values = sorted.flatMap((message) => [...contentValues(message), ...placeValues(ctx, message, as)]);
+  const template = `(${'?, '.repeat(13)}?, ?, ${ctx.sql.now}, ${as === 'prepared' ? `${ctx.sql.now} + ?` : '?'}, ?, ?)`;
+  await run(
+    db,
+    `INSERT INTO message (message_key, producer_group_id, store_id, owner_id, topic_id, tag, content_hash, body, body_size, content_type, headers,
+       traceparent, tracestate, state, lane, created_at, due_at, attention, reason)
+     VALUES ${valueRows(template, sorted.length)}`,
+    values,
+  );
+}
+
+function contentValues({ messageKey, item, hash, owner, topicId }: NewMessage): SqlValue[] {
+  const { content } = item;
+  return [
+    messageKey,
+    owner.producerGroupId,
+    owner.storeId,
+    owner.ownerId,
+    topicId,
+    content.tag,
+    hash,
+    content.body,
+    content.body.length,
+    content.contentType,
+    encodeHeaders(content.headers),
+    content.traceparent,
+    content.tracestate,
+  ];
+}
+
+/** state, lane, wait until due, attention, reason. */
+function placeValues(ctx: StoreContext, message: NewMessage, as: 'prepared' | 'conflict'): SqlValue[] {
+  if (as === 'conflict') return [MessageState.DEAD, null, null, 1, DeadReason.KEY_CONFLICT];
+  const wait = waitBeforeRetry(ctx.policies.check, 1, ctx.random());
+  return [MessageState.WAITING_CONFIRM, laneOf(LaneKind.CHECK, message.owner.ownerId), wait, null, null];
+}
+
+/** Splits a batch so that each part holds each key once: what comes twice is judged after the first is stored. */
+export function roundsByKey<T extends { messageKey: string }>(items: readonly T[]): { item: T; index: number }[][] {
+  const seen = new Map<string, number>();
+  const rounds: { item: T; index: number }[][] = [];
+  for (const [index, item] of items.entries()) {
+    const round = seen.get(item.messageKey) ?? 0;
+    seen.set(item.messageKey, round + 1);
+    rounds[round] ??= [];
+    rounds[round].push({ item, index });
+  }
+  return rounds;
+}

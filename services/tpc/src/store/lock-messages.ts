@@ -1,0 +1,80 @@
+import { placeholders, run } from '@tpc/core';
+import type { Knex } from 'knex';
+import type { Db, StoreContext } from './context.ts';
+
+/** A message row under its lock, without its content. */
+export type LockedMessage = {
+  id: number;
+  message_key: string;
+  producer_group_id: number;
+  store_id: number;
+  state: number;
+  cancel_kind: number;
+  topic_id: number;
+  tag: string;
+  generation: number;
+  open_groups: number;
+  dead_groups: number;
+  has_body: number;
+  body_size: number;
+  content_hash: Buffer;
+  lane: number | null;
+  claim: number | null;
+  attention: number | null;
+  reason: string | null;
+  published_at: number | null;
+  confirmed_at: number | null;
+};
+
+const COLUMNS =
+  'id, message_key, producer_group_id, store_id, state, cancel_kind, topic_id, tag, generation, open_groups, dead_groups, ' +
+  'body IS NOT NULL AS has_body, body_size, content_hash, lane, claim, attention, reason, published_at, confirmed_at';
+
+/** Ids by key, without a lock. Index: UNIQUE (message_key). */
+export async function findMessageIds(db: Db, keys: readonly string[]): Promise<Map<string, number>> {
+  if (keys.length === 0) return new Map();
+  const { rows } = await run<{ id: number; message_key: string }>(
+    db,
+    `SELECT id, message_key FROM message WHERE message_key IN (${placeholders(keys.length)})`,
+    keys,
+  );
+  return new Map(rows.map((row) => [row.message_key, row.id]));
+}
+
+/** First pass: take what is free, so that one row that another holds does not keep the rest waiting. Last pass: wait for the others. */
+export type LockPass = 'skip' | 'wait';
+
+/**
+ * Locks message rows by primary key in the order of their ids: the one way in which message rows are locked, so that no two transactions can wait for
+ * each other. Confirm rows come after it. (To lock by key in one place and by id in another deadlocks.)
+ * @returns the rows; with `skip`, those that nobody else holds
+ */
+export async function lockMessages(
+  tx: Knex.Transaction,
+  ctx: Pick<StoreContext, 'sql'>,
+  ids: readonly number[],
+  pass: LockPass,
+): Promise<LockedMessage[]> {
+  if (ids.length === 0) return [];
+  const lock = pass === 'skip' ? ctx.sql.forUpdateSkipLocked : ctx.sql.forUpdate;
+  const { rows } = await run<LockedMessage>(
+    tx,
+    `SELECT ${COLUMNS} FROM message WHERE id IN (${placeholders(ids.length)}) ORDER BY id${lock}`,
+    [...ids].sort((a, b) => a - b),
+  );
+  return rows;
+}
+
+/**
+ * Does work for message ids in two transactions at most: first for all rows that are free, then, waiting, for the rest.
+ * @param work one transaction; answers with the ids that it could lock
+ */
+export async function inLockPasses(
+  ctx: Pick<StoreContext, 'retry'>,
+  ids: readonly number[],
+  work: (ids: readonly number[], pass: LockPass) => Promise<readonly number[]>,
+): Promise<void> {
+  const done = new Set(await ctx.retry(() => work(ids, 'skip')));
+  const rest = ids.filter((id) => !done.has(id));
+  if (rest.length > 0) await ctx.retry(() => work(rest, 'wait'));
+}

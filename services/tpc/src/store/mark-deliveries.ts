@@ -1,0 +1,150 @@
+import { inTransaction, placeholders, run, type SqlValue } from '@tpc/core';
+import type { Knex } from 'knex';
+import { decideMark, type MarkDecision, strongerReport } from '../domain/mark-copy.ts';
+import { ConfirmStatus } from '../domain/states.ts';
+import { closeGroups } from './close-groups.ts';
+import type { StoreContext } from './context.ts';
+import type { Progress } from './group-progress.ts';
+import { findMessageIds, inLockPasses, type LockedMessage, type LockPass, lockMessages } from './lock-messages.ts';
+import { addEvents, type NewEvent } from './message-events.ts';
+import type { Mark, MarkResult } from './store-types.ts';
+
+/** A report with its ids: one for each group and message. */
+type Report = { messageId: number; groupId: number; mark: Mark };
+
+type CopyRow = { message_id: number; group_id: number; status: number; dead: number; generation: number; published_at: number | null };
+
+type Decided = Report & MarkDecision & { row: LockedMessage; copy: CopyRow };
+
+/**
+ * Takes consumers' reports (Store.markDeliveries): receive, consumed and failure of all groups in one transaction. Whoever settles a confirm row has
+ * locked its message first, so two replicas that settle the last two groups cannot both miss the end.
+ * Index: UNIQUE (message_key), PRIMARY of message, PRIMARY of confirm. Locks: message rows by id, then their confirm rows.
+ */
+export async function markDeliveries(ctx: StoreContext, marks: readonly Mark[]): Promise<MarkResult[]> {
+  const groups = await ctx.names.findConsumerGroups(marks.map((mark) => mark.consumerGroup));
+  const idByKey = await ctx.retry(() => findMessageIds(ctx.knex, [...new Set(marks.map((mark) => mark.messageKey))]));
+  const reports = new Map<string, Report>();
+  const slots = marks.map((mark) => {
+    const messageId = idByKey.get(mark.messageKey);
+    const groupId = groups.get(mark.consumerGroup);
+    if (messageId === undefined || groupId === undefined) return undefined;
+    const slot = `${messageId} ${groupId}`;
+    const before = reports.get(slot);
+    reports.set(slot, { messageId, groupId, mark: before === undefined ? mark : strongerReport(before.mark, mark) });
+    return slot;
+  });
+  const tracked = new Set<string>();
+  const progress: Progress[] = [];
+  const ids = [...new Set([...reports.values()].map((report) => report.messageId))];
+  await inLockPasses(ctx, ids, async (passIds, pass) => {
+    const done = await markOnce(ctx, [...reports.values()], passIds, pass);
+    for (const slot of done.tracked) tracked.add(slot);
+    progress.push(...done.progress);
+    return done.locked;
+  });
+  await ctx.progress.note(ctx, progress);
+  return slots.map((slot) => ({ tracked: slot !== undefined && tracked.has(slot) }));
+}
+
+type Done = { tracked: string[]; progress: Progress[]; locked: number[] };
+
+function markOnce(ctx: StoreContext, reports: readonly Report[], ids: readonly number[], pass: LockPass): Promise<Done> {
+  return inTransaction(ctx.knex, async (tx) => {
+    const rows = new Map((await lockMessages(tx, ctx, ids, pass)).map((row) => [row.id, row]));
+    const mine = reports.filter((report) => rows.has(report.messageId));
+    const copies = await readCopies(tx, mine);
+    const found = mine.flatMap((report): Decided[] => {
+      const copy = copies.get(`${report.messageId} ${report.groupId}`);
+      const row = rows.get(report.messageId);
+      if (copy === undefined || row === undefined) return [];
+      return [{ ...report, row, copy, ...decideMark({ ...copy, dead: copy.dead === 1 }, report.mark) }];
+    });
+    await writeCopies(tx, ctx, found);
+    await closeGroups(tx, ctx, found);
+    await addEvents(tx, ctx, found.flatMap(failureEvent));
+    return {
+      tracked: found.map((report) => `${report.messageId} ${report.groupId}`),
+      progress: found.flatMap((report) => progressOf(report)),
+      locked: [...rows.keys()],
+    };
+  });
+}
+
+/** The locked messages' confirm rows of these groups; only their redelivery could change meanwhile. Index: PRIMARY of confirm. */
+async function readCopies(tx: Knex.Transaction, reports: readonly Report[]): Promise<Map<string, CopyRow>> {
+  if (reports.length === 0) return new Map();
+  const messages = [...new Set(reports.map((report) => report.messageId))];
+  const groups = [...new Set(reports.map((report) => report.groupId))];
+  const { rows } = await run<CopyRow>(
+    tx,
+    `SELECT message_id, group_id, status, dead, generation, published_at FROM confirm
+     WHERE message_id IN (${placeholders(messages.length)}) AND group_id IN (${placeholders(groups.length)})`,
+    [...messages, ...groups],
+  );
+  return new Map(rows.map((row) => [`${row.message_id} ${row.group_id}`, row]));
+}
+
+/** One UPDATE for each kind, group and generation, with the guard in WHERE. */
+async function writeCopies(tx: Knex.Transaction, ctx: StoreContext, found: readonly Decided[]): Promise<void> {
+  const received = found.filter((report) => report.write === 'received');
+  const consumed = found.filter((report) => report.write === 'consumed');
+  for (const group of byGroupAndGeneration(received)) await setReceived(tx, ctx, group);
+  for (const group of byGroupAndGeneration(consumed)) await setConsumed(tx, ctx, group);
+  for (const report of found.filter((one) => one.write === 'failed')) await setFailed(tx, ctx, report);
+}
+
+function byGroupAndGeneration(reports: readonly Decided[]): Decided[][] {
+  return [...Map.groupBy(reports, (report) => `${report.groupId} ${report.mark.generation}`).values()];
+}
+
+const COUNT_RECEIVE = `consume_count = consume_count + CASE WHEN status = ${ConfirmStatus.UNCONFIRMED} THEN 1 ELSE 0 END`;
+
+async function setReceived(tx: Knex.Transaction, ctx: StoreContext, group: readonly Decided[]): Promise<void> {
+  await run(
+    tx,
+    `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.RECEIVED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
+       due_at = NULL, claim = NULL, urgent = 0
+     WHERE group_id = ? AND message_id IN (${placeholders(group.length)}) AND status = ${ConfirmStatus.UNCONFIRMED}`,
+    paramsOf(group),
+  );
+}
+
+async function setConsumed(tx: Knex.Transaction, ctx: StoreContext, group: readonly Decided[]): Promise<void> {
+  await run(
+    tx,
+    `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.CONSUMED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
+       consumed_at = ${ctx.sql.now}, dead = 0, reason = NULL, reason_detail = NULL, due_at = NULL, claim = NULL, urgent = 0
+     WHERE group_id = ? AND message_id IN (${placeholders(group.length)}) AND status < ${ConfirmStatus.CONSUMED}`,
+    paramsOf(group),
+  );
+}
+
+function paramsOf(group: readonly Decided[]): SqlValue[] {
+  const first = group[0] as Decided;
+  return [first.mark.generation, first.groupId, ...group.map((report) => report.messageId)];
+}
+
+async function setFailed(tx: Knex.Transaction, ctx: StoreContext, report: Decided): Promise<void> {
+  const { reason, detail } = report.mark.kind === 'failed' ? report.mark : { reason: '', detail: '' };
+  await run(
+    tx,
+    `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.RECEIVED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
+       dead = 1, reason = ?, reason_detail = ?, due_at = NULL, claim = NULL, urgent = 0
+     WHERE group_id = ? AND message_id = ? AND status < ${ConfirmStatus.CONSUMED}`,
+    [report.mark.generation, reason, detail.slice(0, 1024), report.groupId, report.messageId],
+  );
+}
+
+function failureEvent(report: Decided): NewEvent[] {
+  if (report.write !== 'failed' || report.mark.kind !== 'failed') return [];
+  const { consumerGroup, reason, detail } = report.mark;
+  return [{ messageId: report.messageId, kind: 'FAILED', groupId: report.groupId, actor: consumerGroup, detail: `${reason}: ${detail}` }];
+}
+
+/** What was received, and when it had been published: the measure of how far the group has come. */
+function progressOf(report: Decided): Progress[] {
+  const first = report.write !== undefined && report.copy.status === ConfirmStatus.UNCONFIRMED;
+  const publishedAt = report.copy.published_at ?? report.row.published_at ?? report.row.confirmed_at;
+  return first && publishedAt !== null ? [{ groupId: report.groupId, topicId: report.row.topic_id, publishedAt }] : [];
+}

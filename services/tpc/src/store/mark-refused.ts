@@ -1,0 +1,30 @@
+import { placeholders, run } from '@tpc/core';
+import type { Knex } from 'knex';
+import { DeadReason, MessageState } from '../domain/states.ts';
+import type { StoreContext } from './context.ts';
+import { ACTOR_TPC, addEvents, type NewEvent } from './message-events.ts';
+
+/**
+ * Makes messages DEAD that the broker refuses for good; their groups' rows stay open, for a resend, but are not due any more.
+ * Lock: the caller holds the message rows.
+ */
+export async function markRefused(
+  tx: Knex.Transaction,
+  ctx: StoreContext,
+  refused: readonly { messageId: number; detail?: string }[],
+): Promise<void> {
+  for (const { messageId, detail } of refused) {
+    await run(
+      tx,
+      `UPDATE message SET state = ${MessageState.DEAD}, lane = NULL, due_at = NULL, claim = NULL, attention = 1,
+         reason = '${DeadReason.BROKER_REFUSED}', reason_detail = ?, finished_at = ${ctx.sql.now}
+       WHERE id = ?`,
+      [(detail ?? '').slice(0, 1024), messageId],
+    );
+  }
+  const ids = [...new Set(refused.map((entry) => entry.messageId))];
+  if (ids.length === 0) return;
+  await run(tx, `UPDATE confirm SET due_at = NULL, claim = NULL WHERE message_id IN (${placeholders(ids.length)})`, ids);
+  const events = refused.map((entry): NewEvent => ({ ...entry, kind: 'BROKER_REFUSED', actor: ACTOR_TPC }));
+  await addEvents(tx, ctx, events);
+}

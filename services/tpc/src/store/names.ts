@@ -1,0 +1,108 @@
+import { type Dialect, run, type SqlValue } from '@tpc/core';
+import type { Knex } from 'knex';
+import { isDuplicate } from './retrying.ts';
+
+/** Ids of a producer group's messages: the group, its outbox database, and both together (message.owner_id). */
+export type Owner = { producerGroupId: number; storeId: number; ownerId: number };
+
+/**
+ * Names to ids, so that hot rows carry numbers. A name that is not there is inserted by a statement of its own, before any transaction begins, and
+ * remembered only once that is committed: a later rollback can never leave an id in the memory that is not in the table. Names are never renamed
+ * or deleted while TPC runs.
+ */
+export class Names {
+  readonly #knex: Knex;
+  readonly #now: string;
+  readonly #ids = new Map<string, number>();
+
+  constructor(knex: Knex, sql: Dialect) {
+    this.#knex = knex;
+    this.#now = sql.now;
+  }
+
+  topic(name: string): Promise<number> {
+    return this.#intern('topic', { name });
+  }
+
+  tag(topicId: number, name: string): Promise<number> {
+    return this.#intern('tag', { topic_id: topicId, name });
+  }
+
+  producerGroup(name: string): Promise<number> {
+    return this.#intern('producer_group', { name });
+  }
+
+  consumerGroup(name: string): Promise<number> {
+    return this.#intern('consumer_group', { name });
+  }
+
+  async owner(producerGroup: string, store: string): Promise<Owner> {
+    const producerGroupId = await this.producerGroup(producerGroup);
+    const storeId = await this.#intern('outbox_store', { name: store });
+    const ownerId = await this.#intern('message_owner', { producer_group_id: producerGroupId, store_id: storeId });
+    return { producerGroupId, storeId, ownerId };
+  }
+
+  /** Ids of names that are there; a name that is not is missing in the answer and is not remembered. */
+  findProducerGroups(names: Iterable<string>): Promise<Map<string, number>> {
+    return this.#find('producer_group', names);
+  }
+
+  findConsumerGroups(names: Iterable<string>): Promise<Map<string, number>> {
+    return this.#find('consumer_group', names);
+  }
+
+  findTopics(names: Iterable<string>): Promise<Map<string, number>> {
+    return this.#find('topic', names);
+  }
+
+  findStores(names: Iterable<string>): Promise<Map<string, number>> {
+    return this.#find('outbox_store', names);
+  }
+
+  async #find(table: string, names: Iterable<string>): Promise<Map<string, number>> {
+    const found = new Map<string, number>();
+    for (const name of new Set(names)) {
+      const key = cacheKey(table, [name]);
+      const id = this.#ids.get(key) ?? (await this.#select(table, ['name'], [name]));
+      if (id === undefined) continue;
+      this.#ids.set(key, id);
+      found.set(name, id);
+    }
+    return found;
+  }
+
+  async #intern(table: string, row: Readonly<Record<string, SqlValue>>): Promise<number> {
+    const columns = Object.keys(row);
+    const values = Object.values(row);
+    const key = cacheKey(table, values);
+    const known = this.#ids.get(key);
+    if (known !== undefined) return known;
+    const id = (await this.#select(table, columns, values)) ?? (await this.#insert(table, columns, values));
+    this.#ids.set(key, id);
+    return id;
+  }
+
+  async #select(table: string, columns: readonly string[], values: readonly SqlValue[]): Promise<number | undefined> {
+    const where = columns.map((column) => `${column} = ?`).join(' AND ');
+    const { rows } = await run<{ id: number }>(this.#knex, `SELECT id FROM ${table} WHERE ${where}`, values);
+    return rows[0]?.id;
+  }
+
+  async #insert(table: string, columns: readonly string[], values: readonly SqlValue[]): Promise<number> {
+    const marks = columns.map(() => '?').join(', ');
+    try {
+      await run(this.#knex, `INSERT INTO ${table} (${columns.join(', ')}, created_at) VALUES (${marks}, ${this.#now})`, values);
+    } catch (error) {
+      // Another replica was first: its row is ours.
+      if (!isDuplicate(error)) throw error;
+    }
+    const id = await this.#select(table, columns, values);
+    if (id === undefined) throw new Error(`${table}: the row of ${values.join(', ')} is gone`);
+    return id;
+  }
+}
+
+function cacheKey(table: string, values: readonly SqlValue[]): string {
+  return `${table}\n${values.join('\n')}`;
+}

@@ -1,0 +1,69 @@
+import { run } from '@tpc/core';
+import type { Refusal } from '../domain/reasons.ts';
+import type { StoreContext } from './context.ts';
+import { InstanceKind, noteHeartbeat } from './instances.ts';
+import { readEpoch } from './read-epoch.ts';
+import { isDuplicate } from './retrying.ts';
+import type { RegisterConsumer, RegisterConsumerResult } from './store-types.ts';
+import { ALL_TAGS } from './subscription-view.ts';
+
+/**
+ * Notes a consumer instance and widens its group's subscriptions (Store.registerConsumer). Each statement by itself, in an order in which a death in
+ * between does no harm: bound first, subscribed next, seen alive last.
+ */
+export async function registerConsumer(ctx: StoreContext, registration: RegisterConsumer): Promise<RegisterConsumerResult | Refusal> {
+  const groupId = await ctx.names.consumerGroup(registration.consumerGroup);
+  const bound = await ctx.retry(() => bindInboxStore(ctx, groupId, registration.storeId));
+  if (!bound) return { refused: 'INBOX_STORE_CONFLICT', metadata: { consumer_group: registration.consumerGroup } };
+  const added = await widen(ctx, groupId, registration.subscriptions);
+  const { instanceId, storeId: store, host, idle } = registration;
+  await ctx.retry(() => noteHeartbeat(ctx, { kind: InstanceKind.CONSUMER, groupId, instanceId, store, host, idle }));
+  return { epoch: await ctx.retry(() => readEpoch(ctx.knex)), added };
+}
+
+/** The first inbox database of a group stays its only one; of two at once, the statement's guard lets one through. */
+async function bindInboxStore(ctx: StoreContext, groupId: number, store: string): Promise<boolean> {
+  const read = () => run<{ inbox_store: string | null }>(ctx.knex, 'SELECT inbox_store FROM consumer_group WHERE id = ?', [groupId]);
+  const before = (await read()).rows[0];
+  if (before?.inbox_store === null) {
+    await run(ctx.knex, 'UPDATE consumer_group SET inbox_store = ? WHERE id = ? AND inbox_store IS NULL', [store, groupId]);
+    return (await read()).rows[0]?.inbox_store === store;
+  }
+  return before?.inbox_store === store;
+}
+
+/**
+ * Adds what is not there; never removes, so that an old instance during a rollout cannot narrow its group. A subscription that an operator removed
+ * stays removed. @returns how many were added
+ */
+async function widen(ctx: StoreContext, groupId: number, subscriptions: RegisterConsumer['subscriptions']): Promise<number> {
+  const { rows } = await ctx.retry(() =>
+    run<{ topic_id: number; tag: string }>(ctx.knex, 'SELECT topic_id, tag FROM subscription WHERE group_id = ?', [groupId]),
+  );
+  const known = new Set(rows.map((row) => `${row.topic_id} ${row.tag}`));
+  let added = 0;
+  for (const { topic, tags } of subscriptions) {
+    const topicId = await ctx.names.topic(topic);
+    for (const tag of new Set(tags.length === 0 ? [ALL_TAGS] : tags)) {
+      if (known.has(`${topicId} ${tag}`)) continue;
+      if (tag !== ALL_TAGS) await ctx.names.tag(topicId, tag);
+      if (await ctx.retry(() => addSubscription(ctx, groupId, topicId, tag))) added++;
+      known.add(`${topicId} ${tag}`);
+    }
+  }
+  return added;
+}
+
+async function addSubscription(ctx: StoreContext, groupId: number, topicId: number, tag: string): Promise<boolean> {
+  try {
+    await run(ctx.knex, `INSERT INTO subscription (topic_id, group_id, tag, active, created_at) VALUES (?, ?, ?, 1, ${ctx.sql.now})`, [
+      topicId,
+      groupId,
+      tag,
+    ]);
+    return true;
+  } catch (error) {
+    if (isDuplicate(error)) return false;
+    throw error;
+  }
+}

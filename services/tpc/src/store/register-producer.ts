@@ -1,0 +1,48 @@
+import { run } from '@tpc/core';
+import type { StoreContext } from './context.ts';
+import { InstanceKind, noteHeartbeat, touchInstance } from './instances.ts';
+import { readEpoch } from './read-epoch.ts';
+import { isDuplicate } from './retrying.ts';
+import type { RegisterProducer, RegisterProducerResult } from './store-types.ts';
+
+/** Notes a producer instance and its topics (Store.registerProducer). Each statement by itself: all of them may be repeated. */
+export async function registerProducer(ctx: StoreContext, registration: RegisterProducer): Promise<RegisterProducerResult> {
+  const { producerGroupId } = await ctx.names.owner(registration.producerGroup, registration.storeId);
+  const { instanceId, storeId: store, host } = registration;
+  await ctx.retry(() => noteHeartbeat(ctx, { kind: InstanceKind.PRODUCER, groupId: producerGroupId, instanceId, store, host, idle: false }));
+  await noteTopics(ctx, producerGroupId, registration.topics);
+  return { epoch: await ctx.retry(() => readEpoch(ctx.knex)) };
+}
+
+async function noteTopics(ctx: StoreContext, producerGroupId: number, topics: readonly string[]): Promise<void> {
+  if (topics.length === 0) return;
+  const { rows } = await ctx.retry(() =>
+    run<{ topic_id: number }>(ctx.knex, 'SELECT topic_id FROM producer_topic WHERE producer_group_id = ?', [producerGroupId]),
+  );
+  const known = new Set(rows.map((row) => row.topic_id));
+  for (const name of new Set(topics)) {
+    const topicId = await ctx.names.topic(name);
+    if (!known.has(topicId)) await ctx.retry(() => addTopic(ctx, producerGroupId, topicId));
+  }
+}
+
+async function addTopic(ctx: StoreContext, producerGroupId: number, topicId: number): Promise<void> {
+  try {
+    await run(ctx.knex, `INSERT INTO producer_topic (producer_group_id, topic_id, created_at) VALUES (?, ?, ${ctx.sql.now})`, [
+      producerGroupId,
+      topicId,
+    ]);
+  } catch (error) {
+    // Another instance of the group was first.
+    if (!isDuplicate(error)) throw error;
+  }
+}
+
+/** See Store.touchProducerInstance. */
+export async function touchProducerInstance(
+  ctx: StoreContext,
+  instance: { producerGroup: string; storeId: string; instanceId: string },
+): Promise<void> {
+  const { producerGroupId } = await ctx.names.owner(instance.producerGroup, instance.storeId);
+  await ctx.retry(() => touchInstance(ctx, InstanceKind.PRODUCER, producerGroupId, instance.instanceId));
+}

@@ -1,0 +1,121 @@
+import { inTransaction } from '@tpc/core';
+import { conflictKey } from '../domain/content-hash.ts';
+import { moveOf, placeOf } from '../domain/message-transitions.ts';
+import { DeadReason, MessageState } from '../domain/states.ts';
+import { toConfirmOutcome } from './confirm-messages.ts';
+import type { StoreContext } from './context.ts';
+import { type NewMessage, prepareMessages, roundsByKey } from './insert-messages.ts';
+import { isSameEvent, type KnownMessage, readKnownMessages } from './known-messages.ts';
+import { isDuplicate } from './retrying.ts';
+import { type CommitWork, storeCommitted } from './store-committed.ts';
+import type { Claim, SaveAndSendItem, SaveAndSendOutcome, SaveAndSendResult } from './store-types.ts';
+
+/** A batch is tried as a whole so often while others insert its keys at the same moment; then each message goes by itself. */
+const WHOLE_BATCH_TRIES = 2;
+
+/** What a round has come to: a result for each of its items, and what is claimed (message id → place in the round). */
+type Round = { results: SaveAndSendResult[]; claimed: Map<number, number> };
+
+/**
+ * Stores and confirms in one transaction (Store.saveAndSendMessages), right in every state of the key (design §3.5). Another content under a known
+ * key is kept beside it, DEAD, under the key and a piece of its hash.
+ */
+export async function saveAndSendMessages(ctx: StoreContext, items: readonly SaveAndSendItem[], claim: Claim): Promise<SaveAndSendOutcome> {
+  const results: SaveAndSendResult[] = [];
+  const claimed = new Map<number, number>();
+  for (const round of roundsByKey(items)) {
+    const allowed: { item: SaveAndSendItem; index: number }[] = [];
+    for (const { item, index } of round) {
+      const { topic, tag } = item.content;
+      if (item.committed || (await ctx.subscriptions.has(topic, tag))) allowed.push({ item, index });
+      else results[index] = { refused: 'NO_SUBSCRIBER', metadata: { topic, tag, message_key: item.messageKey } };
+    }
+    const done = await saveRound(
+      ctx,
+      allowed.map((entry) => entry.item),
+      claim,
+    );
+    const indexOf = (place: number) => (allowed[place] as { index: number }).index;
+    for (const [place, result] of done.results.entries()) results[indexOf(place)] = result;
+    for (const [id, place] of done.claimed) claimed.set(id, indexOf(place));
+  }
+  const outcome = await toConfirmOutcome(ctx, { results: [], claimed }, items, (index) => items[index]?.content);
+  return { ...outcome, results };
+}
+
+/** @param items each key once */
+async function saveRound(ctx: StoreContext, items: readonly SaveAndSendItem[], claim: Claim): Promise<Round> {
+  const messages = await prepareMessages(ctx, items);
+  for (let tries = 1; tries <= WHOLE_BATCH_TRIES; tries++) {
+    const done = await trySave(ctx, items, messages, claim);
+    if (done !== undefined) return done;
+  }
+  const round: Round = { results: [], claimed: new Map() };
+  for (const [place, item] of items.entries()) {
+    const single = await saveSingle(ctx, item, messages[place] as NewMessage, claim);
+    round.results[place] = single.results[0] as SaveAndSendResult;
+    for (const id of single.claimed.keys()) round.claimed.set(id, place);
+  }
+  return round;
+}
+
+async function saveSingle(ctx: StoreContext, item: SaveAndSendItem, message: NewMessage, claim: Claim): Promise<Round> {
+  for (;;) {
+    const done = await trySave(ctx, [item], [message], claim);
+    if (done !== undefined) return done;
+  }
+}
+
+/** @returns undefined when another inserted one of the keys meanwhile; nothing is stored then */
+async function trySave(
+  ctx: StoreContext,
+  items: readonly SaveAndSendItem[],
+  messages: readonly NewMessage[],
+  claim: Claim,
+): Promise<Round | undefined> {
+  try {
+    return await ctx.retry(() => saveOnce(ctx, items, messages, claim));
+  } catch (error) {
+    if (isDuplicate(error)) return undefined;
+    throw error;
+  }
+}
+
+async function saveOnce(ctx: StoreContext, items: readonly SaveAndSendItem[], messages: readonly NewMessage[], claim: Claim): Promise<Round> {
+  const known = await readKnownMessages(
+    ctx.knex,
+    messages.map((message) => message.messageKey),
+  );
+  const results: SaveAndSendResult[] = [];
+  const work: (CommitWork & { place: number })[] = [];
+  const conflicts: { message: NewMessage; place: number }[] = [];
+  for (const [place, message] of messages.entries()) {
+    const row = known.get(message.messageKey);
+    const { committed } = items[place] as SaveAndSendItem;
+    if (row === undefined || isSameEvent(row, message)) work.push({ message, committed, isNew: row === undefined, place });
+    else if (committed) conflicts.push({ message: { ...message, messageKey: conflictKey(message.messageKey, message.hash) }, place });
+    else results[place] = { refused: refusalOf(row, message), metadata: { message_key: message.messageKey } };
+  }
+  const kept = await readKnownMessages(
+    ctx.knex,
+    conflicts.map((conflict) => conflict.message.messageKey),
+  );
+  const fresh = conflicts.map((conflict) => conflict.message).filter((message) => !kept.has(message.messageKey));
+  const stored = await inTransaction(ctx.knex, (tx) => storeCommitted(tx, ctx, { work, conflicts: fresh, claim }));
+  for (const { message, place } of work) results[place] = stored.results.get(message.messageKey) as SaveAndSendResult;
+  for (const { message, place } of conflicts) results[place] = conflictResult(message.messageKey, kept.get(message.messageKey));
+  const placeOfKey = new Map(work.map(({ message, place }) => [message.messageKey, place]));
+  const claimed = [...stored.claimed].map(([id, key]) => [id, placeOfKey.get(key) as number] as const);
+  return { results, claimed: new Map(claimed) };
+}
+
+function refusalOf(known: KnownMessage, message: NewMessage) {
+  const sameGroup = known.producer_group_id === message.owner.producerGroupId;
+  return sameGroup && moveOf(placeOf(known), 'save').refuse === 'KEY_ROLLED_BACK' ? 'KEY_ROLLED_BACK' : 'KEY_CONFLICT';
+}
+
+/** An operator may have resent what was kept: then it is answered as it stands now. */
+function conflictResult(storedKey: string, kept: KnownMessage | undefined): SaveAndSendResult {
+  if (kept === undefined) return { state: MessageState.DEAD, storedKey, reason: DeadReason.KEY_CONFLICT };
+  return { state: kept.state as MessageState, storedKey, reason: kept.reason ?? '' };
+}

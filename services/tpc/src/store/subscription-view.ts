@@ -1,0 +1,63 @@
+import { run } from '@tpc/core';
+import type { Knex } from 'knex';
+
+/** The tag of a subscription that takes every tag. No message can carry it. */
+export const ALL_TAGS = '*';
+
+/** How long a yes is believed without a look, milliseconds. */
+const FRESH_MS = 5_000;
+
+/**
+ * Who subscribes what, remembered for a few seconds, so that a save costs no SELECT. Only a courtesy to producers: the confirm's transaction reads the
+ * table itself. A no is never believed from memory.
+ */
+export class SubscriptionView {
+  readonly #knex: Knex;
+  readonly #clock: () => number;
+  #tagsByTopic: Map<string, Set<string>> = new Map();
+  #readAt = Number.NEGATIVE_INFINITY;
+  #reading: Promise<void> | undefined;
+
+  /** @param clock a monotonic clock, milliseconds */
+  constructor(knex: Knex, clock: () => number) {
+    this.#knex = knex;
+    this.#clock = clock;
+  }
+
+  /** Whether any group takes this topic and tag. */
+  async has(topic: string, tag: string): Promise<boolean> {
+    if (this.#clock() - this.#readAt < FRESH_MS && this.#holds(topic, tag)) return true;
+    await this.#read();
+    return this.#holds(topic, tag);
+  }
+
+  #holds(topic: string, tag: string): boolean {
+    const tags = this.#tagsByTopic.get(topic);
+    return tags !== undefined && (tags.has(ALL_TAGS) || tags.has(tag));
+  }
+
+  /** Callers that come while a read is under way wait for the next one: theirs must begin after they asked. */
+  async #read(): Promise<void> {
+    const before = this.#reading;
+    if (before !== undefined) await before.catch(() => undefined);
+    this.#reading ??= this.#load().finally(() => {
+      this.#reading = undefined;
+    });
+    await this.#reading;
+  }
+
+  async #load(): Promise<void> {
+    const startedAt = this.#clock();
+    const { rows } = await run<{ topic: string; tag: string }>(
+      this.#knex,
+      'SELECT DISTINCT t.name AS topic, s.tag AS tag FROM subscription s JOIN topic t ON t.id = s.topic_id WHERE s.active = 1',
+    );
+    const tagsByTopic = new Map<string, Set<string>>();
+    for (const { topic, tag } of rows) {
+      const tags = tagsByTopic.get(topic) ?? new Set();
+      tagsByTopic.set(topic, tags.add(tag));
+    }
+    this.#tagsByTopic = tagsByTopic;
+    this.#readAt = startedAt;
+  }
+}

@@ -1,0 +1,4 @@
+/** The same row template `count` times, for VALUES of one INSERT. */
+export function valueRows(template: string, count: number): string {
+  return Array.from({ length: count }, () => template).join(', ');
+}
