@@ -6,14 +6,14 @@ export const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
 /** How long a replica may take to publish what it claimed before another does it, milliseconds. */
 export const DEFAULT_PUBLISH_LEASE_MS = 30_000;
 /** First and longest wait after a publish that failed for a while, milliseconds. */
-export const DEFAULT_PUBLISH_RETRY_FIRST_MS = 1_000;
-export const DEFAULT_PUBLISH_RETRY_MAX_MS = 60_000;
+export const DEFAULT_PUBLISH_RETRY_FIRST_MS = 500;
+export const DEFAULT_PUBLISH_RETRY_MAX_MS = 30_000;
 /** First and longest wait before a producer is asked for the outcome of a prepared message, milliseconds. */
 export const DEFAULT_CHECK_FIRST_MS = 10_000;
 export const DEFAULT_CHECK_MAX_MS = 300_000;
 /** First and longest wait before a message is published again for a group that has not received it, milliseconds. */
 export const DEFAULT_REDELIVER_FIRST_MS = 60_000;
-export const DEFAULT_REDELIVER_MAX_MS = 3_600_000;
+export const DEFAULT_REDELIVER_MAX_MS = 600_000;
 /** A group that received something published this much later on the topic has lost what it did not receive, milliseconds. */
 export const DEFAULT_REDELIVER_PASSED_MS = 60_000;
 /** How often instances of producers and consumers report, milliseconds; silent for three times as long they are gone. */

@@ -1,4 +1,5 @@
 import { type BrokerPublisher, createRocketMqPublisher } from '@tpc/broker';
+import type { Migrations } from '@tpc/core';
 import { type GrpcServer, type Log, openDatabase, type Running, StartError, startGrpcServer, stopAll } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { watchBrokerLink } from './adapters/broker-link.ts';
@@ -10,12 +11,14 @@ import { createPageTokens } from './grpc/page-token.ts';
 import { tpcServices } from './grpc/services.ts';
 import { idleTransactionSeconds, policiesOf } from './policies.ts';
 import { createStore } from './store/create-store.ts';
-import { tpcMigrations } from './store/migrations/index.ts';
+import { STEPS } from './store/migrations/index.ts';
 import { createCheckBackWorker } from './workers/check-back.ts';
 import { createPublishDueWorker } from './workers/publish-due.ts';
 import { createRedeliverWorker } from './workers/redeliver.ts';
 import { createResumeWorker } from './workers/resume-unsubscribed.ts';
 
+/** Recorded under a name of its own, so that several lists share a database. */
+const MIGRATIONS: Migrations = { tableName: 'tpc_migration', list: STEPS };
 const DAY_MS = 86_400_000;
 /** How long publishes under way may take at a stop, milliseconds; what is not done then is done by another replica or at the next start. */
 const BROKER_STOP_MS = 3_000;
@@ -67,7 +70,7 @@ export async function startTpcService({ config, log }: { config: TpcConfig; log:
 type Parts = ReturnType<typeof build>;
 
 function build(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher) {
-  const store = createStore({ knex, policies: policiesOf(config) });
+  const store = createStore(knex, { policies: policiesOf(config) });
   const publishing = createPublishing({ store, broker, log, leaseMs: config.TPC_PUBLISH_LEASE_MS });
   const writes = createWrites({
     store,
@@ -103,7 +106,7 @@ function build(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher)
 async function run(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher, parts: Parts, server: GrpcServer): Promise<TpcService> {
   const database = await connectDatabase({
     knex,
-    migrations: tpcMigrations,
+    migrations: MIGRATIONS,
     mode: config.MIGRATE,
     setting: 'TPC_DATABASE_URL',
     log,

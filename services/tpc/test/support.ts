@@ -3,12 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, credentials, Metadata, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
 import { Status } from '@tpc/gen/google/rpc/status';
+import type { ServerReflectionResponse, ServerReflectionService } from '@tpc/gen/grpc/reflection/v1/reflection';
+import type { ServerReflectionService as ServerReflectionV1AlphaService } from '@tpc/gen/grpc/reflection/v1alpha/reflection';
 import { OutgoingMessage } from '@tpc/gen/tpc/v1/message';
 import { MessageAdminServiceService } from '@tpc/gen/tpc/v1/message_admin_service';
 import { ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
-import { createLog, loadConfig, readRpcStatus } from '@tpc/platform';
+import { createLog, loadConfig, openDatabase, readRpcStatus } from '@tpc/platform';
 import { createTestDatabase } from '../../../test/support/mariadb.ts';
 import { configSchema, startTpcService, type TpcService } from '../src/index.ts';
+import { createStore } from '../src/store/create-store.ts';
 
 /** For looking into a failing test, set the level to debug. */
 export const testLog = createLog({ service: 'test', level: 'silent', format: 'text' });
@@ -126,4 +129,36 @@ export function itemRefusal(status: Status | undefined): Refused {
     fields: badRequest?.fieldViolations.map((violation) => violation.field) ?? [],
     retry: status.details.some((detail) => detail.typeUrl.endsWith('RetryInfo')),
   };
+}
+
+/** What a process leaves behind that confirmed a message and died before it published it. */
+export async function claimWithoutPublishing(url: string, item: { producerGroup: string; messageKey: string }, leaseMs: number): Promise<void> {
+  const knex = openDatabase({ url });
+  try {
+    const store = createStore(knex);
+    const { publish } = await store.confirmMessages([item], { token: 42, leaseMs });
+    if (publish.length !== 1) throw new Error('nothing was claimed');
+  } finally {
+    await knex.destroy();
+  }
+}
+
+type ReflectionRequest = { listServices?: string; fileContainingSymbol?: string };
+
+/** Asks a server's reflection one thing after the other on one stream. */
+export function reflect(
+  client: Client,
+  service: typeof ServerReflectionService | typeof ServerReflectionV1AlphaService,
+  requests: readonly ReflectionRequest[],
+): Promise<ServerReflectionResponse[]> {
+  const method = service.serverReflectionInfo as typeof ServerReflectionService.serverReflectionInfo;
+  const call = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize);
+  return new Promise((resolve, reject) => {
+    const answers: ServerReflectionResponse[] = [];
+    call.on('data', (answer: ServerReflectionResponse) => answers.push(answer));
+    call.on('error', reject);
+    call.on('end', () => resolve(answers));
+    for (const request of requests) call.write({ ...method.requestDeserialize(Buffer.alloc(0)), ...request });
+    call.end();
+  });
 }

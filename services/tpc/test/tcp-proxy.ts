@@ -1,0 +1,41 @@
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { freePort } from '../../../test/support/mariadb.ts';
+
+/** A way to a server that can be cut and mended: cut, connections break and new ones are refused. */
+export type TcpProxy = { port: number; cut(): Promise<void>; mend(): Promise<void> };
+
+/** Starts cut. */
+export async function createTcpProxy(targetPort: number): Promise<TcpProxy> {
+  const port = await freePort();
+  const sockets = new Set<Socket>();
+  let server: Server | undefined;
+  const accept = (caller: Socket) => {
+    const target = connect(targetPort, '127.0.0.1');
+    for (const [from, to] of [
+      [caller, target],
+      [target, caller],
+    ] as const) {
+      sockets.add(from);
+      from.pipe(to);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+    }
+  };
+  return {
+    port,
+    mend: () =>
+      new Promise((resolve, reject) => {
+        server = createServer(accept).once('error', reject).listen(port, '127.0.0.1', resolve);
+      }),
+    cut: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets) socket.destroy();
+        if (server) server.close(() => resolve());
+        else resolve();
+        server = undefined;
+      }),
+  };
+}
