@@ -22,6 +22,8 @@ export function guardTransaction(tx: Knex.Transaction): { check(): void } {
   const query = client.query;
   let last: Promise<unknown> = Promise.resolve();
   client.query = (connection, statement) => {
+    // The end of the transaction is knex's own, and knex counts it as ended at once.
+    if (/^\s*(commit|rollback\s*;?\s*$)/i.test(textOf(statement))) return query.call(client, connection, statement);
     const turn = last.then(() => query.call(client, connection, statement));
     last = turn.catch(() => undefined); // the caller of this statement has the error; the next one only waits
     return turn;
@@ -31,4 +33,8 @@ export function guardTransaction(tx: Knex.Transaction): { check(): void } {
       if (doomed !== undefined) throw doomed;
     },
   };
+}
+
+function textOf(statement: unknown): string {
+  return typeof statement === 'string' ? statement : String((statement as { sql?: string } | undefined)?.sql ?? '');
 }
