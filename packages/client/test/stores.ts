@@ -14,8 +14,8 @@ function shortBusyWait(connection: Database, done: () => void): void {
 /** A fresh database for one test, on either dialect. */
 export type TestStore = {
   knex: Knex;
-  /** Another pool on the same database: a second process. */
-  second(): Knex;
+  /** Another pool on the same database: a second process. On MariaDB, `port` may be a proxy's. */
+  second(port?: number): Knex;
   drop(): Promise<void>;
 };
 
@@ -46,10 +46,12 @@ async function sqliteStore(): Promise<TestStore> {
 async function mariadbStore(): Promise<TestStore> {
   const database = await createTestDatabase('client');
   const pools: Knex[] = [];
-  const open = () => {
+  const open = (port?: number) => {
+    const url = new URL(database.url);
+    if (port !== undefined) url.port = String(port);
     const knex = knexFactory({
       client: 'mysql2',
-      connection: { uri: database.url, supportBigNumbers: true } as unknown as Knex.MySql2ConnectionConfig,
+      connection: { uri: url.toString(), supportBigNumbers: true } as unknown as Knex.MySql2ConnectionConfig,
       pool: { min: 0, max: 8 },
       acquireConnectionTimeout: 5000,
     });
@@ -68,3 +70,9 @@ export const STORES: readonly (readonly [string, () => Promise<TestStore>])[] = 
   ['SQLite', sqliteStore],
   ['MariaDB', mariadbStore],
 ];
+
+/** For promises that only a server with several connections can break. */
+export const MARIADB = STORES[1] as (typeof STORES)[number];
+
+/** For promises about SQLite's one connection. */
+export const SQLITE = STORES[0] as (typeof STORES)[number];

@@ -6,7 +6,7 @@ import { classifySqlError, isTransient } from '@tpc/core';
  */
 export class OutcomeUnknown extends Error {
   constructor(cause: unknown) {
-    super(`COMMIT failed (${codeOf(cause)}): the transaction may or may not have committed`, { cause });
+    super(`COMMIT failed (${codeOf(cause)}): the transaction may or may not have committed`, { cause: withoutValues(cause) });
     this.name = 'OutcomeUnknown';
   }
 }
@@ -17,7 +17,7 @@ export class TransactionDoomed extends Error {
   readonly retryable: boolean;
 
   constructor(why: string, cause?: unknown) {
-    super(cause === undefined ? why : `${why} (${codeOf(cause)})`, cause === undefined ? undefined : { cause });
+    super(cause === undefined ? why : `${why} (${codeOf(cause)})`, cause === undefined ? undefined : { cause: withoutValues(cause) });
     this.name = 'TransactionDoomed';
     this.retryable = cause !== undefined && isTransient(classifySqlError(cause));
   }
@@ -40,6 +40,14 @@ export class OutboxMisuse extends Error {
     super(message);
     this.name = 'OutboxMisuse';
   }
+}
+
+/** The database's error without its statement: knex writes the values into the message, and a logger would write the body, or a secret, out. */
+function withoutValues(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { code, errno, sqlState, sqlMessage } = error as { code?: string; errno?: number; sqlState?: string; sqlMessage?: string };
+  if (code === undefined && errno === undefined) return error;
+  return Object.assign(new Error(sqlMessage ?? codeOf(error)), { name: error.name, code, errno, sqlState });
 }
 
 /** Code of a database's error, without its message: that has the statement's values in it. */

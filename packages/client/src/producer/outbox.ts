@@ -77,7 +77,7 @@ export class TransactionOutbox implements Outbox {
   async #addOwnKey(checked: CheckedMessage, own: string, trace: Required<TraceContext>): Promise<string> {
     for (let attempt = 1; attempt <= MAX_KEY_ATTEMPTS; attempt++) {
       const content = { ...checked, ...trace, key: keyForAttempt(own, attempt) };
-      if (attempt > 1 && keyProblem(content.key, this.#parts.group) !== undefined) break;
+      if (keyProblem(content.key, this.#parts.group) !== undefined) break;
       const known = await this.#failing(content.key, () => readOutboxRow(this.#parts.tx, content.key));
       if (known === undefined) return this.#insert(content);
       if (known.state === OUTBOX_ROLLED_BACK) continue;
@@ -85,7 +85,7 @@ export class TransactionOutbox implements Outbox {
       if (known.content.body.length === 0 || sameContent(known.content, content)) return content.key;
       throw this.#doomed(new KeyAlreadyUsed(content.key));
     }
-    throw this.#doomed(new InvalidMessage('key', `${own} was rolled back too often to be used again`));
+    throw this.#doomed(new InvalidMessage('key', `${own} was answered as rolled back before and cannot be used again: take a new one`));
   }
 
   async #insert(content: OutboxContent): Promise<string> {

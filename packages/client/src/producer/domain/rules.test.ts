@@ -1,0 +1,95 @@
+import { Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
+import { describe, expect, it } from 'vitest';
+import { type StatusName, TpcError } from '../../connection/index.ts';
+import { verdictOf } from './outbox-state.ts';
+import { isRefusal } from './refusal.ts';
+import { commitsImplicitly, endsTransaction, Savepoints } from './savepoints.ts';
+import { usableTraceContext } from './trace-context.ts';
+
+describe('the verdict of an outbox row', () => {
+  it.each([
+    [10, Verdict.VERDICT_COMMITTED],
+    [20, Verdict.VERDICT_COMMITTED],
+    [90, Verdict.VERDICT_ROLLED_BACK],
+    [77, Verdict.VERDICT_UNSPECIFIED],
+  ])('state %i', (state, verdict) => {
+    expect(verdictOf(state)).toBe(verdict);
+  });
+});
+
+describe('what counts as a refusal of the message', () => {
+  it.each<[StatusName, boolean]>([
+    ['INVALID_ARGUMENT', true],
+    ['FAILED_PRECONDITION', true],
+    ['NOT_FOUND', true],
+    ['ALREADY_EXISTS', true],
+    ['UNAVAILABLE', false],
+    ['DEADLINE_EXCEEDED', false],
+    ['INTERNAL', false],
+    ['UNKNOWN', false],
+    ['RESOURCE_EXHAUSTED', false],
+    ['ABORTED', false],
+    ['UNAUTHENTICATED', false],
+    ['PERMISSION_DENIED', false],
+    ['UNIMPLEMENTED', false],
+  ])('%s', (status, refused) => {
+    expect(isRefusal(new TpcError('', { status, reason: '', field: '', metadata: {}, retryAfterMs: undefined }))).toBe(refused);
+  });
+});
+
+describe('savepoints', () => {
+  it.each<[string[], boolean]>([
+    [[], false],
+    [['SAVEPOINT trx2;'], true],
+    [['SAVEPOINT trx2;', 'RELEASE SAVEPOINT trx2;'], false],
+    [['SAVEPOINT trx2;', 'ROLLBACK TO SAVEPOINT trx2'], false],
+    [['savepoint a', 'SAVEPOINT b', 'RELEASE b'], true],
+    [['savepoint a', 'SAVEPOINT b', 'RELEASE SAVEPOINT a'], false],
+    [['savepoint a', 'ROLLBACK WORK TO a'], false],
+    [['SELECT savepoint FROM t', "INSERT INTO t VALUES ('SAVEPOINT x')"], false],
+    [['SAVEPOINT a', 'RELEASE SAVEPOINT other'], true],
+  ])('after %j', (statements, open) => {
+    const savepoints = new Savepoints();
+    for (const sql of statements) savepoints.see(sql);
+    expect(savepoints.isOpen).toBe(open);
+  });
+});
+
+describe('statements that end a transaction', () => {
+  it.each<[string, boolean, boolean]>([
+    ['COMMIT', true, false],
+    ['  rollback;', true, false],
+    ['ROLLBACK WORK', true, false],
+    ['ROLLBACK TO SAVEPOINT a', false, false],
+    ['ROLLBACK WORK TO a', false, false],
+    ['BEGIN', true, false],
+    ['START TRANSACTION', true, false],
+    ['SET autocommit=1', true, false],
+    ['set @@session.autocommit = 0', true, false],
+    ['SET @x = 1', false, false],
+    ['UPDATE t SET commit_id = 1', false, false],
+    ['SELECT 1', false, false],
+    ['CREATE TABLE t (a INT)', false, true],
+    ['CREATE TEMPORARY TABLE t (a INT)', false, false],
+    ['DROP TABLE t', false, true],
+    ['ALTER TABLE t ADD b INT', false, true],
+    ['TRUNCATE t', false, true],
+    ['LOCK TABLES t WRITE', false, true],
+  ])('%s', (sql, ends, implicitly) => {
+    expect([endsTransaction(sql), commitsImplicitly(sql)]).toEqual([ends, implicitly]);
+  });
+});
+
+describe('trace context', () => {
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  it.each([
+    [undefined, '', ''],
+    [{ traceparent }, traceparent, ''],
+    [{ traceparent, tracestate: 'a=1' }, traceparent, 'a=1'],
+    [{ traceparent: 'nonsense', tracestate: 'a=1' }, '', ''],
+    [{ traceparent, tracestate: 'x'.repeat(513) }, traceparent, ''],
+    [{ traceparent, tracestate: 'ä' }, traceparent, ''],
+  ])('%j', (context, parent, state) => {
+    expect(usableTraceContext(context)).toEqual({ traceparent: parent, tracestate: state });
+  });
+});

@@ -1,0 +1,329 @@
+import type { Knex } from 'knex';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type MySqlProxy, startMySqlProxy } from '../../test/mysql-proxy.ts';
+import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { MARIADB, SQLITE, STORES } from '../../test/stores.ts';
+import { KeyAlreadyUsed, OutboxMisuse, OutcomeUnknown, TransactionDoomed } from './errors.ts';
+import type { Outbox } from './outbox.ts';
+
+const MESSAGE = { topic: 'SEND_EMAIL_TOPIC', body: 'a body that no log may show' };
+const swallow = () => undefined;
+
+/** Nothing of the business, no outbox row, and no message that TPC would ever publish. */
+async function expectNothing(fixture: ProducerFixture): Promise<void> {
+  expect(await fixture.accounts()).toEqual([]);
+  expect(await fixture.outbox()).toEqual({});
+  await eventually(() => fixture.fake.messages.every((message) => message.state === 40));
+}
+
+describe.each(STORES)('a transaction that cannot be known to hold its outbox rows, on %s', (_name, open) => {
+  let fixture: ProducerFixture;
+  beforeEach(async () => {
+    fixture = await setUpProducer(open);
+  });
+  afterEach(() => fixture.close());
+
+  it('rolls back after a failed outbox.add, also when the error is swallowed', async () => {
+    await fixture.producer.transaction((_tx, outbox) => outbox.add({ ...MESSAGE, key: 'UAC:one' }));
+    const work = fixture.producer.transaction(async (tx, outbox) => {
+      await tx('account').insert({ name: 'ada' });
+      const error = await outbox.add({ ...MESSAGE, body: 'other', key: 'UAC:one' }).catch((thrown) => thrown);
+      expect(error).toBeInstanceOf(KeyAlreadyUsed);
+    });
+    await expect(work).rejects.toBeInstanceOf(TransactionDoomed);
+    expect(await fixture.accounts()).toEqual([]);
+  });
+
+  it('counts an outbox.add that nobody awaited', async () => {
+    const { producer, fake } = fixture;
+    await producer.transaction(async (tx, outbox) => {
+      void outbox.add(MESSAGE);
+      await tx('account').insert({ name: 'ada' });
+    });
+    expect(Object.keys(await fixture.outbox())).toHaveLength(1);
+    await eventually(() => fake.messages[0]?.state === 20);
+  });
+
+  it('refuses outbox.add inside a nested transaction, and rolls back also when the error is swallowed', async () => {
+    const work = fixture.producer.transaction(async (tx, outbox) => {
+      await tx('account').insert({ name: 'ada' });
+      await tx
+        .transaction(async (nested) => {
+          await nested('account').insert({ name: 'bob' });
+          await expect(outbox.add(MESSAGE)).rejects.toBeInstanceOf(OutboxMisuse);
+          throw new Error('only the nested one');
+        })
+        .catch(swallow);
+    });
+    await expect(work).rejects.toThrow(/savepoint/);
+    await expectNothing(fixture);
+  });
+
+  it('lets nested transactions come and go beside outbox.add', async () => {
+    const { producer } = fixture;
+    await producer.transaction(async (tx, outbox) => {
+      await tx.transaction((nested) => nested('account').insert({ name: 'ada' }));
+      await tx.transaction(() => Promise.reject(new Error('rolled back alone'))).catch(swallow);
+      await outbox.add(MESSAGE);
+      await tx.transaction((nested) => nested('account').insert({ name: 'bob' }));
+    });
+    expect(await fixture.accounts()).toEqual(['ada', 'bob']);
+    expect(Object.keys(await fixture.outbox())).toHaveLength(1);
+  });
+
+  it('rolls back when a savepoint took an outbox row away', async () => {
+    const work = fixture.producer.transaction(async (tx, outbox) => {
+      let savepoint = '';
+      await tx
+        .transaction((nested) => {
+          nested.on('query', ({ sql }: { sql: string }) => {
+            savepoint = /TO SAVEPOINT (\w+)/.exec(sql)?.[1] ?? savepoint;
+          });
+          return Promise.reject(new Error('rolled back, but the savepoint stays'));
+        })
+        .catch(swallow);
+      await outbox.add(MESSAGE);
+      await tx('account').insert({ name: 'ada' }).catch(swallow);
+      await tx.raw(`ROLLBACK TO SAVEPOINT ${savepoint}`);
+      await tx('account').insert({ name: 'bob' });
+    });
+    await expect(work).rejects.toThrow(/only 0 of 1 outbox rows/);
+    await expectNothing(fixture);
+  });
+
+  it('refuses statements that would end the transaction, and goes on without harm', async () => {
+    const { producer, store } = fixture;
+    await producer.transaction(async (tx, outbox) => {
+      await tx('account').insert({ name: 'ada' });
+      for (const sql of ['COMMIT', 'ROLLBACK', 'BEGIN']) await expect(tx.raw(sql)).rejects.toBeInstanceOf(OutboxMisuse);
+      expect(() => tx.commit()).toThrow(OutboxMisuse);
+      expect(() => tx.rollback()).toThrow(OutboxMisuse);
+      await outbox.add(MESSAGE);
+    });
+    expect(await fixture.accounts()).toEqual(['ada']);
+    await store.knex('account').insert({ name: 'bob' });
+    expect(await fixture.accounts()).toEqual(['ada', 'bob']);
+  });
+
+  it('refuses outbox.add after the end of the transaction', async () => {
+    let kept: Outbox | undefined;
+    await fixture.producer.transaction(async (_tx, outbox) => {
+      kept = outbox;
+    });
+    await expect(kept?.add(MESSAGE)).rejects.toBeInstanceOf(OutboxMisuse);
+  });
+
+  it('shows no body in what it logs and throws', async () => {
+    const { producer, store, fake } = fixture;
+    await store.knex.schema.alterTable('tpc_outbox', (table) => table.dropColumn('tracestate'));
+    fake.die();
+    const error = (await producer.transaction((_tx, outbox) => outbox.add(MESSAGE)).catch((thrown) => thrown)) as Error;
+    expect(error).toBeInstanceOf(TransactionDoomed);
+    expect(`${error.message} ${(error.cause as Error).message} ${(error.cause as Error).stack}`).not.toContain('no log may show');
+    expect(JSON.stringify(fixture.logged)).not.toContain('no log may show');
+  });
+});
+
+describe('a transaction on MariaDB that the server has ended', () => {
+  let fixture: ProducerFixture;
+  let other: Knex;
+  beforeEach(async () => {
+    fixture = await setUpProducer(MARIADB[1]);
+    other = fixture.store.second();
+    await other.schema.createTable('counter', (table) => {
+      table.integer('id').primary();
+      table.integer('value');
+    });
+    await other('counter').insert([1, 2, 3, 4, 5, 6].map((id) => ({ id, value: 0 })));
+  });
+  afterEach(() => fixture.close());
+
+  /** Makes `tx` the victim of a real deadlock, at its statement on counter 2. */
+  async function inDeadlock(tx: Knex.Transaction, statement: () => Promise<unknown>): Promise<void> {
+    await tx('counter').where({ id: 1 }).update({ value: 1 });
+    const rival = await other.transaction();
+    // More changed rows: the server ends the transaction that changed less.
+    await rival('counter').where('id', '>', 1).update({ value: 2 });
+    const waiting = rival('counter').where({ id: 1 }).update({ value: 2 });
+    const waits = waiting.then(swallow);
+    const lockWaits = () => other.raw("SELECT COUNT(*) AS n FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
+    await eventually(async () => Number((await lockWaits())[0][0].n) > 0);
+    await statement();
+    await waits;
+    await rival.rollback();
+  }
+
+  it('leaves no business row without its message after a swallowed deadlock', async () => {
+    const work = fixture.producer.transaction(async (tx, outbox) => {
+      await outbox.add(MESSAGE);
+      await inDeadlock(tx, () =>
+        tx('counter')
+          .where({ id: 2 })
+          .update({ value: 1 })
+          .catch((error) => expect(error.errno).toBe(1213)),
+      );
+      await tx('account').insert({ name: 'ada' }).catch(swallow);
+    });
+    await expect(work).rejects.toMatchObject({ name: 'TransactionDoomed', retryable: true });
+    await expectNothing(fixture);
+  });
+
+  it('leaves no business row when its statement was on the way already as the deadlock came', async () => {
+    const work = fixture.producer.transaction(async (tx, outbox) => {
+      await outbox.add(MESSAGE);
+      await inDeadlock(tx, () =>
+        Promise.allSettled([tx('counter').where({ id: 2 }).update({ value: 1 }), tx('account').insert({ name: 'ada' }), outbox.add(MESSAGE)]),
+      );
+    });
+    await expect(work).rejects.toMatchObject({ name: 'TransactionDoomed', retryable: true });
+    await expectNothing(fixture);
+  });
+
+  it('leaves nothing after a lost connection that the caller swallowed', async () => {
+    const work = fixture.producer.transaction(async (tx, outbox) => {
+      await tx('account').insert({ name: 'ada' });
+      const [[{ id }]] = await tx.raw('SELECT CONNECTION_ID() AS id');
+      await other.raw(`KILL ${id}`);
+      await eventually(
+        async () => Number((await other.raw('SELECT COUNT(*) AS n FROM information_schema.processlist WHERE id = ?', [id]))[0][0].n) === 0,
+      );
+      await tx('account').insert({ name: 'bob' }).catch(swallow);
+      await outbox.add(MESSAGE).catch(swallow);
+    });
+    await expect(work).rejects.toBeInstanceOf(TransactionDoomed);
+    await expectNothing(fixture);
+  });
+
+  it('fails late, and commits nothing, where the barrier took the key meanwhile', async () => {
+    const work = fixture.producer.transaction(async (tx, outbox) => {
+      // The snapshot of this transaction is older than the barrier.
+      await tx('account').insert({ name: 'ada' });
+      await tx('tpc_outbox').count();
+      await other('tpc_outbox').insert({ message_key: 'UAC:late', state: 90, created_at: 1, settled_at: 1 });
+      await outbox.add({ ...MESSAGE, key: 'UAC:late' }).catch(swallow);
+    });
+    await expect(work).rejects.toBeInstanceOf(TransactionDoomed);
+    expect(await fixture.accounts()).toEqual([]);
+  });
+
+  it('refuses to switch autocommit or change the schema, and gives the connection back as it was', async () => {
+    const one = fixture.replica();
+    await one.transaction(async (tx, outbox) => {
+      for (const sql of [
+        'SET autocommit=1',
+        'set session autocommit = 1',
+        'START TRANSACTION',
+        'CREATE TABLE t (a INT)',
+        'ALTER TABLE account ADD b INT',
+      ])
+        await expect(tx.raw(sql)).rejects.toBeInstanceOf(OutboxMisuse);
+      await outbox.add(MESSAGE);
+    });
+    await expect(one.transaction(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    const settings = await Promise.all(Array.from({ length: 8 }, () => fixture.store.knex.raw('SELECT @@autocommit AS setting, SLEEP(0.02)')));
+    expect(settings.map(([[row]]) => row.setting)).toEqual(Array(8).fill(1));
+  });
+
+  it('holds its promise on a connection that somebody left without autocommit', async () => {
+    await Promise.all(Array.from({ length: 8 }, () => fixture.store.knex.raw('SELECT SLEEP(0.02)')));
+    await Promise.all(Array.from({ length: 8 }, () => fixture.store.knex.raw('SET autocommit=0')));
+    const key = await fixture.producer.transaction(async (tx, outbox) => {
+      await tx('account').insert({ name: 'ada' });
+      return outbox.add(MESSAGE);
+    });
+    expect(await fixture.accounts()).toEqual(['ada']);
+    expect(Object.keys(await fixture.outbox())).toEqual([key]);
+  });
+});
+
+describe('COMMIT without an answer, on MariaDB', () => {
+  let fixture: ProducerFixture;
+  let proxy: MySqlProxy;
+  beforeEach(async () => {
+    fixture = await setUpProducer(MARIADB[1], { sweep: { enabled: false, firstWaitMs: 0 } });
+    const server = new URL(process.env.TEST_MYSQL_URL as string);
+    proxy = await startMySqlProxy({ host: server.hostname, port: Number(server.port) });
+  });
+  afterEach(async () => {
+    await proxy.close();
+    await fixture.close();
+  });
+
+  it.each(['before', 'after'] as const)(
+    'lost %s it reached the server: OutcomeUnknown, no delete, no confirm; check-back finds the truth',
+    async (when) => {
+      const { fake, replica, store } = fixture;
+      const cutOff = replica({ knex: store.second(proxy.port) });
+      let key = '';
+      const work = cutOff.transaction(async (tx, outbox) => {
+        await tx('account').insert({ name: 'ada' });
+        key = await outbox.add(MESSAGE);
+        proxy.cutAtCommit(when);
+      });
+      await expect(work).rejects.toBeInstanceOf(OutcomeUnknown);
+      expect(cutOff.state().pendingConfirms).toBe(0);
+      expect(fake.callsOf('deleteMessageByMessageKey', 'batchConfirmAndSendMessage')).toEqual([]);
+      expect(fake.message(key)?.state).toBe(10);
+      const successor = replica();
+      if (when === 'after') {
+        expect(await fixture.accounts()).toEqual(['ada']);
+        fake.askAbout(key);
+        expect(await successor.answerOnce()).toBe(1);
+        expect(fake.message(key)).toMatchObject({ state: 20, sends: 1 });
+      } else {
+        // The server may need a moment to see that the connection is gone: until then the row is locked, and that is no verdict.
+        await eventually(async () => {
+          fake.askAbout(key);
+          await successor.answerOnce();
+          return fake.message(key)?.state === 40;
+        });
+        expect(await fixture.accounts()).toEqual([]);
+        expect((await fixture.outbox())[key]?.state).toBe(90);
+      }
+    },
+  );
+});
+
+describe('a transaction on SQLite', () => {
+  let fixture: ProducerFixture;
+  beforeEach(async () => {
+    fixture = await setUpProducer(SQLITE[1]);
+  });
+  afterEach(() => fixture.close());
+
+  it('fails instead of hanging for ever when its work uses knex beside tx', async () => {
+    const { producer, store } = fixture;
+    const work = producer.transaction(async (_tx, outbox) => {
+      await outbox.add(MESSAGE);
+      await store.knex('account').insert({ name: 'ada' });
+    });
+    await expect(work).rejects.toThrow(/acquiring a connection/);
+    await expectNothing(fixture);
+  });
+
+  it('rolls back when a statement made SQLite end the transaction by itself', async () => {
+    const work = fixture.producer.transaction(async (tx, outbox) => {
+      await tx('account').insert({ name: 'ada' });
+      await outbox.add(MESSAGE);
+      await tx.raw("INSERT OR ROLLBACK INTO account VALUES ('ada')").catch(swallow);
+      await tx('account').insert({ name: 'bob' }).catch(swallow);
+    });
+    await expect(work).rejects.toBeInstanceOf(TransactionDoomed);
+    await expectNothing(fixture);
+  });
+
+  it('tells OutcomeUnknown when COMMIT fails, and the connection works on', async () => {
+    const { producer, store, fake } = fixture;
+    await store.knex.raw('PRAGMA foreign_keys = ON');
+    await store.knex.raw('CREATE TABLE child (parent TEXT REFERENCES account (name) DEFERRABLE INITIALLY DEFERRED)');
+    const work = producer.transaction(async (tx, outbox) => {
+      await tx('child').insert({ parent: 'nobody' });
+      await outbox.add(MESSAGE);
+    });
+    await expect(work).rejects.toBeInstanceOf(OutcomeUnknown);
+    expect(fake.callsOf('deleteMessageByMessageKey')).toEqual([]);
+    expect(await fixture.outbox()).toEqual({});
+    await producer.transaction((tx) => tx('account').insert({ name: 'ada' }));
+    expect(await fixture.accounts()).toEqual(['ada']);
+  });
+});

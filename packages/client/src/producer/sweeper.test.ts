@@ -1,0 +1,136 @@
+import type { BatchSaveAndSendMessageRequest } from '@tpc/gen/tpc/v1/reliable_message_service';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../../../test/support/mariadb.ts';
+import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { MARIADB, STORES } from '../../test/stores.ts';
+import { connectTpc } from '../connection/index.ts';
+import { FakeRefusal } from '../testing/index.ts';
+
+const MESSAGE = { topic: 'SEND_EMAIL_TOPIC', body: 'x' };
+
+/** Commits messages of which TPC never hears, as a process does that dies at once. */
+async function commitUnheard(fixture: ProducerFixture, count: number, body = 'x'): Promise<string[]> {
+  const nobody = connectTpc({ address: `127.0.0.1:${await freePort()}` });
+  const dying = fixture.replica({ tpc: nobody, sweep: { enabled: false, firstWaitMs: 0 } });
+  const keys = [];
+  for (let n = 0; n < count; n++) keys.push(await dying.transaction((_tx, outbox) => outbox.add({ ...MESSAGE, body })));
+  await dying.stop(5_000);
+  nobody.close();
+  return keys;
+}
+
+function keysSent(fixture: ProducerFixture): string[] {
+  return fixture.fake
+    .callsOf('batchSaveAndSendMessage')
+    .flatMap(({ request }) => (request as BatchSaveAndSendMessageRequest).messages.map((m) => m.messageKey));
+}
+
+describe.each(STORES)('the sweeper on %s', (_name, open) => {
+  let fixture: ProducerFixture;
+  beforeEach(async () => {
+    fixture = await setUpProducer(open);
+  });
+  afterEach(() => fixture.close());
+
+  it('does nothing when nothing is due', async () => {
+    await fixture.producer.transaction((_tx, outbox) => outbox.add(MESSAGE));
+    expect(await fixture.producer.sweepOnce()).toEqual({ claimed: 0, sent: 0, failed: 0 });
+  });
+
+  it('sends what it finds whole and as committed', async () => {
+    const [key] = (await commitUnheard(fixture, 1)) as [string];
+    expect(await fixture.replica().sweepOnce()).toEqual({ claimed: 1, sent: 1, failed: 0 });
+    const { request } = fixture.fake.callsOf('batchSaveAndSendMessage')[0] as { request: BatchSaveAndSendMessageRequest };
+    expect(request).toMatchObject({ committed: true, producerGroup: 'UAC', storeId: fixture.producer.state().storeId || expect.any(String) });
+    expect(request.messages[0]).toMatchObject({ messageKey: key, topic: 'SEND_EMAIL_TOPIC' });
+    expect(request.messages[0]?.data?.toString()).toBe('x');
+  });
+
+  it('sends each message once when two sweep at the same moment', async () => {
+    const keys = await commitUnheard(fixture, 20);
+    const [one, other] = [fixture.replica({ knex: fixture.store.second() }), fixture.replica()];
+    const results = await Promise.all([one.sweepOnce().catch(() => other.sweepOnce()), other.sweepOnce()]);
+    const rest = await other.sweepOnce();
+    expect([...results, rest].reduce((sum, result) => sum + result.claimed, 0)).toBe(20);
+    expect(keysSent(fixture).sort()).toEqual([...keys].sort());
+  });
+
+  it('leaves a claimed row to its claimer until the lease is over, then takes it', async () => {
+    const [key] = (await commitUnheard(fixture, 1)) as [string];
+    const dead = fixture.replica({ sweep: { enabled: false, leaseMs: 60_000 } });
+    fixture.fake.freeze();
+    const dying = dead.sweepOnce();
+    await fixture.fake.until(() => fixture.fake.callsOf('batchSaveAndSendMessage').length === 1);
+    expect((await fixture.replica().sweepOnce()).claimed).toBe(0);
+    fixture.fake.thaw();
+    await dying;
+    await fixture.store.knex('tpc_outbox').update({ state: 10, claim: 'of the dead', due_at: 1 });
+    expect((await fixture.replica().sweepOnce()).sent).toBe(1);
+    expect(fixture.fake.message(key)?.sends).toBe(1);
+  });
+
+  it('waits longer after each try that failed, keeps the reason, and never gives up', async () => {
+    const [key] = (await commitUnheard(fixture, 1)) as [string];
+    const retry = { firstWaitMs: 10_000, factor: 10, maxWaitMs: 1_000_000, jitter: 0, maxAttempts: undefined };
+    const sweeper = fixture.replica({ sweep: { enabled: false, retry } });
+    fixture.fake.beforeItem = () => {
+      throw new FakeRefusal('RESOURCE_EXHAUSTED', 'BUSY', 'come again');
+    };
+    const waits: number[] = [];
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      await fixture.store.knex('tpc_outbox').update({ due_at: 1 });
+      expect(await sweeper.sweepOnce()).toEqual({ claimed: 1, sent: 0, failed: 1 });
+      const row = (await fixture.outbox())[key];
+      expect(row).toMatchObject({ state: 10, attempts: attempt, claim: null, last_error: 'RESOURCE_EXHAUSTED BUSY come again' });
+      waits.push(Number(row?.due_at));
+    }
+    expect((waits[1] as number) - (waits[0] as number)).toBeGreaterThan(50_000);
+    expect((waits[2] as number) - (waits[1] as number)).toBeGreaterThan(500_000);
+  });
+
+  it('keeps the reason of a message that TPC stored as dead, and says so', async () => {
+    const [key] = (await commitUnheard(fixture, 1)) as [string];
+    const { storeId } = (await fixture.store.knex('tpc_store_meta').first('store_id as storeId')) as { storeId: string };
+    const events: string[] = [];
+    const sweeper = fixture.replica({ onEvent: (event) => event.type === 'dead' && events.push(`${event.messageKey} ${event.reason}`) });
+    const content = { messageKey: key, topic: 'SEND_EMAIL_TOPIC', tag: '', data: Buffer.from('x'), contentType: '', headers: {}, traceparent: '' };
+    const message = { ...content, tracestate: '', delayLevel: 0, deliverTime: undefined, orderKey: '', orderSeq: 0n };
+    await fixture.tpc.saveMessageWaitingConfirm({ producerGroup: 'UAC', storeId, message });
+    await fixture.tpc.reportOutcomes({ producerGroup: 'UAC', storeId, outcomes: [{ messageKey: key, verdict: 2 }] });
+    await sweeper.sweepOnce();
+    expect((await fixture.outbox())[key]).toMatchObject({ state: 20, reason: 'COMMIT_AFTER_ROLLBACK', due_at: null });
+    expect(events).toEqual([`${key} COMMIT_AFTER_ROLLBACK`]);
+  });
+
+  it('keeps requests below the size that TPC takes', async () => {
+    const keys = await commitUnheard(fixture, 5, 'b'.repeat(400_000));
+    const sweeper = fixture.replica({ sweep: { enabled: true, intervalMs: 5 } });
+    await sweeper.start();
+    await eventually(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
+    expect(keysSent(fixture).sort()).toEqual([...keys].sort());
+    for (const { request } of fixture.fake.callsOf('batchSaveAndSendMessage'))
+      expect((request as BatchSaveAndSendMessageRequest).messages.length).toBeLessThanOrEqual(2);
+  });
+
+  it('stops at once while it is idle', async () => {
+    const sweeper = fixture.replica({ sweep: { enabled: true, intervalMs: 3_600_000 }, checkBack: { enabled: true } });
+    await sweeper.start();
+    await fixture.fake.until(() => fixture.fake.callsOf('fetchUncertainMessages').length === 1);
+    await sweeper.stop(20_000);
+  });
+});
+
+describe('the sweeper beside open transactions', () => {
+  it('leaves the row of a transaction that is still open', async () => {
+    const fixture = await setUpProducer(MARIADB[1], { sweep: { enabled: false, firstWaitMs: 0 } });
+    try {
+      const other = fixture.replica();
+      await fixture.producer.transaction(async (_tx, outbox) => {
+        await outbox.add(MESSAGE);
+        expect(await other.sweepOnce()).toEqual({ claimed: 0, sent: 0, failed: 0 });
+      });
+    } finally {
+      await fixture.close();
+    }
+  });
+});
