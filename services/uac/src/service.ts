@@ -1,4 +1,5 @@
-import { connectTpc, createProducer, type ProducerState } from '@tpc/client/producer';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connectTpc, createProducer, type Producer, type ProducerState } from '@tpc/client/producer';
 import { run } from '@tpc/core';
 import {
   type KeyValueStore,
@@ -30,6 +31,8 @@ import { createWorkerIdLease } from './workers/worker-id-lease.ts';
 export const PRODUCER_GROUP = 'PID_UAC';
 /** How long a stop waits for open transactions and confirms, milliseconds. */
 const PRODUCER_STOP_MS = 5_000;
+/** How long the database may take to answer before it counts as away, milliseconds. */
+const HEALTH_WAIT_MS = 2_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
@@ -68,16 +71,11 @@ async function start({ config, log, keyValue }: UacServiceOptions, opened: Runni
   await prepareDatabase(db, config.MIGRATE, log);
   const store = keyValue ?? openSqliteKeyValueStore(config.KEY_VALUE_URL.slice('sqlite:'.length));
   if (!keyValue) opened.push({ stop: () => store.close() });
-
-  const tpc = connectTpc({ address: config.TPC_ADDRESS });
-  opened.push({ stop: async () => tpc.close() });
-  const producer = createProducer({ knex: db, group: PRODUCER_GROUP, tpc, topics: [EMAIL_TOPIC], log });
   const ids = createIdGenerator(Date.now);
   const workerId = createWorkerIdLease({ db, ids, log });
   opened.push(workerId);
   await workerId.start();
-  opened.push({ stop: () => producer.stop(PRODUCER_STOP_MS) });
-  await producer.start();
+  const producer = await startProducer(config, db, log, opened);
 
   let httpPort = config.UAC_HTTP_PORT;
   const publicUrl = () => config.UAC_PUBLIC_URL ?? `http://127.0.0.1:${httpPort}`;
@@ -85,14 +83,8 @@ async function start({ config, log, keyValue }: UacServiceOptions, opened: Runni
   const health = healthOf(db, () => producer.state());
   const http = await createHttpServer({ flows, health, publicUrl, inboxUrl: config.INBOX_URL ?? '', log });
   opened.push({ stop: () => http.close() });
-  const grpc = await startGrpcServer({
-    host: config.BIND_HOST,
-    port: config.UAC_GRPC_PORT,
-    portSetting: 'UAC_GRPC_PORT',
-    domain: 'uac',
-    services: [createUserService(flows)],
-    log,
-  });
+  const grpcOptions = { host: config.BIND_HOST, port: config.UAC_GRPC_PORT, portSetting: 'UAC_GRPC_PORT', domain: 'uac', log };
+  const grpc = await startGrpcServer({ ...grpcOptions, services: [createUserService(flows)] });
   opened.push(grpc);
   httpPort = await listen(http, config.BIND_HOST, config.UAC_HTTP_PORT);
   const watch = createHealthWatch({ health, setHealth: (part, serving) => grpc.setHealth(part, serving) });
@@ -100,6 +92,15 @@ async function start({ config, log, keyValue }: UacServiceOptions, opened: Runni
   await watch.start();
   log.info({ http_port: httpPort, grpc_port: grpc.port }, 'uac is up');
   return { httpPort, grpcPort: grpc.port, producerState: () => producer.state(), stop: () => stopAll([...opened].reverse()) };
+}
+
+async function startProducer(config: UacConfig, db: Knex, log: Log, opened: Running[]): Promise<Producer> {
+  const tpc = connectTpc({ address: config.TPC_ADDRESS });
+  opened.push({ stop: async () => tpc.close() });
+  const producer = createProducer({ knex: db, group: PRODUCER_GROUP, tpc, topics: [EMAIL_TOPIC], log });
+  opened.push({ stop: () => producer.stop(PRODUCER_STOP_MS) });
+  await producer.start();
+  return producer;
 }
 
 type FlowsFor = {
@@ -131,10 +132,11 @@ async function flowsFor({ config, log, db, producer, ids, store, publicUrl }: Fl
 /** Ready follows the database alone; TPC is named beside it. */
 function healthOf(db: Knex, producer: () => ProducerState): () => Promise<HealthState> {
   return async () => {
-    const ready = await run(db, 'SELECT 1 AS one').then(
+    const answered = run(db, 'SELECT 1 AS one').then(
       () => true,
       () => false,
     );
+    const ready = await Promise.race([answered, sleep(HEALTH_WAIT_MS, false, { ref: false })]);
     const tpc = producer().mode === 'online' ? 'ok' : 'away, mails go out later';
     return { ready, parts: { database: ready ? 'ok' : 'away', tpc } };
   };

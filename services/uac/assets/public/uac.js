@@ -70,6 +70,7 @@ function showRefusal(form, answer) {
   const input = name && form.querySelector(`.field input[name="${name}"]`);
   if (input) {
     showFieldError(name, answer.message);
+    for (const other of form.querySelectorAll('input[data-check]')) if (other !== input) checkFree(other);
     input.focus();
   } else showProblem(form, answer.message);
   const inactive = document.querySelector('[data-inactive]');

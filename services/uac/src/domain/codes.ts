@@ -37,7 +37,7 @@ export const CODES = {
   UAC10011101: {
     name: 'LOGIN_NAME_FORMAT',
     kind: 'invalid',
-    zh: '登录名须为 3 至 50 个字符: 字母、数字、"_"、"-"、".", 以字母或数字开头',
+    zh: '登录名须为 3 至 50 个字符：字母、数字、"_"、"-"、"."，以字母或数字开头',
     en: 'A login name has 3 to 50 characters: letters, digits, "_", "-" and ".", with a letter or digit first.',
   },
   UAC10011102: { name: 'EMAIL_FORMAT', kind: 'invalid', zh: '邮箱格式不正确', en: 'This is not an e-mail address.' },
@@ -50,26 +50,26 @@ export const CODES = {
   UAC10011104: {
     name: 'PASSWORD_FORMAT',
     kind: 'invalid',
-    zh: '密码须为 8 至 64 个字符, 且不超过 72 字节',
+    zh: '密码须为 8 至 64 个字符，且不超过 72 字节',
     en: 'A password has 8 to 64 characters and at most 72 bytes.',
   },
   UAC10011105: { name: 'VALUE_MISSING', kind: 'invalid', zh: '验证内容不能为空', en: 'The value to look for is missing.' },
   UAC10011106: {
     name: 'USER_NOT_ACTIVE',
     kind: 'not_allowed',
-    zh: '用户尚未激活, 请点击激活邮件中的链接',
+    zh: '用户尚未激活，请点击激活邮件中的链接',
     en: 'This user is not active yet: follow the link in the activation mail.',
   },
   UAC10011107: { name: 'USER_DISABLED', kind: 'not_allowed', zh: '用户已被禁用', en: 'This user has been disabled.' },
-  UAC10011108: { name: 'SESSION_ENDED', kind: 'unauthenticated', zh: '会话已结束, 请重新登录', en: 'The session has ended: log in again.' },
-  UAC10011109: { name: 'TOO_MANY_REQUESTS', kind: 'too_many', zh: '操作频率过快, 请稍后再试', en: 'Too many requests: try again later.' },
+  UAC10011108: { name: 'SESSION_ENDED', kind: 'unauthenticated', zh: '会话已结束，请重新登录', en: 'The session has ended: log in again.' },
+  UAC10011109: { name: 'TOO_MANY_REQUESTS', kind: 'too_many', zh: '操作频率过快，请稍后再试', en: 'Too many requests: try again later.' },
   UAC10011110: {
     name: 'OUTCOME_UNKNOWN',
     kind: 'unavailable',
-    zh: '暂时无法确认结果, 请稍后登录或重新发送激活邮件',
+    zh: '暂时无法确认结果，请稍后登录或重新发送激活邮件',
     en: 'The outcome is not known yet: in a moment log in, or ask for the activation mail again.',
   },
-  UAC10011111: { name: 'UNAVAILABLE', kind: 'unavailable', zh: '服务暂时不可用, 请稍后再试', en: 'The service cannot do this right now: try again.' },
+  UAC10011111: { name: 'UNAVAILABLE', kind: 'unavailable', zh: '服务暂时不可用，请稍后再试', en: 'The service cannot do this right now: try again.' },
 } as const satisfies Record<string, CodeEntry>;
 
 /** Reason of a refusal, for example `UAC10011012`. */

@@ -16,7 +16,7 @@ export function addActivationRoutes(app: FastifyInstance, flows: Flows, pages: P
   app.get('/auth/activeUser/:token', { exposeHeadRoute: false }, async (request, reply) => {
     withoutReferrer(reply);
     // Not a success: a browser would show this answer when the person really clicks.
-    if (isPrefetch(request)) throw new MalformedRequest('Activation is not loaded ahead.', 425);
+    if (isPrefetch(request)) throw new MalformedRequest('Activation is not loaded ahead.', 503);
     return wantsPage(request) ? activationPage(request, reply, flows, pages) : activationEnvelope(request, reply, flows);
   });
 }

@@ -6,7 +6,7 @@ import type { Language } from '../domain/language.ts';
 import { toUacError } from '../flows/uac-error.ts';
 import { refusalEnvelope } from './envelope.ts';
 import type { Pages } from './pages.ts';
-import { requestLanguage, wantsPage } from './request.ts';
+import { MalformedRequest, requestLanguage, wantsPage } from './request.ts';
 
 /** Business refusals are answered with HTTP 200 and their code, as in the original; these are about the service and not about the business. */
 const HTTP_STATUS: Partial<Record<status, number>> = {
@@ -21,15 +21,15 @@ const HTTP_TEXT: Record<number, Record<Language, string>> = {
   413: { zh: '请求内容过大', en: 'The request is too large.' },
   415: { zh: '只接受 JSON 或表单', en: 'Send JSON or a form.' },
   500: { zh: '内部异常', en: 'An unexpected error; the service has logged it.' },
-  503: { zh: '服务暂时不可用, 请稍后再试', en: 'The service cannot do this right now: try again.' },
+  503: { zh: '服务暂时不可用，请稍后再试', en: 'The service cannot do this right now: try again.' },
 };
 
 /** Answers errors of all paths: the envelope for programs, a page for people. */
 export function addErrorAnswers(app: FastifyInstance, pages: Pages, log: Log): void {
   app.setNotFoundHandler((request, reply) => answerHttpStatus(request, reply, pages, 404));
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
-    if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
-      return answerHttpStatus(request, reply, pages, error.statusCode, error.message);
+    const refused = error instanceof MalformedRequest || (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500);
+    if (refused) return answerHttpStatus(request, reply, pages, error.statusCode as number, error.message);
     return answerRefusal(request, reply, pages, logged(toUacError(error), request, log));
   });
 }

@@ -7,7 +7,7 @@ export const LANGUAGE_COOKIE = 'uac_lang';
 
 const MAX_USER_AGENT = 255;
 
-/** A request that is not in the form that its path takes; answered with its 4xx status. */
+/** A request that is not in the form that its path takes; answered with its status and the page's or the envelope's text for it. */
 export class MalformedRequest extends Error {
   readonly statusCode: number;
 
