@@ -250,6 +250,18 @@ function exerciseOutage(fixture: BrokerFixture): void {
     expect(publisher.state()).toMatchObject({ connected: false, error: expect.stringMatching(/./) });
   });
 
+  it('notices an outage and its end also while there is nothing to send or receive', async () => {
+    const { topics, groups } = await fixture.names({ topics: 1, groups: 1 });
+    const subscriber = fixture.subscriber(groups[0]!, [{ topic: topics[0]!, tags: [] }], async () => undefined);
+    const publisher = fixture.publisher(topics);
+    await subscriber.ready();
+    await fixture.until('the publisher is connected', () => publisher.state().connected);
+    await fixture.stopBroker();
+    await fixture.until('both have noticed the outage', () => !publisher.state().connected && !subscriber.state().connected);
+    await fixture.startBroker();
+    await fixture.until('both are connected again', () => publisher.state().connected && subscriber.state().connected);
+  });
+
   it('connects by itself when it is started before the broker', async () => {
     const { topics, groups } = await fixture.names({ topics: 1, groups: 1 });
     await fixture.stopBroker();

@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { format } from 'node:util';
 import type { Metadata } from '@grpc/grpc-js';
 import { BaseClient, type Endpoints, type MessageQueue, type TopicRouteData } from 'rocketmq-client-nodejs';
@@ -44,6 +45,14 @@ export abstract class LinkedClient extends BaseClient {
     (this as unknown as { rpcClientManager: RpcLink }).rpcClientManager = this.link;
   }
 
+  /**
+   * Starts the client's heartbeats and refreshes. Nothing here touches the network yet. What the base class may wait for afterwards, the
+   * settings of topics that it has learned in between, it would wait for without end; nobody here needs it.
+   */
+  begin(): void {
+    this.startup().catch((error) => this.logger.error('startup failed: %s', error));
+  }
+
   /** Resolves when the broker has answered with its settings for this client. */
   settingsArrived(): Promise<void> {
     return this.#settings.promise;
@@ -72,6 +81,7 @@ export abstract class LinkedClient extends BaseClient {
     const endpoints = super.getTotalRouteEndpoints();
     this.#left = true;
     const request = this.wrapNotifyClientTerminationRequest();
+    await nextTurn(); // A client that has just begun has set its timers by then, and shutdown finds them.
     await Promise.allSettled(endpoints.map(async (each) => this.link.notifyClientTermination(each, request, NOTIFY_TIMEOUT_MS)));
     await super.shutdown();
   }

@@ -145,7 +145,7 @@ class RocketMqPublisher implements BrokerPublisher {
 
   async #keepConnected(client: PublishingClient): Promise<void> {
     const signal = this.#stopping.signal;
-    await client.startup();
+    client.begin();
     for (let failures = 0; !signal.aborted; ) {
       try {
         await client.probe();

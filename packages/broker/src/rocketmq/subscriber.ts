@@ -124,7 +124,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
 
   /** @throws when the broker is away, knows none of the topics, or refuses the client */
   async #open(client: ReceivingClient): Promise<void> {
-    await client.startup();
+    client.begin();
     const routes = await Promise.allSettled(this.#options.subscriptions.map(({ topic }) => client.targets(topic, 'read')));
     const failure = routes.find((route) => route.status === 'rejected');
     if (failure && routes.every((route) => route.status === 'rejected')) throw failure.reason;
