@@ -48,6 +48,8 @@ CREATE INDEX IF NOT EXISTS tpc_inbox_due ON tpc_inbox (consumer_group, due_at);
 
 CREATE INDEX IF NOT EXISTS tpc_inbox_report_due ON tpc_inbox (report_due_at);
 
+CREATE INDEX IF NOT EXISTS tpc_inbox_received ON tpc_inbox (consumer_group, received_at);
+
 CREATE INDEX IF NOT EXISTS tpc_inbox_finished ON tpc_inbox (state, finished_at);
 
 CREATE TABLE IF NOT EXISTS tpc_inbox_effect (
