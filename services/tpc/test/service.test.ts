@@ -24,6 +24,7 @@ async function keep<T>(started: Promise<T>, end: (part: T) => Promise<unknown>):
 const tpcWith = (env: Record<string, string>) => keep(startTestTpc(env), (part) => part.stop());
 const sqlite = () => keep(sqliteDatabase(), (part) => part.drop());
 
+const KEY = '019ab0d4-7a3e-7cc2-8f5e-000000000001';
 const SERVING = 1;
 const NOT_SERVING = 2;
 const healthOf = async (tpc: TestTpc, service: string) =>
@@ -31,8 +32,7 @@ const healthOf = async (tpc: TestTpc, service: string) =>
 const untilHealth = (tpc: TestTpc, service: string, expected: number) =>
   vi.waitFor(async () => expect((await healthOf(tpc, service)).status).toBe(expected), { timeout: 20_000 });
 
-const saveOne = (tpc: TestTpc) =>
-  tpc.messages.saveMessageWaitingConfirm({ producerGroup: 'P', message: outgoing({ messageKey: '019ab0d4-7a3e-7cc2-8f5e-000000000001' }) });
+const saveOne = (tpc: TestTpc) => tpc.messages.saveMessageWaitingConfirm({ producerGroup: 'P', message: outgoing({ messageKey: KEY }) });
 const subscribe = (tpc: TestTpc) =>
   tpc.messages.registerConsumer({ consumerGroup: 'C', instanceId: 'c1', subscriptions: [{ topic: 'SEND_EMAIL_TOPIC', tags: [] }] });
 
@@ -46,6 +46,10 @@ describe('health and reflection', () => {
     }
     await untilHealth(tpc, 'broker', SERVING);
     await broker.goAway();
+    await subscribe(tpc);
+    await saveOne(tpc);
+    // The next publish finds that it has gone.
+    await tpc.messages.confirmAndSendMessage({ producerGroup: 'P', messageKey: KEY });
     await untilHealth(tpc, 'broker', NOT_SERVING);
     expect(await healthOf(tpc, '')).toEqual({ status: SERVING });
     await broker.comeBack();

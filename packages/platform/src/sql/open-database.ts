@@ -14,6 +14,13 @@ export type DatabaseOptions = {
   idleTransactionS?: number;
 };
 
+/** knex would print failed connections to the console, between the log's lines; the same errors reach whoever asked for the connection. */
+const QUIET: Knex.Logger = { warn: ignore, error: ignore, deprecate: ignore, debug: ignore };
+
+function ignore(): void {
+  // Said elsewhere, by the caller that got the error.
+}
+
 /** Wait for a connection of the pool before KnexTimeoutError, milliseconds. */
 const ACQUIRE_TIMEOUT_MS = 10_000;
 
@@ -31,6 +38,7 @@ function openSqlite(file: string): Knex {
   if (file !== ':memory:') assertWritable(dirname(resolve(file)));
   return knexFactory({
     client: 'better-sqlite3',
+    log: QUIET,
     connection: { filename: file },
     useNullAsDefault: true,
     acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
@@ -63,6 +71,7 @@ type MysqlSession = { query: (sql: string, done: (error: Error | null, rows?: { 
 function openMysql(options: DatabaseOptions): Knex {
   return knexFactory({
     client: 'mysql2',
+    log: QUIET,
     connection: {
       uri: options.url.replace(/^mariadb:/, 'mysql:'),
       timezone: 'Z',
