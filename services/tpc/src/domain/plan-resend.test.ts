@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { planResend, type ResendCopy, type ResendFacts } from './plan-resend.ts';
+
+const copy = (groupId: number, status: number, dead = false, generation = 1): ResendCopy => ({ groupId, status, dead, generation });
+const plan = (facts: Partial<ResendFacts>) =>
+  planResend({ generation: 1, copies: [], subscribers: [1, 2], requested: [], publishPending: false, ...facts });
+
+describe('a resend without groups', () => {
+  it('repeats what was not handled under the same generation, and revives the dead under the next', () => {
+    expect(plan({ copies: [copy(1, 10), copy(2, 20, true), copy(3, 30), copy(4, 40)], subscribers: [1, 2, 3, 4] })).toEqual({
+      steps: [
+        { groupId: 1, how: 'again', generation: 1 },
+        { groupId: 2, how: 'anew', generation: 2 },
+      ],
+      generation: 2,
+      open: 2,
+      dead: 0,
+    });
+  });
+
+  it('gives a message without groups those that subscribe now', () => {
+    expect(plan({})).toMatchObject({
+      steps: [
+        { groupId: 1, how: 'create' },
+        { groupId: 2, how: 'create' },
+      ],
+      open: 2,
+    });
+  });
+
+  it('has nothing to do when all have consumed', () => {
+    expect(plan({ copies: [copy(1, 30), copy(2, 30)] })).toEqual({ steps: [], generation: 1, open: 0, dead: 0 });
+  });
+
+  it('is refused when nobody is there to get it', () => {
+    expect(plan({ subscribers: [] })).toEqual({ refused: 'NO_SUBSCRIBER' });
+  });
+});
+
+describe('a resend to named groups', () => {
+  it('replays to one that has consumed, and leaves the others', () => {
+    expect(plan({ copies: [copy(1, 30), copy(2, 20, true)], requested: [1] })).toEqual({
+      steps: [{ groupId: 1, how: 'anew', generation: 2 }],
+      generation: 2,
+      open: 1,
+      dead: 1,
+    });
+  });
+
+  it('raises above the newest generation of any group', () => {
+    expect(plan({ generation: 5, copies: [copy(1, 30, false, 2)], requested: [1] })).toMatchObject({ steps: [{ generation: 6 }], generation: 6 });
+  });
+
+  it('is refused for a group that never had to do with it', () => {
+    expect(plan({ copies: [copy(1, 10)], requested: [1, 9] })).toEqual({ refused: 'GROUP_NOT_SUBSCRIBED', groupId: 9 });
+  });
+
+  it('takes back a publish to all that is still to come, so that no group gets a generation that is not its own', () => {
+    expect(plan({ copies: [copy(1, 30), copy(2, 10), copy(3, 20)], requested: [1], publishPending: true })).toMatchObject({
+      steps: [
+        { groupId: 1, how: 'anew', generation: 2 },
+        { groupId: 2, how: 'again', generation: 1 },
+      ],
+      open: 3,
+    });
+  });
+});
