@@ -4,6 +4,7 @@ export type Language = 'zh' | 'en';
 /** Where nothing is asked for: the original speaks Chinese. */
 export const DEFAULT_LANGUAGE: Language = 'zh';
 
+const LANGUAGE_TAG = /^[a-z]{2,8}(-[a-z0-9]{1,8})*$/;
 /** Most parts of an Accept-Language header that are looked at. */
 const MAX_PARTS = 20;
 
@@ -19,7 +20,7 @@ export function languageOf(acceptLanguage: string | undefined): Language {
     if (language && weight > (best?.weight ?? 0)) best = { language, weight };
   }
   if (best) return best.language;
-  return wishes.some(({ tag, weight }) => /^[a-z]/.test(tag) && weight > 0) ? 'en' : DEFAULT_LANGUAGE;
+  return wishes.some(({ tag, weight }) => LANGUAGE_TAG.test(tag) && weight > 0) ? 'en' : DEFAULT_LANGUAGE;
 }
 
 /** A language by its plain name, as in requests and cookies; undefined for anything else. */

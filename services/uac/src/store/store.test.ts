@@ -1,0 +1,117 @@
+import { migrate, pendingMigrations } from '@tpc/core';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { count, DATABASES, formOf, type TestDatabase } from '../../test/kit.ts';
+import { createIdGenerator } from '../domain/id-generator.ts';
+import { checkRegistration, type Registration } from '../domain/registration.ts';
+import { createWorkerIdLease } from '../workers/worker-id-lease.ts';
+import { uacMigrations } from './migrations/index.ts';
+import { readOrCreateSigningKey } from './signing-key.ts';
+import { findTaken, findUserById, findUserByKey, insertUser } from './users.ts';
+import { acquireWorkerLease, renewWorkerLease } from './worker-leases.ts';
+
+function registrationOf(n: number): Registration {
+  const checked = checkRegistration(formOf(n));
+  if ('violations' in checked) throw new Error('the form is wrong');
+  return checked.registration;
+}
+
+const silent = { warn() {}, error() {} } as never;
+
+describe.each(DATABASES)('store on %s', (_name, open) => {
+  let database: TestDatabase;
+  beforeEach(async () => {
+    database = await open();
+  });
+  afterEach(() => database.drop());
+
+  it('migrates again without harm, also where a process died between a statement and its record', async () => {
+    const { db } = database;
+    await db(uacMigrations.tableName).whereIn('name', ['0001_user', '0004_activation_token']).delete();
+    if (db.client.driverName === 'mysql2') await db(uacMigrations.tableName).where('name', '0005_activation_token_user').delete();
+    await migrate(db, uacMigrations);
+    expect(await pendingMigrations(db, uacMigrations)).toEqual([]);
+  });
+
+  it('tells apart ids that differ only beyond 2^53', async () => {
+    const { db } = database;
+    const ids = ['9007199254740992001', '9007199254740992002'];
+    await db.transaction(async (tx) => {
+      for (const [n, id] of ids.entries()) await insertUser(tx, id, registrationOf(n), 'hash');
+    });
+    for (const [n, id] of ids.entries()) {
+      expect(await findUserById(db, id)).toMatchObject({ id, loginName: `User${n}` });
+      expect((await findUserByKey(db, 'loginName', `user${n}`))?.id).toBe(id);
+    }
+    expect(await findUserById(db, '9007199254740992003')).toBeUndefined();
+  });
+
+  it('says which keys are taken, whatever their case', async () => {
+    const { db } = database;
+    await db.transaction((tx) => insertUser(tx, '1', registrationOf(1), 'hash'));
+    const other = registrationOf(2);
+    expect(await findTaken(db, other)).toEqual({ loginName: false, mobileNo: false, email: false });
+    expect(await findTaken(db, { ...other, emailKey: 'user1@example.com' })).toEqual({ loginName: false, mobileNo: false, email: true });
+    expect(await findTaken(db, registrationOf(1))).toEqual({ loginName: true, mobileNo: true, email: true });
+  });
+
+  it.each(['loginNameKey', 'emailKey', 'mobileKey'] as const)('has no two users with the same %s', async (key) => {
+    const { db } = database;
+    await db.transaction((tx) => insertUser(tx, '1', registrationOf(1), 'hash'));
+    const second = { ...registrationOf(2), [key]: registrationOf(1)[key] };
+    await expect(db.transaction((tx) => insertUser(tx, '2', second, 'hash'))).rejects.toThrow();
+    expect(await count(db, 'pc_uac_user')).toBe(1);
+  });
+
+  it('gives every process that starts at once the same signing key', async () => {
+    const keys = await Promise.all(Array.from({ length: 5 }, () => readOrCreateSigningKey(database.db)));
+    expect(new Set(keys.map((key) => key.toString('hex'))).size).toBe(1);
+    expect(keys[0]).toHaveLength(32);
+  });
+
+  it('leases each worker id to one owner at a time', async () => {
+    const leases = Array.from({ length: 8 }, () => {
+      const ids = createIdGenerator(Date.now);
+      return { ids, lease: createWorkerIdLease({ db: database.db, ids, log: silent }) };
+    });
+    await Promise.all(leases.map(({ lease }) => lease.runOnce()));
+    const made = leases.flatMap(({ ids }) => Array.from({ length: 500 }, () => ids.next()));
+    expect(new Set(made).size).toBe(4000);
+    expect(await count(database.db, 'uac_worker_lease')).toBe(8);
+    await Promise.all(leases.map(({ lease }) => lease.stop()));
+    for (const { ids } of leases) expect(() => ids.next()).toThrow();
+  });
+
+  it('takes a given back or expired worker id over, and only behind its last time stamp', async () => {
+    const { db } = database;
+    const request = { owner: 'a', leaseMs: 60_000, now: 1_000, reserveUntil: 5_000 };
+    expect(await acquireWorkerLease(db, request)).toEqual({ workerId: 0, after: 0, until: 5_000 });
+    await db('uac_worker_lease').update({ expires_at: 0 });
+    const behind = await acquireWorkerLease(db, { ...request, owner: 'b', now: 5_000, reserveUntil: 9_000 });
+    expect(behind).toEqual({ workerId: 1, after: 0, until: 9_000 });
+    expect(await acquireWorkerLease(db, { ...request, owner: 'c', now: 5_001, reserveUntil: 9_000 })).toEqual({
+      workerId: 0,
+      after: 5_000,
+      until: 9_000,
+    });
+    expect(await renewWorkerLease(db, 0, { ...request, reserveUntil: 12_000 })).toBe(false);
+    expect(await renewWorkerLease(db, 0, { ...request, owner: 'c', reserveUntil: 12_000 })).toBe(true);
+  });
+
+  it('replaces a worker id that another process has taken, and makes no id twice', async () => {
+    const { db } = database;
+    const clock = { now: Date.now() };
+    const ids = createIdGenerator(() => clock.now);
+    const lease = createWorkerIdLease({ db, ids, log: silent, now: () => clock.now });
+    await lease.runOnce();
+    const before = ids.next();
+    await db('uac_worker_lease').update({ owner: 'another', expires_at: Date.now() + 60_000 });
+    await lease.runOnce();
+    const after = ids.next();
+    expect(BigInt(after) & 0x3ff000n).not.toBe(BigInt(before) & 0x3ff000n);
+    clock.now += 3_600_000;
+    expect(() => ids.next()).toThrow();
+    await lease.runOnce();
+    expect(BigInt(ids.next())).toBeGreaterThan(BigInt(after));
+    await lease.stop();
+  });
+});
