@@ -3,6 +3,8 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type ConfigSchema, describeConfig } from '@tpc/platform';
+import { configSchema as opcConfig } from '../services/opc/src/config.ts';
+import { REASONS as opcReasons } from '../services/opc/src/domain/reasons.ts';
 import { configSchema as tpcConfig } from '../services/tpc/src/config.ts';
 import { REASONS as tpcReasons } from '../services/tpc/src/domain/reasons.ts';
 
@@ -11,11 +13,13 @@ type ReasonRow = { code: string; status: string; message: string; action: string
 /** Add a service here to have its settings in docs/configuration.md. */
 const CONFIGURATIONS: readonly { title: string; command: string; schema: ConfigSchema }[] = [
   { title: 'TPC', command: 'npm run start:tpc', schema: tpcConfig },
+  { title: 'OPC', command: 'npm run start:opc', schema: opcConfig },
 ];
 
 /** Add a service here to have its errors in docs/errors.md. */
 const ERRORS: readonly { title: string; domain: string; reasons: Readonly<Record<string, ReasonRow>> }[] = [
   { title: 'TPC', domain: 'tpc', reasons: tpcReasons },
+  { title: 'OPC', domain: 'opc', reasons: opcReasons },
 ];
 
 /** Answers that every gRPC server of the product can give (packages/platform). */
@@ -49,7 +53,8 @@ function errorsPage(): string {
     '# Errors\n',
     'Every error carries a gRPC status and, in its details, `google.rpc.ErrorInfo` with `reason` (the code: never changes), `domain` and `metadata`;',
     '`metadata.name` is the name where it differs from the code, and the variables of the message stand beside it. Bad fields come as',
-    '`google.rpc.BadRequest`; where trying again can help, `google.rpc.RetryInfo` says after how long. Messages are for people and may change.\n',
+    '`google.rpc.BadRequest`; where trying again can help, `google.rpc.RetryInfo` says after how long. Messages are for people and may change.',
+    'Status *reported*: no call is answered with it; it is the reason of a message that a consumer group finally failed to handle.\n',
     ...sections.flatMap(({ title, domain, reasons }) => [
       `## ${title}\n`,
       `Domain: ${title === 'Every service' ? domain : `\`${domain}\``}\n`,

@@ -34,8 +34,15 @@ export function describeConfig(schema: ConfigSchema): { key: string; defaultValu
   return Object.entries(schema.shape).map(([key, field]) => {
     const type = field as z.ZodType;
     const empty = type.safeParse(undefined);
-    return { key, defaultValue: empty.success ? String(empty.data ?? '') : 'required', description: type.description ?? '' };
+    return { key, defaultValue: empty.success ? defaultText(type, empty.data) : 'required', description: type.description ?? '' };
   });
+}
+
+/** A default as one would write it: where a setting is read into an object or list, what stood before that. */
+function defaultText(type: z.ZodType, value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value ?? '');
+  if (type instanceof z.ZodPipe) return defaultText(type.in as z.ZodType, (type.in as z.ZodType).safeParse(undefined).data);
+  return JSON.stringify(value);
 }
 
 /** A TCP port; 0 lets the system choose. */

@@ -1,6 +1,6 @@
-import { loadConfig } from '@tpc/platform';
+import { describeConfig, loadConfig } from '@tpc/platform';
 import { describe, expect, it } from 'vitest';
-import { configSchema } from './config.ts';
+import { configSchema, DEFAULT_SUBSCRIPTIONS } from './config.ts';
 
 describe('the configuration', () => {
   it('has a default for everything', () => {
@@ -14,6 +14,13 @@ describe('the configuration', () => {
     expect(config.OPC_SUBSCRIPTIONS).toEqual([
       { topic: 'SEND_EMAIL_TOPIC', tags: ['FORGOT_PASSWORD_AUTH_CODE', 'ACTIVE_USER', 'ACTIVE_USER_SUCCESS', 'RESET_LOGIN_PWD'] },
     ]);
+  });
+
+  it('is described with each default as one would write it', () => {
+    const rows = new Map(describeConfig(configSchema).map(({ key, defaultValue, description }) => [key, { defaultValue, description }]));
+    expect(rows.get('OPC_SUBSCRIPTIONS')?.defaultValue).toBe(DEFAULT_SUBSCRIPTIONS);
+    expect(rows.get('SMTP_FROM')?.defaultValue).toBe('no-reply@tpc.localhost');
+    for (const { description } of rows.values()) expect(description).not.toBe('');
   });
 
   it.each([

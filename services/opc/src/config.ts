@@ -7,8 +7,13 @@ import { parseSubscriptions } from './domain/subscriptions.ts';
 export const DEFAULT_SUBSCRIPTIONS = 'SEND_EMAIL_TOPIC@FORGOT_PASSWORD_AUTH_CODE||ACTIVE_USER||ACTIVE_USER_SUCCESS||RESET_LOGIN_PWD';
 /** Mails at once (F-50). */
 export const DEFAULT_CONCURRENCY = 2;
-/** Longest time for one mail in all, milliseconds: a server may take its time before it answers DATA, and giving up early makes repeats. */
-export const DEFAULT_SMTP_TIMEOUT_MS = 60_000;
+/**
+ * Longest time for one mail in all, milliseconds. Giving up before a slow server answers DATA makes a repeat; a long time delays what a process
+ * that died had begun.
+ */
+export const DEFAULT_SMTP_TIMEOUT_MS = 30_000;
+/** How long a received message belongs to this process, milliseconds. */
+export const DEFAULT_LEASE_MS = 60_000;
 /** How often the mail server is looked for while nothing is sent, milliseconds. */
 export const DEFAULT_SMTP_CHECK_MS = 30_000;
 /** First and longest wait before a mail is tried again, milliseconds. */
@@ -67,6 +72,9 @@ export const configSchema = z.object({
     'Topics and tags that are taken: TOPIC@TAG||TAG, several with ; between them; TOPIC alone takes every tag.',
   ),
   OPC_CONCURRENCY: integerSetting(DEFAULT_CONCURRENCY, 1, 100).describe('Mails that are sent at once, each on a connection of its own.'),
+  OPC_LEASE_MS: integerSetting(DEFAULT_LEASE_MS, 1_000, 3_600_000).describe(
+    'How long a received message belongs to this process before another takes it over, milliseconds; at least twice SMTP_TIMEOUT_MS is used for mails.',
+  ),
   OPC_RETRY_FIRST_MS: integerSetting(DEFAULT_RETRY_FIRST_MS, 10, 86_400_000).describe(
     'First wait before a mail that was not taken is tried again, milliseconds; doubled each time.',
   ),

@@ -199,6 +199,32 @@ describe.each(STORES)('OPC on %s', (store) => {
   });
 });
 
+it('leaves a mail that hangs at a stop due, so that the next start need not wait for its lease', async () => {
+  let hang = true;
+  let hanging = 0;
+  const raws: string[] = [];
+  const server = await smtp({
+    onData: (stream, _session, done) => {
+      raws.push('');
+      stream.on('data', (chunk: Buffer) => {
+        raws[raws.length - 1] += chunk.toString();
+      });
+      stream.on('end', () => {
+        if (hang) hanging++;
+        else done();
+      });
+    },
+  });
+  const opc = await world('SQLite', server.port);
+  await opc.publish({ key: 'k', body: { ...email, to: ['ann.lee@example.com'] } });
+  await until('the mail to hang', () => hanging === 1);
+  hang = false;
+  await opc.restart();
+  // Its lease would be longer than this test may take.
+  await opc.untilState('k', CONSUMED);
+  expect(new Set(messageIdsOf(raws)).size).toBe(1);
+});
+
 function health({ service }: OpcWorld, part: string): Promise<HealthCheckResponse_ServingStatus> {
   const client = new HealthClient(`127.0.0.1:${service().grpcPort}`, credentials.createInsecure());
   return new Promise<HealthCheckResponse_ServingStatus>((resolve, reject) => {

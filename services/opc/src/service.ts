@@ -12,8 +12,10 @@ import { readOrCreatePageTokenSecret } from './store/page-token-secret.ts';
 import { createRepeater } from './workers/repeater.ts';
 import { createHealthWatch } from './workers/watch-health.ts';
 
-/** How long messages in handling, reports and calls may take at a stop, milliseconds; together below the process's own limit. */
+/** How long messages in handling and reports may take at a stop, milliseconds; well below the limit of the process (15 s). */
 const CONSUMER_STOP_MS = 8_000;
+/** How long mails under way may take at a stop, milliseconds. Then their connections are closed, in time for their next try to be written. */
+const MAILS_STOP_MS = 5_000;
 /** A wait lies up to this share below or above its value, so that many mails do not come back at one moment. */
 const RETRY_JITTER = 0.2;
 const RETRY_FACTOR = 2;
@@ -46,7 +48,7 @@ export async function startOpcService({ config, log }: { config: OpcConfig; log:
     const grpc = await startGrpc(parts);
     undo.unshift(grpc);
     const consumer = createOpcConsumer(parts, mailer, undo);
-    undo.unshift({ stop: () => consumer.stop(CONSUMER_STOP_MS) });
+    undo.unshift({ stop: () => stopConsumer(consumer, mailer) });
     await consumer.start();
     watch(parts, { mailer, consumer, grpc }, undo);
     log.info({ grpc_port: grpc.port, consumer_group: config.OPC_CONSUMER_GROUP }, 'OPC runs');
@@ -108,6 +110,7 @@ function createOpcConsumer({ config, log, knex }: Parts, mailer: Mailer, undo: R
     subscribe: (options) => createRocketMqSubscriber({ endpoints: config.BROKER_ENDPOINTS, logger: log }, options),
     subscriptions: config.OPC_SUBSCRIPTIONS,
     handlers,
+    leaseMs: config.OPC_LEASE_MS,
     retry: {
       firstWaitMs: config.OPC_RETRY_FIRST_MS,
       factor: RETRY_FACTOR,
@@ -117,6 +120,12 @@ function createOpcConsumer({ config, log, knex }: Parts, mailer: Mailer, undo: R
     },
     log,
   });
+}
+
+/** A mail that hangs is given up and left due for whoever starts next; else it would wait for the end of its lease. */
+async function stopConsumer(consumer: Consumer, mailer: Mailer): Promise<void> {
+  const giveUp = setTimeout(() => mailer.close(), MAILS_STOP_MS);
+  await consumer.stop(CONSUMER_STOP_MS).finally(() => clearTimeout(giveUp));
 }
 
 /** Keeps health and the state of the link to the mail server true. */

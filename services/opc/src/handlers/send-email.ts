@@ -14,7 +14,7 @@ export const SEND_EMAIL_TOPIC = 'SEND_EMAIL_TOPIC';
 
 /** How much longer than a mail's own time limit the library waits for it, and how much longer an effect belongs to this process; milliseconds. */
 const TIMEOUT_MARGIN_MS = 1_000;
-const LEASE_MARGIN_MS = 30_000;
+const LEASE_MARGIN_MS = 5_000;
 
 export type SendEmailOptions = {
   mailer: Mailer;
