@@ -2,17 +2,35 @@ import { defineConfig } from 'vitest/config';
 
 const conditions = ['tpc-source', 'node', 'import', 'module', 'default'];
 
+/** Tests that start whole products: one file at a time, after the others, so that they have the machine for themselves. */
+const WHOLE = ['test/browser/**/*.test.ts', 'test/faults/**/*.test.ts'];
+
+const shared = {
+  exclude: ['**/node_modules/**', '**/dist/**'],
+  pool: 'forks' as const,
+  execArgv: ['--conditions=tpc-source', '--disable-warning=ExperimentalWarning'],
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+};
+
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    include: ['{packages,services,scripts,test,examples}/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**'],
     globalSetup: ['test/support/global-setup.ts'],
-    pool: 'forks',
-    execArgv: ['--conditions=tpc-source'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
     maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          ...shared,
+          name: 'parts',
+          include: ['{packages,services,scripts,test,examples}/**/*.test.ts'],
+          exclude: [...shared.exclude, ...WHOLE],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      { extends: true, test: { ...shared, name: 'whole', include: WHOLE, fileParallelism: false, sequence: { groupOrder: 1 } } },
+    ],
   },
 });
