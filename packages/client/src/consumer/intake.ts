@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { ReceivedBrokerMessage } from '@tpc/broker';
-import { classifySqlError, isTransient, NaturalBatcher } from '@tpc/core';
+import { NaturalBatcher } from '@tpc/core';
 import type { Telemetry } from './counters.ts';
-import { type Admission, decideAdmission, stub } from './decide-admission.ts';
+import { type Admission, decideAdmission, isContentFault, stub } from './decide-admission.ts';
 import type { Arrival } from './decide-arrival.ts';
 import type { Settings } from './defaults.ts';
 import { describeError } from './errors.ts';
@@ -50,7 +50,7 @@ export class Intake {
       name: 'inbox',
       maxCount: MAX_FLUSH,
       sizeOf: (item) => item.row.body?.byteLength ?? 0,
-      bisect: (error) => !isTransient(classifySqlError(error)),
+      bisect: isContentFault,
       flush: (items) => this.#flush(items),
     });
   }
@@ -79,7 +79,7 @@ export class Intake {
     try {
       await this.#store(admission.row);
     } catch (error) {
-      if (isTransient(classifySqlError(error))) throw error;
+      if (!isContentFault(error)) throw error;
       await this.#storeStub(stub(admission.row, Reason.UNSTORABLE, describeError(error)));
     }
   }

@@ -60,6 +60,11 @@ export class MemoryBroker {
   unacknowledged(group: string): number {
     return this.#groups.get(group)?.unacknowledged ?? 0;
   }
+
+  /** How often a message of a group was given back and delivered again. */
+  redelivered(group: string): number {
+    return this.#groups.get(group)?.redelivered ?? 0;
+  }
 }
 
 const NO_PROPERTIES: DeliveryProperties = {
@@ -76,6 +81,7 @@ const NO_PROPERTIES: DeliveryProperties = {
 /** One consumer group's messages. */
 class Group {
   readonly #waiting: ReceivedBrokerMessage[] = [];
+  redelivered = 0;
   #inFlight = 0;
   #wakers: (() => void)[] = [];
 
@@ -107,6 +113,7 @@ class Group {
   giveBack(messages: readonly ReceivedBrokerMessage[]): void {
     setTimeout(() => {
       this.#inFlight -= messages.length;
+      this.redelivered += messages.length;
       this.#waiting.push(...messages);
       this.wake();
     }, REDELIVERY_WAIT_MS);
