@@ -109,7 +109,9 @@ describe.each([
     await expect(send(`${P}:refused`, 'NOBODYS_TOPIC', false)).rejects.toMatchObject({ code: status.FAILED_PRECONDITION });
   });
 
-  it('that was dead for want of a subscriber is published once a group registers', async () => {
+  it('that was dead for want of a subscriber is published as soon as a group registers, without waiting for a poll', async () => {
+    await tpc.stop();
+    tpc = await tpcHere({ TPC_RESUME_POLL_MS: '3600000', TPC_PUBLISH_POLL_MS: '3600000' });
     const send = { producerGroup: P, storeId: 's1', committed: true, message: outgoing({ messageKey: `${P}:early`, topic: 'LATE_TOPIC' }) };
     expect(await tpc.messages.saveAndSendMessage(send)).toMatchObject({ state: DEAD });
     const late = await keep(startTestConsumer(broker, 'CID_LATE', 'LATE_TOPIC'), (part) => part.stop());
