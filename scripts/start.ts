@@ -78,7 +78,17 @@ async function startParts(config: StartConfig, folder: string, parts: Running[],
     return part;
   };
   const broker = keep(await startEmbeddedBroker({ file: `${folder}/broker.db`, host, port: config.BROKER_GRPC_PORT }));
-  const mail = keep(await startMailCatcher({ file: `${folder}/mail.db`, host, smtpPort: config.SMTP_PORT, httpPort: config.INBOX_HTTP_PORT }));
+  const links = [{ label: 'Register', url: `http://${urlHost(host)}:${config.UAC_HTTP_PORT}/` }];
+  const mail = keep(
+    await startMailCatcher({
+      file: `${folder}/mail.db`,
+      host,
+      smtpPort: config.SMTP_PORT,
+      httpPort: config.INBOX_HTTP_PORT,
+      links,
+      log: log('inbox'),
+    }),
+  );
   const database = (name: string) => process.env[`${name.toUpperCase()}_DATABASE_URL`] || `sqlite:${folder}/${name}.db`;
   const inbox = `http://${urlHost(host)}:${mail.httpPort}`;
   const env = {
@@ -90,7 +100,7 @@ async function startParts(config: StartConfig, folder: string, parts: Running[],
     SMTP_HOST: host,
     SMTP_PORT: String(mail.smtpPort),
     INBOX_URL: inbox,
-    UAC_KEY_VALUE_FILE: `${folder}/key-value.db`,
+    KEY_VALUE_URL: `sqlite:${folder}/key-value.db`,
   };
   const tpc = keep(await startTpcService({ config: loadConfig(tpcSchema, env), log: log('tpc') }));
   const withTpc = { ...env, TPC_ADDRESS: `${urlHost(host)}:${tpc.grpcPort}` };

@@ -38,7 +38,7 @@ describe('killed with -9 ten times during registrations', () => {
   async function registerUntilKilled(): Promise<void> {
     while (!product.exited) {
       const number = attempts++;
-      const name = `k${number}`;
+      const name = `kill${number}`;
       try {
         if ((await product.register(name, `139${String(number).padStart(8, '0')}`)) === 200) answered.add(name);
       } catch {

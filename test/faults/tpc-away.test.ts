@@ -50,7 +50,7 @@ describe('TPC stopped for a minute while 200 people register', () => {
       TPC_DATABASE_URL: `sqlite:${folder}/tpc.db`,
       UAC_DATABASE_URL: `sqlite:${folder}/uac.db`,
       OPC_DATABASE_URL: `sqlite:${folder}/opc.db`,
-      UAC_KEY_VALUE_FILE: `${folder}/key-value.db`,
+      KEY_VALUE_URL: `sqlite:${folder}/key-value.db`,
       UAC_BCRYPT_COST: '6',
       BROKER_ENDPOINTS: `127.0.0.1:${broker.port}`,
       SMTP_HOST: '127.0.0.1',
@@ -85,7 +85,7 @@ describe('TPC stopped for a minute while 200 people register', () => {
     const waits: number[] = [];
     for (let person = 0; person < PEOPLE; person += 4) {
       const started = performance.now();
-      codes.push(...(await Promise.all([0, 1, 2, 3].map((n) => registerUser(uac, `p${person + n}`, `136${String(person + n).padStart(8, '0')}`)))));
+      codes.push(...(await Promise.all([0, 1, 2, 3].map((n) => registerUser(uac, `person${person + n}`, `136${String(person + n).padStart(8, '0')}`)))));
       waits.push(performance.now() - started);
     }
     expect(codes.filter((code) => code !== 200)).toEqual([]);
