@@ -1,4 +1,4 @@
--- inbox of the TPC client, MySQL 8 and MariaDB 10.6 or newer. What each column means: packages/client/README.md.
+-- inbox of the TPC client, MySQL 8 and MariaDB 10.6 or newer. What each column means: the README of @tpc/client.
 
 CREATE TABLE IF NOT EXISTS tpc_store_meta (
   id SMALLINT NOT NULL,

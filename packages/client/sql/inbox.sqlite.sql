@@ -1,4 +1,4 @@
--- inbox of the TPC client, SQLite. What each column means: packages/client/README.md.
+-- inbox of the TPC client, SQLite. What each column means: the README of @tpc/client.
 
 CREATE TABLE IF NOT EXISTS tpc_store_meta (
   id INTEGER NOT NULL PRIMARY KEY,

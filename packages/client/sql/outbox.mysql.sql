@@ -1,4 +1,4 @@
--- outbox of the TPC client, MySQL 8 and MariaDB 10.6 or newer. What each column means: packages/client/README.md.
+-- outbox of the TPC client, MySQL 8 and MariaDB 10.6 or newer. What each column means: the README of @tpc/client.
 
 CREATE TABLE IF NOT EXISTS tpc_outbox (
   message_key VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

@@ -1,4 +1,4 @@
--- outbox of the TPC client, SQLite. What each column means: packages/client/README.md.
+-- outbox of the TPC client, SQLite. What each column means: the README of @tpc/client.
 
 CREATE TABLE IF NOT EXISTS tpc_outbox (
   message_key TEXT NOT NULL PRIMARY KEY,

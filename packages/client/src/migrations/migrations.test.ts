@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { STORES, type TestStore } from '../../test/stores.ts';
-import { MIGRATION_TABLE, migrateClientStore, plainSql, readStoreMeta, renewStoreId } from './index.ts';
+import { MIGRATION_TABLE, migrateClientStore, pendingClientMigrations, plainSql, readStoreMeta, renewStoreId } from './index.ts';
 
 const TABLES = ['tpc_outbox', 'tpc_outbox_order', 'tpc_store_meta', 'tpc_inbox', 'tpc_inbox_effect'];
 
@@ -31,6 +31,16 @@ describe.each(STORES)('migrations on %s', (_name, open) => {
     expect(await schema(store.knex)).toEqual(before);
     expect(await readStoreMeta(store.knex)).toEqual(meta);
     expect(Object.keys(before)).toEqual(expect.arrayContaining(TABLES));
+  });
+
+  it('lists what a database still lacks, and nothing once it is up to date', async () => {
+    expect(await pendingClientMigrations(store.knex)).toHaveLength(6);
+    await migrateClientStore(store.knex);
+    expect(await pendingClientMigrations(store.knex)).toEqual([]);
+    await store.knex(MIGRATION_TABLE).insert({ name: '9999_of_a_newer_library' });
+    await store.knex(MIGRATION_TABLE).where({ name: '0006_inbox_effect' }).delete();
+    expect(await pendingClientMigrations(store.knex)).toEqual(['0006_inbox_effect']);
+    await migrateClientStore(store.knex);
   });
 
   it('is safe when several processes migrate at the same moment', async () => {

@@ -12,6 +12,6 @@ const FILES = {
 export function plainSql(part: keyof typeof FILES, dialect: 'mysql' | 'sqlite'): string {
   const steps = STEPS.filter((step) => (FILES[part] as readonly string[]).includes(step.name));
   const statements = steps.flatMap((step) => (dialect === 'mysql' ? [step.mysql] : step.sqlite));
-  const head = `-- ${part} of the TPC client, ${dialect === 'mysql' ? 'MySQL 8 and MariaDB 10.6 or newer' : 'SQLite'}. What each column means: packages/client/README.md.\n`;
+  const head = `-- ${part} of the TPC client, ${dialect === 'mysql' ? 'MySQL 8 and MariaDB 10.6 or newer' : 'SQLite'}. What each column means: the README of @tpc/client.\n`;
   return `${head}\n${statements.map((statement) => `${statement};\n`).join('\n')}`;
 }

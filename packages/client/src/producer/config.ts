@@ -21,7 +21,7 @@ export const DEFAULT_SWEEP: Required<SweepOptions> = {
 export const DEFAULT_CHECK_BACK: Required<CheckBackOptions> = { enabled: true, waitMs: 20_000, maxCount: 128 };
 
 /** Waits between probes while TPC is away, and between registrations that failed. */
-export const DEFAULT_PROBE: RetryPolicy = { firstWaitMs: 200, factor: 1.7, maxWaitMs: 10_000, jitter: 0.2, maxAttempts: undefined };
+export const DEFAULT_PROBE: RetryPolicy = { firstWaitMs: 200, factor: 1.7, maxWaitMs: 5_000, jitter: 0.2, maxAttempts: undefined };
 
 export type SweepOptions = {
   /** False: only `sweepOnce` sweeps. Default true. */

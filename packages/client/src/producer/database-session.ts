@@ -43,7 +43,7 @@ export class DatabaseSession {
       const config = { connection, ...(isolationLevel === undefined ? {} : { isolationLevel }) };
       return new DatabaseSession(knex, connection, await knex.transaction(config));
     } catch (error) {
-      dispose(connection, error);
+      if (dialectOf(knex).name === 'mysql') dispose(connection, error);
       await knex.client.releaseConnection(connection);
       throw error;
     }

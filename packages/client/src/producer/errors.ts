@@ -13,13 +13,14 @@ export class OutcomeUnknown extends Error {
 
 /** The transaction was rolled back because it could not be known to hold its outbox rows. Nothing was stored and nothing will be sent. */
 export class TransactionDoomed extends Error {
-  /** The whole work may be run again (a deadlock, a lost connection). */
+  /** The whole work may be run again (a deadlock, a lost connection, an own key that another transaction added at the same moment). */
   readonly retryable: boolean;
 
   constructor(why: string, cause?: unknown) {
     super(cause === undefined ? why : `${why} (${codeOf(cause)})`, cause === undefined ? undefined : { cause: withoutValues(cause) });
     this.name = 'TransactionDoomed';
-    this.retryable = cause !== undefined && isTransient(classifySqlError(cause));
+    const kind = classifySqlError(cause);
+    this.retryable = isTransient(kind) || kind === 'duplicate';
   }
 }
 

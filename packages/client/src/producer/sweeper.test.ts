@@ -120,17 +120,36 @@ describe.each(STORES)('the sweeper on %s', (_name, open) => {
   });
 });
 
-describe('the sweeper beside open transactions', () => {
+describe('the sweeper on a server with several connections', () => {
+  let fixture: ProducerFixture;
+  beforeEach(async () => {
+    fixture = await setUpProducer(MARIADB[1], { sweep: { enabled: false, firstWaitMs: 0 } });
+  });
+  afterEach(() => fixture.close());
+
   it('leaves the row of a transaction that is still open', async () => {
-    const fixture = await setUpProducer(MARIADB[1], { sweep: { enabled: false, firstWaitMs: 0 } });
-    try {
-      const other = fixture.replica();
-      await fixture.producer.transaction(async (_tx, outbox) => {
-        await outbox.add(MESSAGE);
-        expect(await other.sweepOnce()).toEqual({ claimed: 0, sent: 0, failed: 0 });
-      });
-    } finally {
-      await fixture.close();
-    }
+    const other = fixture.replica();
+    await fixture.producer.transaction(async (_tx, outbox) => {
+      await outbox.add(MESSAGE);
+      expect(await other.sweepOnce()).toEqual({ claimed: 0, sent: 0, failed: 0 });
+    });
+  });
+
+  it('neither takes nor waits for rows that another is just claiming', async () => {
+    const keys = await commitUnheard(fixture, 3);
+    const other = fixture.store.second();
+    // Holds the first claim between its look and its mark.
+    await other.raw(`CREATE TRIGGER hold_claim BEFORE UPDATE ON tpc_outbox FOR EACH ROW
+      IF NEW.claim IS NOT NULL THEN SET @held = GET_LOCK('hold_claim', 20); SET @held = RELEASE_LOCK('hold_claim'); END IF`);
+    const holder = await other.transaction();
+    await holder.raw("SELECT GET_LOCK('hold_claim', 0)");
+    const first = fixture.producer.sweepOnce();
+    const held = () => other.raw("SELECT COUNT(*) AS n FROM information_schema.processlist WHERE state = 'User lock' AND db = DATABASE()");
+    await eventually(async () => Number((await held())[0][0].n) === 1);
+    expect((await fixture.replica().sweepOnce()).claimed).toBe(0);
+    await holder.raw("SELECT RELEASE_LOCK('hold_claim')");
+    expect((await first).sent).toBe(3);
+    expect(keysSent(fixture).sort()).toEqual([...keys].sort());
+    await holder.rollback();
   });
 });
