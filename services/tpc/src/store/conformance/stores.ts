@@ -1,53 +1,48 @@
-import { run, type SqlValue } from '@tpc/core';
+import { migrate, run, type SqlValue } from '@tpc/core';
 import { openDatabase } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { createTestDatabase } from '../../../../../test/support/mariadb.ts';
 import type { StoreContext } from '../context.ts';
-import { createStore, createStoreContext, DEFAULT_POLICIES, type StoreOptions } from '../create-store.ts';
-import { tpcMigrationSource } from '../migrations/index.ts';
+import { createStore, createStoreContext, DEFAULT_POLICIES } from '../create-store.ts';
+import { STEPS } from '../migrations/index.ts';
 import type { Store } from '../store.ts';
 
-/** A migrated, empty store for a test. */
-export type TestStore = {
-  knex: Knex;
-  store: Store;
-  /** A second replica on the same database: on MariaDB with a pool of its own. */
-  replica: Store;
-  ctx: StoreContext;
+/** Random numbers of the tests' stores: the middle of the jitter's range, so that waits are exactly as configured. */
+const options = { policies: DEFAULT_POLICIES, random: () => 0.5 };
+
+/** A migrated store for one test file. */
+export class TestStore {
+  readonly knex: Knex;
+  /** The second replica's pool; SQLite has one connection for both. */
+  readonly #second: Knex;
+  readonly #close: () => Promise<void>;
+  store!: Store;
+  /** Another replica on the same database, with a pool of its own on MariaDB. */
+  replica!: Store;
+  ctx!: StoreContext;
+
+  constructor(knex: Knex, second: Knex, close: () => Promise<void>) {
+    this.knex = knex;
+    this.#second = second;
+    this.#close = close;
+  }
+
+  /** Empties all tables and forgets all names, for the next test. */
+  async reset(): Promise<void> {
+    for (const step of STEPS) await this.sql(`DELETE FROM ${step.name.slice(5)}`);
+    this.store = createStore(this.knex, { ...options, clock: neverFresh() });
+    this.replica = createStore(this.#second, { ...options, clock: neverFresh() });
+    this.ctx = createStoreContext(this.knex, options);
+  }
+
   /** One statement of the test itself. */
-  sql<R = Record<string, unknown>>(text: string, ...params: SqlValue[]): Promise<R[]>;
-  close(): Promise<void>;
-};
+  async sql<R = Record<string, unknown>>(text: string, ...params: SqlValue[]): Promise<R[]> {
+    return (await run<R>(this.knex, text, params)).rows;
+  }
 
-/** Half of the jitter's range: waits are exactly as configured. */
-const options: StoreOptions = { policies: DEFAULT_POLICIES, random: () => 0.5, clock: () => 0 };
-
-async function openSqlite(): Promise<TestStore> {
-  const knex = openDatabase({ url: 'sqlite::memory:' });
-  await knex.migrate.latest({ migrationSource: tpcMigrationSource });
-  return toTestStore(knex, knex, () => knex.destroy());
-}
-
-async function openMariaDb(): Promise<TestStore> {
-  const database = await createTestDatabase('tpc_store');
-  const knex = openDatabase({ url: database.url, poolMax: 8 });
-  const second = openDatabase({ url: database.url, poolMax: 8 });
-  await knex.migrate.latest({ migrationSource: tpcMigrationSource });
-  return toTestStore(knex, second, async () => {
-    await Promise.all([knex.destroy(), second.destroy()]);
-    await database.drop();
-  });
-}
-
-function toTestStore(knex: Knex, second: Knex, close: () => Promise<void>): TestStore {
-  return {
-    knex,
-    store: createStore(knex, { ...options, clock: neverFresh() }),
-    replica: createStore(second, { ...options, clock: neverFresh() }),
-    ctx: createStoreContext(knex, options),
-    sql: async <R>(text: string, ...params: SqlValue[]) => (await run<R>(knex, text, params)).rows,
-    close,
-  };
+  close(): Promise<void> {
+    return this.#close();
+  }
 }
 
 /** A clock on which nothing that is remembered stays fresh, so that tests see the table. */
@@ -57,6 +52,28 @@ function neverFresh(): () => number {
     now += 60_000;
     return now;
   };
+}
+
+async function migrated(knex: Knex, second: Knex, close: () => Promise<void>): Promise<TestStore> {
+  await migrate(knex, { tableName: 'tpc_migration', list: STEPS });
+  const store = new TestStore(knex, second, close);
+  await store.reset();
+  return store;
+}
+
+export function openSqlite(): Promise<TestStore> {
+  const knex = openDatabase({ url: 'sqlite::memory:' });
+  return migrated(knex, knex, () => knex.destroy());
+}
+
+export async function openMariaDb(): Promise<TestStore> {
+  const database = await createTestDatabase('tpc_store');
+  const knex = openDatabase({ url: database.url, poolMax: 8 });
+  const second = openDatabase({ url: database.url, poolMax: 8 });
+  return migrated(knex, second, async () => {
+    await Promise.all([knex.destroy(), second.destroy()]);
+    await database.drop();
+  });
 }
 
 export const STORES: readonly (readonly [string, () => Promise<TestStore>])[] = [

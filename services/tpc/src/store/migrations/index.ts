@@ -1,4 +1,3 @@
-import type { Knex } from 'knex';
 import { topic } from './0001_topic.ts';
 import { tag } from './0002_tag.ts';
 import { producerGroup } from './0003_producer_group.ts';
@@ -19,7 +18,7 @@ import { auditLog } from './0017_audit_log.ts';
 import { epoch } from './0018_epoch.ts';
 import type { MigrationStep } from './table.ts';
 
-/** All steps, in order. A new one is added at the end; a landed one is never edited. */
+/** TPC's schema, as a static list in order. A new step is added at the end; a landed one is never edited. */
 export const STEPS: readonly MigrationStep[] = [
   topic,
   tag,
@@ -40,10 +39,3 @@ export const STEPS: readonly MigrationStep[] = [
   auditLog,
   epoch,
 ];
-
-/** TPC's schema for knex: a static list, not a folder, so that source and build have the same names. */
-export const tpcMigrationSource: Knex.MigrationSource<MigrationStep> = {
-  getMigrations: () => Promise.resolve([...STEPS]),
-  getMigrationName: (step) => step.name,
-  getMigration: (step) => Promise.resolve({ up: (db: Knex) => step.up(db), down: () => Promise.reject(new Error("TPC's tables go forward only.")) }),
-};

@@ -60,8 +60,7 @@ export function tableStep(step: TableStep): MigrationStep {
   };
 }
 
-/** The statements of a step, for the migration itself and for docs. */
-export function tableStatements(step: TableStep, dialect: Dialect): string[] {
+function tableStatements(step: TableStep, dialect: Dialect): string[] {
   const indexes = Object.entries(step.indexes ?? {});
   if (dialect.name === 'mysql') {
     const keys = indexes.map(([name, columns]) => `,\n  KEY ${name} (${columns})`).join('');
