@@ -48,6 +48,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
   readonly #reached = new Set<string>();
   readonly #missing = new Set<string>();
   #running: Promise<void> | undefined;
+  #client: ReceivingClient | undefined;
   #session: ReceiveSession | undefined;
 
   constructor(connection: RocketMqConnection, options: RocketMqSubscriberOptions) {
@@ -89,15 +90,10 @@ class RocketMqSubscriber implements BrokerSubscriber {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();
     this.#ready.reject(new Error('the subscriber was stopped before it was ready'));
-    this.#session?.client.link.cancelPolls();
-    const session = this.#session;
-    const orderly = (async () => {
-      await Promise.all([...this.#loops.values()].map((loop) => loop.ended));
-      await session?.acks.drain();
-    })();
-    await atMost(deadlineMs, orderly);
-    session?.acks.close();
-    await atMost(CLOSE_MS, Promise.all([this.#running, session?.client.leave()]));
+    this.#client?.link.cancelPolls();
+    await atMost(deadlineMs, this.#running ?? Promise.resolve());
+    this.#session?.acks.close();
+    await atMost(CLOSE_MS, this.#client?.leave() ?? Promise.resolve());
     this.#link.down('stopped');
   }
 
@@ -109,6 +105,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
         subscriptions: this.#options.subscriptions,
         pollMs: this.#receive.pollMs,
       });
+      this.#client = client;
       try {
         await this.#open(client);
         failures = 0;

@@ -11,7 +11,8 @@ import { attemptOf, handleOf, RawClient, textOf } from './raw-client.fixture.ts'
 import { type EmbeddedBroker, startEmbeddedBroker } from './start.ts';
 
 const SHORT_POLL_MS = 50;
-const LONG_POLL_MS = 10_000;
+/** Longer than a test may take: what arrives at its end only is too late. */
+const LONG_POLL_MS = 25_000;
 const running: EmbeddedBroker[] = [];
 const clients: RawClient[] = [];
 
@@ -78,6 +79,18 @@ describe('embedded broker: groups', () => {
     expect((await client.receive(LONG_POLL_MS)).map(textOf)).toEqual(['before']);
   });
 
+  it('wakes a poll that waits when a message comes', async () => {
+    const { client } = await start();
+    const poll = client.receiveCall(LONG_POLL_MS);
+    poll.on('error', () => undefined);
+    await once(poll, 'metadata');
+    const status = once(poll, 'data');
+    await client.send(client.message('awaited'));
+    expect((await status)[0].getStatus().getCode()).toBe(20000);
+    const [part] = await once(poll, 'data');
+    expect(textOf(part.getMessage())).toBe('awaited');
+  });
+
   it('does not hand a message to a consumer that hung up', async () => {
     const { client } = await start();
     const poll = client.receiveCall(LONG_POLL_MS);
@@ -123,11 +136,13 @@ describe('embedded broker: acknowledgement', () => {
   it('moves the time at which a message comes again, and only the new handle settles it', async () => {
     const { client, messages } = await delivered(['a']);
     const old = handleOf(messages[0]);
-    const changed = await client.changeInvisible(old, 1);
-    expect(changed.code).toBe(20000);
+    const later = await client.changeInvisible(old, 30_000);
+    expect(later.code).toBe(20000);
+    expect((await client.acknowledge(old)).code).toBe(40013);
+    expect((await client.changeInvisible(later.handle, 1)).code).toBe(20000);
     const [again] = await client.receive(LONG_POLL_MS);
     expect(attemptOf(again)).toBe(2);
-    expect((await client.changeInvisible(old, 1)).code).toBe(40013);
+    expect((await client.changeInvisible(later.handle, 1)).code).toBe(40013);
     expect((await client.acknowledge(handleOf(again))).code).toBe(20000);
   });
 });

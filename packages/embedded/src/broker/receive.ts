@@ -139,7 +139,6 @@ export class ReceiveService {
     const { queue, store } = this.#options;
     const { taken, nextDue } = await queue.submit(() => {
       const now = Date.now();
-      if (poll.call.cancelled) return { taken: [], nextDue: undefined };
       const messages = store.take({ ...poll, now });
       return { taken: messages, nextDue: messages.length === 0 ? store.nextDue(poll.group, poll.topic) : undefined };
     });
