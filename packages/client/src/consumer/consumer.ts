@@ -160,7 +160,7 @@ class InboxConsumer implements Consumer {
       log.error({ err: error, consumer_group: group }, 'the subscriber to the broker gave up');
       return;
     }
-    if (this.#condition === 'closed' || this.#condition === 'open') this.#registration?.start();
+    if (this.#condition !== 'stopping' && this.#condition !== 'stopped') this.#registration?.start();
   }
 
   async #openAfter(firstAnswer: Promise<void>): Promise<void> {
@@ -209,7 +209,9 @@ class InboxConsumer implements Consumer {
 
   /** Back-pressure: the broker is asked for more only when there is room. */
   async #waitForRoom(): Promise<void> {
-    while (!this.#hasRoom() && this.#condition !== 'stopping' && this.#condition !== 'stopped') {
+    const goOn = () => this.#condition === 'open' || this.#condition === 'closed';
+    await this.#intake.untilStorable(goOn);
+    while (!this.#hasRoom() && goOn()) {
       await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
     }
   }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReceivedBrokerMessage } from '@tpc/broker';
 import { NaturalBatcher } from '@tpc/core';
 import type { Telemetry } from './counters.ts';
@@ -11,12 +12,14 @@ import type { Lane } from './lane.ts';
 import { persist } from './persist.ts';
 import type { Reporter } from './reporter.ts';
 import { InboxState, Reason, ReportKind } from './states.ts';
-import type { NewInboxRow } from './store/insert-inbox.ts';
+import { type NewInboxRow, readStoredRows } from './store/insert-inbox.ts';
 import { storeArrivals } from './store-arrivals.ts';
 
 /** How long a batch waits for the database before it is left to the broker's redelivery; below the broker's invisible time. */
 const STORE_PATIENCE_MS = 10_000;
 const MAX_FLUSH = 256;
+/** How often a broken inbox is looked at. */
+const PROBE_MS = 200;
 
 type Item = NewInboxRow & { leaseUntil: number };
 
@@ -32,6 +35,7 @@ export class Intake {
   readonly #reporter: Reporter;
   readonly #onBacklog: (topic: string) => void;
   readonly #inserts: NaturalBatcher<Item, Arrival>;
+  #broken = false;
 
   constructor(parts: {
     settings: Settings;
@@ -64,7 +68,22 @@ export class Intake {
     const taken = messages.map((message) => this.#admit(message, decideAdmission(message, group, maxBodyBytes)));
     const results = await Promise.allSettled(taken);
     const failed = results.find((result) => result.status === 'rejected');
+    this.#broken = failed !== undefined;
     if (failed !== undefined) throw failed.reason;
+  }
+
+  /** Waits while the inbox takes nothing: what is received then only uses up the broker's deliveries. */
+  async untilStorable(goOn: () => boolean): Promise<void> {
+    const { knex, group, log } = this.#settings;
+    while (this.#broken && goOn()) {
+      try {
+        await readStoredRows(knex, group, ['']);
+        this.#broken = false;
+      } catch (error) {
+        log.debug({ err: error }, 'the inbox cannot be read; nothing is received');
+        await sleep(PROBE_MS);
+      }
+    }
   }
 
   async #admit(message: ReceivedBrokerMessage, admission: Admission): Promise<void> {
