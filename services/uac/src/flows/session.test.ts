@@ -37,7 +37,13 @@ describe.each(DATABASES)('login and session on %s', (_name, open) => {
   it('answers an unknown name and a wrong password alike, and compares a hash for both', async () => {
     await activate();
     const compared: (string | undefined)[] = [];
-    const passwords: Passwords = { hash: async () => '', matches: async (_password, hash) => (compared.push(hash), false) };
+    const passwords: Passwords = {
+      hash: async () => '',
+      matches: async (_password, hash) => {
+        compared.push(hash);
+        return false;
+      },
+    };
     const flows = uac.flowsWith({ passwords });
     const all = await outcomes([
       flows.login({ ...RIGHT, loginName: 'nobody' }, CLIENT),

@@ -1,5 +1,5 @@
 import { UserServiceService } from '@tpc/gen/uac/v1/user_service';
-import { type CallContext, type ServiceEntry, serve, type UnaryHandler } from '@tpc/platform';
+import { AppError, type CallContext, type ServiceEntry, serve, type UnaryHandler } from '@tpc/platform';
 import { type Language, languageOf, toLanguage } from '../domain/language.ts';
 import type { Flows } from '../flows/index.ts';
 import { refuse, refuseFields } from '../flows/refusal.ts';
@@ -44,8 +44,16 @@ export function createUserService(flows: Flows): ServiceEntry {
 function handler<Q, R>(work: UnaryHandler<Q, R>): UnaryHandler<Q, R> {
   return (request, context) =>
     work(request, context).catch((error: unknown) => {
-      throw toUacError(error);
+      throw withWireFields(toUacError(error));
     });
+}
+
+/** Fields are named as in the .proto file: `login_name`. */
+function withWireFields(error: AppError): AppError {
+  if (error.violations.length === 0) return error;
+  const toWire = (field: string) => field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const violations = error.violations.map((violation) => ({ ...violation, field: toWire(violation.field) }));
+  return new AppError({ status: error.status, reason: error.reason, name: error.reasonName, message: error.message, violations });
 }
 
 function languageFor(wish: string, context: CallContext): Language {

@@ -15,7 +15,7 @@ const HTTP_STATUS: Partial<Record<status, number>> = {
 };
 
 const HTTP_TEXT: Record<number, Record<Language, string>> = {
-  400: { zh: '请求格式不正确', en: 'The request is malformed.' },
+  400: { zh: '请求格式不正确', en: 'The request is malformed' },
   403: { zh: '拒绝跨站请求', en: 'Requests from other sites are refused.' },
   404: { zh: '页面不存在', en: 'There is nothing at this address.' },
   413: { zh: '请求内容过大', en: 'The request is too large.' },
@@ -63,6 +63,11 @@ function answerHttpStatus(request: FastifyRequest, reply: FastifyReply, pages: P
   const text = HTTP_TEXT[statusCode]?.[language] ?? STATUS_CODES[statusCode] ?? 'Bad request';
   reply.code(statusCode);
   if (wantsPage(request)) return pages.send(reply, 'message', language, { message: text, tone: 'bad' });
-  const message = detail !== undefined && statusCode === 400 ? `${text} ${detail}` : text;
-  return reply.send({ code: statusCode, message, result: null });
+  if (statusCode === 400 && detail !== undefined) return reply.send(malformedEnvelope(language, detail));
+  return reply.send({ code: statusCode, message: text, result: null });
+}
+
+/** The envelope for a request that could not be read, with what is wrong with it. */
+export function malformedEnvelope(language: Language, detail: string) {
+  return { code: 400, message: `${HTTP_TEXT[400]?.[language]}: ${detail}`, result: null };
 }

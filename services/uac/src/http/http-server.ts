@@ -1,12 +1,13 @@
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { Log } from '@tpc/platform';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import { languageOf } from '../domain/language.ts';
 import type { Flows } from '../flows/index.ts';
 import { addActivationRoutes } from './activation-routes.ts';
 import { addAuthRoutes } from './auth-routes.ts';
 import { addCheckRoutes } from './check-routes.ts';
-import { addErrorAnswers } from './error-answers.ts';
+import { addErrorAnswers, malformedEnvelope } from './error-answers.ts';
 import { addHealthRoutes, type HealthState } from './health-routes.ts';
 import { addPageRoutes } from './page-routes.ts';
 import { createPages } from './pages.ts';
@@ -34,10 +35,14 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    // Addresses that cannot be decoded never reach a hook.
+    frameworkErrors: (error, request, reply: FastifyReply) =>
+      void reply.code(400).send(malformedEnvelope(languageOf(request.headers['accept-language']), error.message)),
   });
-  addSecurity(app, parts.publicUrl);
+  // Cookies first: also the answer to a refused request looks into them for the language.
   await app.register(cookie);
   await app.register(formbody, { bodyLimit: BODY_LIMIT_BYTES });
+  addSecurity(app, parts.publicUrl);
   // The route's pattern, never the address: it may hold a token.
   app.addHook('onResponse', async (request, reply) => {
     parts.log.debug(

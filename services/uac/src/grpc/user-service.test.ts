@@ -1,0 +1,113 @@
+import { Client, credentials, status } from '@grpc/grpc-js';
+import { HealthService } from '@tpc/gen/grpc/health/v1/health';
+import { IdentityKind, UserStatus } from '@tpc/gen/uac/v1/user_service';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { formOf } from '../../test/kit.ts';
+import { openServiceKit, type ServiceKit } from '../../test/service-kit.ts';
+import { connectUac, refusalOf, type UserClient } from '../../test/user-client.ts';
+
+const { IDENTITY_KIND_UNSPECIFIED: NONE, IDENTITY_KIND_LOGIN_NAME: LOGIN_NAME, IDENTITY_KIND_EMAIL: EMAIL } = IdentityKind;
+const EMPTY = { loginName: '', loginPwd: '', confirmPwd: '', email: '', mobileNo: '', registerSource: '', language: '' };
+
+describe('UserService', () => {
+  let kit: ServiceKit;
+  let client: UserClient;
+  let port: number;
+  beforeEach(async () => {
+    kit = await openServiceKit();
+    ({ grpcPort: port } = await kit.start());
+    client = connectUac(port);
+  });
+  afterEach(async () => {
+    client.close();
+    await kit.drop();
+  });
+
+  it('does the whole job: register, activate, log in, refresh, sign out', async () => {
+    const { user } = await client.register({ ...formOf(1), language: 'en' });
+    expect(user).toMatchObject({ loginName: 'User1', status: UserStatus.USER_STATUS_DISABLE });
+    expect(user?.id).toBeGreaterThan(BigInt(Number.MAX_SAFE_INTEGER));
+    const activation = { token: await kit.activationToken(), language: '' };
+    expect((await client.activateUser(activation)).user).toMatchObject({ id: user?.id, status: UserStatus.USER_STATUS_ENABLE });
+    expect(await refusalOf(client.activateUser(activation))).toMatchObject({ code: status.NOT_FOUND, reason: 'UAC10011030' });
+    const { tokens } = await client.login({ loginName: 'user1', loginPwd: 'correct horse' });
+    expect(tokens?.refreshExpireTime?.getTime()).toBeGreaterThan(tokens?.accessExpireTime?.getTime() ?? Number.POSITIVE_INFINITY);
+    const next = await client.refreshToken({ refreshToken: tokens?.refreshToken ?? '' });
+    const last = { refreshToken: next.tokens?.refreshToken ?? '' };
+    await client.signOut(last);
+    expect(await refusalOf(client.refreshToken(last))).toMatchObject({ code: status.UNAUTHENTICATED, reason: 'UAC10011108' });
+  });
+
+  it('writes mails in the language of the request, Chinese without one', async () => {
+    await client.register({ ...formOf(1), language: 'en' });
+    await client.register({ ...formOf(2), language: '' });
+    await kit.tpc.until(() => kit.tpc.messages.length === 2);
+    expect([kit.bodyOf(0).subject, kit.bodyOf(1).subject].sort()).toEqual(['Activate your account', '注册用户-等待激活用户']);
+  });
+
+  it('names every wrong field as the .proto file does, the first one deciding the reason', async () => {
+    expect(await refusalOf(client.register(EMPTY))).toEqual({
+      code: status.INVALID_ARGUMENT,
+      reason: 'UAC10011007',
+      name: 'LOGIN_NAME_MISSING',
+      domain: 'uac',
+      fields: ['login_name', 'email', 'mobile_no', 'login_pwd', 'confirm_pwd', 'register_source'],
+    });
+  });
+
+  it.each<[string, (client: UserClient) => Promise<unknown>, string, status]>([
+    [
+      'Register, oversized',
+      ({ register }) => register({ ...formOf(1), loginName: 'x'.repeat(100_000), language: '' }),
+      'UAC10011101',
+      status.INVALID_ARGUMENT,
+    ],
+    ['ActivateUser, empty', ({ activateUser }) => activateUser({ token: '', language: '' }), 'UAC10011030', status.NOT_FOUND],
+    [
+      'ResendActivationMail, empty',
+      ({ resendActivationMail: resend }) => resend({ email: '', language: '' }),
+      'UAC10011018',
+      status.INVALID_ARGUMENT,
+    ],
+    ['CheckAvailability, no kind', ({ checkAvailability }) => checkAvailability({ kind: NONE, value: 'x' }), 'UAC10011017', status.INVALID_ARGUMENT],
+    [
+      'CheckAvailability, unknown kind',
+      ({ checkAvailability }) => checkAvailability({ kind: 99 as IdentityKind, value: 'x' }),
+      'UAC10011017',
+      status.INVALID_ARGUMENT,
+    ],
+    ['CheckAvailability, no value', ({ checkAvailability }) => checkAvailability({ kind: EMAIL, value: '' }), 'UAC10011105', status.INVALID_ARGUMENT],
+    ['CheckActive of a login name', ({ checkActive }) => checkActive({ kind: LOGIN_NAME, value: 'x' }), 'UAC10011017', status.INVALID_ARGUMENT],
+    ['Login, empty', ({ login }) => login({ loginName: '', loginPwd: '' }), 'UAC10011007', status.INVALID_ARGUMENT],
+    ['Login, unknown name', ({ login }) => login({ loginName: 'nobody', loginPwd: 'x' }), 'UAC10011016', status.UNAUTHENTICATED],
+    ['RefreshToken, empty', ({ refreshToken }) => refreshToken({ refreshToken: '' }), 'UAC10011108', status.UNAUTHENTICATED],
+  ])('refuses %s', async (_what, call, reason, code) => {
+    expect(await refusalOf(call(client))).toMatchObject({ reason, code, domain: 'uac' });
+  });
+
+  it('refuses what is taken with ALREADY_EXISTS and an inactive user with PERMISSION_DENIED', async () => {
+    await client.register({ ...formOf(1), language: '' });
+    expect(await refusalOf(client.register({ ...formOf(1), language: '' }))).toMatchObject({ code: status.ALREADY_EXISTS, reason: 'UAC10011012' });
+    const credentials = { loginName: 'User1', loginPwd: 'correct horse' };
+    expect(await refusalOf(client.login(credentials))).toMatchObject({ code: status.PERMISSION_DENIED, reason: 'UAC10011106' });
+    expect(await client.checkAvailability({ kind: EMAIL, value: 'user1@example.com' })).toEqual({ available: false });
+    expect(await client.checkActive({ kind: EMAIL, value: 'user1@example.com' })).toEqual({ active: false });
+  });
+
+  it('answers a sign-out of any token', async () => {
+    expect(await client.signOut({ refreshToken: 'nonsense' })).toEqual({});
+  });
+
+  it('reports health by grpc.health.v1', async () => {
+    const health = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+    const { path, requestSerialize, responseDeserialize } = HealthService.check;
+    const check = (service: string) =>
+      new Promise((resolve, reject) =>
+        health.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service }, (error, answer) =>
+          error ? reject(error) : resolve(answer?.status),
+        ),
+      );
+    expect(await Promise.all(['', 'uac.v1.UserService', 'database'].map(check))).toEqual([1, 1, 1]);
+    health.close();
+  });
+});

@@ -1,0 +1,84 @@
+import { createServer } from 'node:net';
+import { openDatabase, StartError } from '@tpc/platform';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { formOf } from '../test/kit.ts';
+import { openServiceKit, type ServiceKit } from '../test/service-kit.ts';
+
+type Envelope = { code: number; message: string; result: Record<string, string> };
+
+const post = async (port: number, path: string, body: object) => {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  return (await response.json()) as Envelope;
+};
+
+describe('UAC as a service', () => {
+  let kit: ServiceKit;
+  beforeEach(async () => {
+    kit = await openServiceKit();
+  });
+  afterEach(() => kit.drop());
+
+  it('takes registrations while TPC is away, and says so beside being ready', async () => {
+    kit.tpc.die();
+    const { httpPort, producerState } = await kit.start();
+    const answers = await Promise.all([1, 2, 3].map((n) => post(httpPort, '/auth/register', formOf(n))));
+    expect(answers).toMatchObject([{ code: 200 }, { code: 200 }, { code: 200 }]);
+    expect(producerState().mode).toBe('outbox_only');
+    const ready = await fetch(`http://127.0.0.1:${httpPort}/readyz`);
+    expect([ready.status, await ready.json()]).toEqual([200, { status: 'ok', database: 'ok', tpc: 'away, mails go out later' }]);
+  });
+
+  it('puts its own address into the links, or UAC_PUBLIC_URL', async () => {
+    const { httpPort } = await kit.start();
+    await post(httpPort, '/auth/register', formOf(1));
+    await kit.tpc.until(() => kit.tpc.messages.length === 1);
+    expect(kit.bodyOf(0).plain).toContain(`http://127.0.0.1:${httpPort}/auth/activeUser/`);
+    const second = await kit.start({ UAC_PUBLIC_URL: 'https://accounts.example.com/' });
+    await post(second.httpPort, '/auth/register', formOf(2));
+    await kit.tpc.until(() => kit.tpc.messages.length === 2);
+    expect(kit.bodyOf(1).plain).toContain('https://accounts.example.com/auth/activeUser/');
+  });
+
+  it('keeps users, links and sessions over restarts', async () => {
+    await post((await kit.start()).httpPort, '/auth/register', formOf(1));
+    const token = await kit.activationToken();
+    const second = await kit.start();
+    const activation = await fetch(`http://127.0.0.1:${second.httpPort}/auth/activeUser/${token}`);
+    expect(await activation.json()).toMatchObject({ code: 200 });
+    const { result } = await post(second.httpPort, '/auth/form', { loginName: 'User1', loginPwd: 'correct horse' });
+    const third = await kit.start();
+    expect(await post(third.httpPort, '/auth/user/refreshToken', { refreshToken: result.refreshToken })).toMatchObject({ code: 200 });
+  });
+
+  it.each(['UAC_HTTP_PORT', 'UAC_GRPC_PORT'])('refuses to start when %s is taken, with a line that names it', async (setting) => {
+    const taken = createServer();
+    const port = await new Promise<number>((resolve) => taken.listen(0, '127.0.0.1', () => resolve((taken.address() as { port: number }).port)));
+    const failure = await kit.start({ [setting]: String(port) }).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(StartError);
+    expect((failure as Error).message).toMatch(new RegExp(`${setting}.*taken`));
+    await new Promise((resolve) => taken.close(resolve));
+  });
+
+  it('with MIGRATE=check refuses an old schema and names what is missing', async () => {
+    await expect(kit.start({ MIGRATE: 'check' })).rejects.toThrow(/0001_user/);
+    await kit.start();
+    const db = openDatabase({ url: `sqlite:${kit.dir}/uac.db` });
+    await db('tpc_client_migrations').where('name', '0001_outbox').delete();
+    await db.destroy();
+    await expect(kit.start({ MIGRATE: 'check' })).rejects.toThrow(/0001_outbox/);
+    await kit.start();
+    await kit.start({ MIGRATE: 'check' });
+  });
+
+  it.each([
+    [{ UAC_PUBLIC_URL: 'javascript:alert(1)' }, 'UAC_PUBLIC_URL'],
+    [{ INBOX_URL: 'inbox' }, 'INBOX_URL'],
+    [{ UAC_TOKEN_KEY: 'short' }, 'UAC_TOKEN_KEY'],
+    [{ BIND_HOST: '0.0.0.0' }, 'BIND_HOST'],
+    [{ UAC_BCRYPT_COST: '40' }, 'UAC_BCRYPT_COST'],
+    [{ TPC_ADDRESS: 'nowhere' }, 'TPC_ADDRESS'],
+  ])('refuses the setting %o and names it', (more, key) => {
+    expect(() => kit.config(more)).toThrow(key);
+  });
+});
