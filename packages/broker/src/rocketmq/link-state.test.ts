@@ -12,26 +12,37 @@ describe('link state', () => {
     );
     expect(link.snapshot()).toEqual({ connected: false, error: 'not connected yet', since: 1_000 });
     now = 2_000;
-    link.up();
-    link.up();
+    link.up('a');
+    link.up('a');
     now = 3_000;
-    link.down('refused');
+    link.down('a', 'refused');
     now = 4_000;
-    link.down('still refused');
+    link.down('a', 'still refused');
     expect(changes).toEqual([
       { connected: true, error: '', since: 2_000 },
-      { connected: false, error: 'refused', since: 3_000 },
+      { connected: false, error: 'a: refused', since: 3_000 },
     ]);
-    expect(link.snapshot()).toEqual({ connected: false, error: 'still refused', since: 3_000 });
+    expect(link.snapshot()).toEqual({ connected: false, error: 'a: still refused', since: 3_000 });
     expect(link.downForMs()).toBe(1_000);
   });
 
   it('wakes who waits for the loss', async () => {
     const link = new LinkState(() => undefined);
-    await link.whenDown();
-    link.up();
-    const lost = link.whenDown().then(() => 'lost');
-    link.down('gone');
+    await link.whenLost();
+    link.up('a');
+    const lost = link.whenLost().then(() => 'lost');
+    link.down('a', 'gone');
     expect(await lost).toBe('lost');
+  });
+
+  it('is up while one of several brokers answers', () => {
+    const link = new LinkState(() => undefined);
+    link.up('a');
+    link.up('b');
+    link.down('a', 'gone');
+    link.down('left long ago', 'gone');
+    expect(link.snapshot().connected).toBe(true);
+    link.down('b', 'gone');
+    expect(link.snapshot()).toMatchObject({ connected: false, error: 'b: gone' });
   });
 });

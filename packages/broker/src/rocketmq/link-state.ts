@@ -1,14 +1,15 @@
 import type { BrokerLinkState } from '../port.ts';
 
 /**
- * Whether the broker answers. Every call over the link tells it how it went: an answer of any kind, also a refusal, means connected;
- * an unreachable or silent broker means not connected.
+ * Whether the broker answers. Every call tells how it went at its address: an answer of any kind, also a refusal, means that the address
+ * is there. With several brokers the link is up while one of them answers, and an address that left the route does no harm.
  */
 export class LinkState {
+  readonly #answering = new Set<string>();
   #connected = false;
   #error = 'not connected yet';
   #since: number;
-  #wakeOnDown: (() => void)[] = [];
+  #wakeOnLoss: (() => void)[] = [];
   readonly #now: () => number;
   readonly #onChange: (state: BrokerLinkState) => void;
 
@@ -18,26 +19,30 @@ export class LinkState {
     this.#since = now();
   }
 
-  up(): void {
-    if (this.#connected) return;
-    this.#change(true, '');
+  /** An address answered. */
+  up(address: string): void {
+    this.#answering.add(address);
+    if (!this.#connected) this.#change(true, '');
   }
 
-  down(error: string): void {
-    const wasConnected = this.#connected;
-    if (wasConnected) this.#change(false, error);
+  /** An address was not reached, or did not answer in time. */
+  down(address: string, error: string): void {
+    this.#answering.delete(address);
+    if (this.#answering.size === 0) this.lost(`${address}: ${error}`);
+  }
+
+  /** The link as a whole is gone. */
+  lost(error: string): void {
+    this.#answering.clear();
+    if (this.#connected) this.#change(false, error);
     else this.#error = error;
-    for (const wake of this.#wakeOnDown.splice(0)) wake();
+    for (const wake of this.#wakeOnLoss.splice(0)) wake();
   }
 
   /** Resolves at once when not connected, else at the next loss. */
-  whenDown(): Promise<void> {
+  whenLost(): Promise<void> {
     if (!this.#connected) return Promise.resolve();
-    return new Promise((resolve) => this.#wakeOnDown.push(resolve));
-  }
-
-  get connected(): boolean {
-    return this.#connected;
+    return new Promise((resolve) => this.#wakeOnLoss.push(resolve));
   }
 
   /** How long the link has been down, milliseconds; 0 while it is up. */

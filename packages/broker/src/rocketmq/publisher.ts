@@ -5,6 +5,7 @@ import { type RocketMqConnection, SILENT_LOGGER } from './connection.ts';
 import { LinkState } from './link-state.ts';
 import { createMessageIdFactory } from './message-id.ts';
 import { PublishingClient } from './publishing-client.ts';
+import { isLinkFailure } from './rpc-link.ts';
 import { sendBatch } from './send-batch.ts';
 import { atMost, growingWait } from './waits.ts';
 
@@ -91,7 +92,7 @@ class RocketMqPublisher implements BrokerPublisher {
     await atMost(deadlineMs, idle);
     for (const entry of [...this.#open]) entry.settle(notPublished('the publisher stopped before the broker answered'));
     if (this.#client) await atMost(CLOSE_MS, this.#client.leave());
-    this.#link.down('stopped');
+    this.#link.lost('stopped');
   }
 
   #lane(topic: string): Lane {
@@ -151,9 +152,9 @@ class RocketMqPublisher implements BrokerPublisher {
         await client.probe();
         failures = 0;
         await Promise.allSettled((this.#options.topics ?? []).map((topic) => client.targets(topic, 'write')));
-        await this.#link.whenDown();
+        await this.#link.whenLost();
       } catch (error) {
-        if (!signal.aborted) this.#link.down(String(error));
+        if (!signal.aborted && !isLinkFailure(error)) this.#link.lost(String(error)); // Link failures have told themselves.
         failures += 1;
       }
       await sleep(growingWait(failures), undefined, { signal }).catch(() => undefined);

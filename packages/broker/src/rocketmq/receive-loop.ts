@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BrokerSubscriberOptions } from '../port.ts';
 import type { AckGatherer } from './ack-gatherer.ts';
 import type { BrokerLogger } from './connection.ts';
-import type { LinkState } from './link-state.ts';
 import type { Target } from './linked-client.ts';
 import type { Delivery, ReceiveOptions, ReceivingClient } from './receiving-client.ts';
 import { isLinkFailure } from './rpc-link.ts';
@@ -12,7 +11,6 @@ import { growingWait } from './waits.ts';
 export type ReceiveSession = {
   client: ReceivingClient;
   acks: AckGatherer;
-  link: LinkState;
   log: BrokerLogger;
   receive: ReceiveOptions;
   onBatch: BrokerSubscriberOptions['onBatch'];
@@ -62,13 +60,12 @@ export class ReceiveLoop {
 
   /** @returns false when the broker no longer serves the topic */
   async #turn(): Promise<boolean> {
-    const { client, beforeReceive, ending, receive, link } = this.#session;
+    const { client, beforeReceive, ending, receive } = this.#session;
     if (beforeReceive) await orAborted(beforeReceive(), ending);
     if (ending.aborted) return true;
     const target = (await client.targets(this.#topic, 'read')).find(({ brokerName }) => brokerName === this.#brokerName);
     if (!target) return false;
     const deliveries = await client.receive(target, this.#topic, receive, this.#onReached).catch((error) => this.#noteRefusal(error));
-    link.up();
     this.refusal = undefined;
     this.#onReached();
     this.empty = deliveries.length === 0;

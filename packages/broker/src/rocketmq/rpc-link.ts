@@ -36,8 +36,8 @@ export const POLL_REGISTERED_HEADER = 'x-poll-registered';
 
 type CallUnderWay = { target: string; cancel(): void };
 
-/** Told how each call went. */
-export type LinkObserver = { up(): void; down(error: string): void };
+/** Told how each call went at its address. */
+export type LinkObserver = { up(address: string): void; down(address: string, error: string): void };
 
 /** True for failures that say nothing about the request: the broker was not reached, or did not answer in time. */
 export function isLinkFailure(error: unknown): boolean {
@@ -104,7 +104,7 @@ export class RpcLink {
     const call = { target, cancel: () => stream.cancel() };
     this.#underWay.add(call);
     const settled = () => this.#underWay.delete(call);
-    stream.on('data', () => this.#observer.up());
+    stream.on('data', () => this.#answered(target));
     stream.on('error', (error: ServiceError) => {
       settled();
       this.#failed(target, error);
@@ -206,7 +206,7 @@ export class RpcLink {
 
   #answered(target: string): void {
     this.#deadlines.delete(target);
-    if (!this.#closed) this.#observer.up();
+    if (!this.#closed) this.#observer.up(target);
   }
 
   #failed(target: string, error: ServiceError): void {
@@ -215,7 +215,7 @@ export class RpcLink {
       this.#answered(target);
       return;
     }
-    this.#observer.down(`${target}: ${error.details || error.message}`);
+    this.#observer.down(target, error.details || error.message);
     if (error.code === GrpcStatus.DEADLINE_EXCEEDED) this.#countDeadline(target);
   }
 

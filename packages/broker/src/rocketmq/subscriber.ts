@@ -94,7 +94,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
     await atMost(deadlineMs, this.#running ?? Promise.resolve());
     this.#session?.acks.close();
     await atMost(CLOSE_MS, this.#client?.leave() ?? Promise.resolve());
-    this.#link.down('stopped');
+    this.#link.lost('stopped');
   }
 
   async #run(): Promise<void> {
@@ -112,7 +112,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
         await this.#receiveUntilLost(client);
       } catch (error) {
         failures += 1;
-        if (!stopping.aborted) this.#link.down(error instanceof Error ? error.message : String(error));
+        if (!stopping.aborted) this.#link.lost(error instanceof Error ? error.message : String(error));
       }
       await client.leave();
       await sleep(growingWait(failures), undefined, { signal: stopping }).catch(() => undefined);
@@ -138,7 +138,6 @@ class RocketMqSubscriber implements BrokerSubscriber {
     const session: ReceiveSession = {
       client,
       acks: new AckGatherer(client, this.#receive.invisibleMs, log),
-      link: this.#link,
       log,
       receive: this.#receive,
       onBatch: this.#options.onBatch,
