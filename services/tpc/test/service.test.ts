@@ -3,10 +3,23 @@ import { status } from '@grpc/grpc-js';
 import { HealthService } from '@tpc/gen/grpc/health/v1/health';
 import { ServerReflectionService } from '@tpc/gen/grpc/reflection/v1/reflection';
 import { ServerReflectionService as ServerReflectionV1AlphaService } from '@tpc/gen/grpc/reflection/v1alpha/reflection';
-import { StartError } from '@tpc/platform';
+import { openDatabase, StartError } from '@tpc/platform';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../../../test/support/mariadb.ts';
 import { startTestBroker } from './broker-kit.ts';
-import { mariaDatabase, NO_BROKER, outgoing, rawCall, reflect, refusalOf, sqliteDatabase, startTestTpc, type TestTpc } from './support.ts';
+import {
+  type Callers,
+  callersOf,
+  mariaDatabase,
+  NO_BROKER,
+  outgoing,
+  rawCall,
+  reflect,
+  refusalOf,
+  sqliteDatabase,
+  startTestTpc,
+  type TestTpc,
+} from './support.ts';
 import { createTcpProxy } from './tcp-proxy.ts';
 
 let cleanUp: (() => Promise<unknown>)[] = [];
@@ -27,13 +40,13 @@ const sqlite = () => keep(sqliteDatabase(), (part) => part.drop());
 const KEY = '019ab0d4-7a3e-7cc2-8f5e-000000000001';
 const SERVING = 1;
 const NOT_SERVING = 2;
-const healthOf = async (tpc: TestTpc, service: string) =>
+const healthOf = async (tpc: Callers, service: string) =>
   (await rawCall(tpc.client, HealthService.check as never, HealthService.check.requestSerialize({ service }))) as { status: number };
 const untilHealth = (tpc: TestTpc, service: string, expected: number) =>
   vi.waitFor(async () => expect((await healthOf(tpc, service)).status).toBe(expected), { timeout: 20_000 });
 
 const saveOne = (tpc: TestTpc) => tpc.messages.saveMessageWaitingConfirm({ producerGroup: 'P', message: outgoing({ messageKey: KEY }) });
-const subscribe = (tpc: TestTpc) =>
+const subscribe = (tpc: Callers) =>
   tpc.messages.registerConsumer({ consumerGroup: 'C', instanceId: 'c1', subscriptions: [{ topic: 'SEND_EMAIL_TOPIC', tags: [] }] });
 
 describe('health and reflection', () => {
@@ -96,6 +109,23 @@ describe('the database', () => {
     expect(await saveOne(tpc)).toEqual({ state: 10 });
     await proxy.cut();
     await tpc.stop();
+  });
+
+  it('gets no call before its schema is there', async () => {
+    const database = await keep(mariaDatabase(), (part) => part.drop());
+    const port = await freePort();
+    const session = openDatabase({ url: database.url, poolMax: 1 });
+    cleanUp.push(() => session.destroy());
+    // Another process migrates.
+    await session.raw("SELECT GET_LOCK(CONCAT(DATABASE(), ':migrate:tpc_migration'), 1)");
+    const starting = startTestTpc({ TPC_DATABASE_URL: database.url, TPC_GRPC_PORT: String(port) });
+    const early = await keep(Promise.resolve(callersOf(port)), async ({ client }) => client.close());
+    await vi.waitFor(async () => expect(await healthOf(early, '')).toEqual({ status: NOT_SERVING }));
+    expect(await refusalOf(subscribe(early))).toMatchObject({ status: status.UNAVAILABLE, reason: 'STORE_UNAVAILABLE', retry: true });
+    await session.raw("SELECT RELEASE_LOCK(CONCAT(DATABASE(), ':migrate:tpc_migration'))");
+    const tpc = await keep(starting, (part) => part.stop());
+    expect(await healthOf(tpc, '')).toEqual({ status: SERVING });
+    await subscribe(early);
   });
 
   it('that lacks migrations stops the start of a service that may not migrate, with a line that names them', async () => {

@@ -26,15 +26,16 @@ export type Calls<S> = {
   [M in keyof S]: S[M] extends Method<infer Q, infer R> ? (request: Partial<Q>, options?: CallOptions) => Promise<R> : never;
 };
 
-/** A TPC under test with its callers. */
-export type TestTpc = {
-  service: TpcService;
+/** The calls of one TPC. */
+export type Callers = {
   messages: Calls<typeof ReliableMessageServiceService>;
   admin: Calls<typeof MessageAdminServiceService>;
   /** For calls with bytes of one's own, and for health and reflection. */
   client: Client;
-  stop(): Promise<void>;
 };
+
+/** A TPC under test with its callers. */
+export type TestTpc = Callers & { service: TpcService; stop(): Promise<void> };
 
 /** Settings under which a test need not wait. */
 const QUICK = {
@@ -52,17 +53,21 @@ const QUICK = {
 
 export async function startTestTpc(env: Record<string, string>): Promise<TestTpc> {
   const service = await startTpcService({ config: loadConfig(configSchema, { ...QUICK, ...env }), log: testLog });
-  const client = new Client(`127.0.0.1:${service.grpcPort}`, credentials.createInsecure());
+  const callers = callersOf(service.grpcPort);
   return {
+    ...callers,
     service,
-    client,
-    messages: callsOf(client, ReliableMessageServiceService),
-    admin: callsOf(client, MessageAdminServiceService),
     stop: async () => {
-      client.close();
+      callers.client.close();
       await service.stop();
     },
   };
+}
+
+/** The calls of whatever TPC listens on a port. */
+export function callersOf(port: number): Callers {
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), { 'grpc.initial_reconnect_backoff_ms': 50 });
+  return { client, messages: callsOf(client, ReliableMessageServiceService), admin: callsOf(client, MessageAdminServiceService) };
 }
 
 export type TestDatabase = { url: string; drop(): Promise<void> };

@@ -12,19 +12,20 @@ export function confirmMessageHandlers(options: {
   writes: Pick<Writes, 'confirm'>;
   log: Log;
 }): Pick<MessageHandlers, 'confirmAndSendMessage' | 'batchConfirmAndSendMessage'> {
-  const confirm = async (field: string, producerGroup: string, messageKey: string, context: CallContext) => {
-    refuseViolations(checkKeySyntax(field, messageKey));
-    return stateOrRefuse(await options.writes.confirm({ producerGroup, messageKey }, context.deadline));
-  };
+  const confirm = async (producerGroup: string, messageKey: string, context: CallContext) =>
+    stateOrRefuse(await options.writes.confirm({ producerGroup, messageKey }, context.deadline));
   return {
     async confirmAndSendMessage({ producerGroup, messageKey }, context) {
       refuseViolations([...checkProducerGroup('producer_group', producerGroup), ...checkKeySyntax('message_key', messageKey)]);
-      return confirm('message_key', producerGroup, messageKey, context);
+      return confirm(producerGroup, messageKey, context);
     },
     async batchConfirmAndSendMessage({ producerGroup, messageKeys }, context) {
       refuseViolations(checkProducerGroup('producer_group', producerGroup));
       refuseBatchSize('message_keys', messageKeys.length, MAX_BATCH);
-      const one = (key: string, index: number) => confirm(`message_keys[${index}]`, producerGroup, key, context);
+      const one = async (messageKey: string, index: number) => {
+        refuseViolations(checkKeySyntax(`message_keys[${index}]`, messageKey));
+        return confirm(producerGroup, messageKey, context);
+      };
       return { results: await answerItems(messageKeys, options.log, one, { state: MessageState.MESSAGE_STATE_UNSPECIFIED }) };
     },
   };
