@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GROUP, TestBed, TOPIC, takeEffect, until } from '../../test/consumer-kit.ts';
-import { MARIADB, STORES } from '../../test/stores.ts';
+import { MARIADB, SQLITE, STORES } from '../../test/stores.ts';
 import { FakeRefusal } from '../testing/index.ts';
 import { createTelemetry } from './counters.ts';
 import { settingsOf } from './defaults.ts';
@@ -262,6 +262,55 @@ describe.each(STORES)('consumer on %s, when things break', (_name, makeStore) =>
     await until(async () => (await bed.inbox('q1'))?.state === 30 && (await bed.inbox('q2'))?.state === 30);
   });
 
+  it('gives back what has waited in memory for most of its lease, so that it never looks as if its process had died', async () => {
+    const door = Promise.withResolvers<void>();
+    let begun = 0;
+    const consumer = await bed.run(
+      {
+        effects: () => [{ key: 'a' }],
+        run: async () => {
+          if (++begun === 1) await door.promise;
+          return {};
+        },
+        timeoutMs: 20_000,
+        leaseMs: 30_000,
+        onUncertain: 'repeat',
+        concurrency: 1,
+      },
+      { leaseMs: 400, maxInMemory: 2 },
+    );
+    deliver('t1', 't2');
+    await until(() => begun === 1 && consumer.state().inMemory === 2);
+    const waiting = () => bed.store.knex('tpc_inbox').where({ open_effects: 0, state: 10 }).first('claim', 'lone_claims');
+    const before = await waiting();
+    // Given back, and claimed anew since nobody else is there.
+    await until(async () => ![null, before.claim].includes((await waiting()).claim));
+    expect(await waiting()).toMatchObject({ lone_claims: 0 });
+    door.resolve();
+    await until(() => consumer.state().counters.consumed === 2);
+  });
+
+  it('rolls back a handler that does not end, and tries again', async () => {
+    let late: Promise<unknown> | undefined;
+    const door = Promise.withResolvers<void>();
+    await bed.run(
+      {
+        handle: async (tx, message) => {
+          await takeEffect(tx, message, `try ${message.attempt}`);
+          if (message.attempt > 1) return;
+          late = door.promise.then(() => takeEffect(tx, message, 'late'));
+          await late;
+        },
+      },
+      { handlerTimeoutMs: 200 },
+    );
+    deliver('h1');
+    await until(consumed('h1'));
+    door.resolve();
+    await expect(late).rejects.toThrow('complete');
+    expect(await bed.store.knex('effect').pluck('by')).toEqual(['try 2']);
+  });
+
   function executor(handle: (tx: Knex.Transaction, message: ConsumedMessage) => Promise<void>) {
     const handler = {
       maxBatch: 8,
@@ -279,6 +328,26 @@ describe.each(STORES)('consumer on %s, when things break', (_name, makeStore) =>
 async function each<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
   for (const one of all) await work(one);
 }
+
+describe('a handler on SQLite', () => {
+  it('that uses the pool instead of its transaction fails by the pool’s time-out and does not stop the consumer', async () => {
+    const bed = await TestBed.open(SQLITE[1]);
+    try {
+      await bed.run({
+        handle: async (tx, message) => {
+          if (message.messageKey === 'wrong') await bed.store.knex('effect').insert({ message_key: 'wrong', by: 'pool' });
+          else await takeEffect(tx, message);
+        },
+      });
+      bed.broker.deliver({ messageKey: 'wrong', topic: TOPIC, body: 'x' }, { messageKey: 'right', topic: TOPIC, body: 'x' });
+      await until(async () => (await bed.inbox('right'))?.state === 30);
+      await until(async () => (await bed.inbox('wrong'))?.attempts !== 0);
+      expect(String((await bed.inbox('wrong'))?.last_error)).toContain('Timeout acquiring a connection');
+    } finally {
+      await bed.close();
+    }
+  });
+});
 
 describe('a handler on MariaDB', () => {
   let bed: TestBed;

@@ -9,6 +9,7 @@ export const DEFAULT_RETRY: RetryPolicy = { firstWaitMs: 5_000, factor: 2, maxWa
 
 export const DEFAULTS = {
   concurrency: 8,
+  handlerTimeoutMs: 300_000,
   leaseMs: 60_000,
   poisonAfter: 3,
   maxInMemory: 512,
@@ -45,7 +46,16 @@ export function settingsOf(options: ConsumerOptions): Settings {
   for (const { topic } of settings.subscriptions) {
     if (settings.handlers[topic] === undefined) throw new Error(`handlers: topic ${topic} is subscribed and has no handler`);
   }
-  for (const name of ['concurrency', 'leaseMs', 'poisonAfter', 'maxInMemory', 'maxBodyBytes', 'reportRepeatMs', 'sweepMs'] as const) {
+  for (const name of [
+    'concurrency',
+    'handlerTimeoutMs',
+    'leaseMs',
+    'poisonAfter',
+    'maxInMemory',
+    'maxBodyBytes',
+    'reportRepeatMs',
+    'sweepMs',
+  ] as const) {
     if (!(settings[name] >= 1)) throw new Error(`${name}: ${settings[name]} is not at least 1`);
   }
   for (const [topic, handler] of Object.entries(settings.handlers)) {

@@ -8,27 +8,49 @@ export class Gate {
   readonly #waiting: { alone: boolean; enter: () => void }[] = [];
 
   /** Runs `work` beside others. */
-  shared<T>(work: () => Promise<T>): Promise<T> {
-    return this.#through(false, work);
-  }
-
-  /** Runs `work` while nothing else runs. */
-  alone<T>(work: () => Promise<T>): Promise<T> {
-    return this.#through(true, work);
-  }
-
-  async #through<T>(alone: boolean, work: () => Promise<T>): Promise<T> {
-    await new Promise<void>((enter) => {
-      this.#waiting.push({ alone, enter });
-      this.#admit();
-    });
+  async shared<T>(work: () => Promise<T>): Promise<T> {
+    await new Promise<void>((enter) => this.#join({ alone: false, enter }));
     try {
       return await work();
     } finally {
-      if (alone) this.#alone = false;
-      else this.#sharing--;
+      this.#sharing--;
       this.#admit();
     }
+  }
+
+  /**
+   * Runs `work` while nothing else runs.
+   * @param patienceMs how long it may hold up those behind it while it waits
+   * @returns undefined, and nothing was run, when its turn did not come in that time
+   */
+  async alone<T>(patienceMs: number, work: () => Promise<T>): Promise<T | undefined> {
+    const admitted = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => {
+        const place = this.#waiting.indexOf(visitor);
+        if (place < 0) return;
+        this.#waiting.splice(place, 1);
+        resolve(false);
+        this.#admit();
+      }, patienceMs);
+      const enter = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      const visitor = { alone: true, enter };
+      this.#join(visitor);
+    });
+    if (!admitted) return undefined;
+    try {
+      return await work();
+    } finally {
+      this.#alone = false;
+      this.#admit();
+    }
+  }
+
+  #join(visitor: { alone: boolean; enter: () => void }): void {
+    this.#waiting.push(visitor);
+    this.#admit();
   }
 
   #admit(): void {

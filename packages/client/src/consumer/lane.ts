@@ -104,6 +104,13 @@ export class Lane {
     return this.#queue.splice(0);
   }
 
+  /** Takes out what waits and whose lease ends before `time`, on the clock of `performance.now()`. */
+  takeStale(time: number): ClaimedRow[] {
+    const stale = this.#queue.filter((row) => row.leaseUntil < time);
+    if (stale.length > 0) this.#queue.splice(0, this.#queue.length, ...this.#queue.filter((row) => row.leaseUntil >= time));
+    return stale;
+  }
+
   #pump(): void {
     while (this.#open && this.#workers < this.#options.concurrency && this.#queue.length > 0) void this.#work();
   }

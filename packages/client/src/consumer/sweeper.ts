@@ -5,6 +5,7 @@ import { createLoop } from './loop.ts';
 import type { Reporter } from './reporter.ts';
 import { Reason, ReportKind } from './states.ts';
 import { claimDueRows, claimLoneRow, hasLoneRow, type LoneClaim } from './store/claim-inbox.ts';
+import { releaseRows } from './store/mark-inbox.ts';
 
 export type Sweeper = {
   start(): void;
@@ -38,6 +39,7 @@ export function createSweeper(parts: SweeperParts): Sweeper {
     createLoop({ name, waitMs, log: settings.log, pass: async () => (isOpen() ? pass() : undefined) });
   const loops = {
     due: duty('inbox due', settings.sweepMs, async () => {
+      await giveBackStale(settings, lanes);
       await Promise.all([...lanes.values()].map((lane) => sweepLane(settings, lane, parts.onBacklog)));
       return undefined;
     }),
@@ -60,6 +62,21 @@ export function createSweeper(parts: SweeperParts): Sweeper {
 
 /** Most rows in one claim, so that its transaction is short. */
 const MAX_CLAIM = 128;
+/** With less than this share of the lease left, a waiting message is given back. */
+const STALE_SHARE = 0.2;
+
+/**
+ * Gives back what has waited in memory for most of its lease (the handlers have become slow): due at once, for anyone. Left to run
+ * out, the lease would look like that of a dead process.
+ */
+async function giveBackStale({ knex, group, leaseMs, log }: Settings, lanes: ReadonlyMap<string, Lane>): Promise<void> {
+  for (const lane of lanes.values()) {
+    const stale = lane.takeStale(performance.now() + leaseMs * STALE_SHARE);
+    if (stale.length === 0) continue;
+    log.info({ topic: lane.topic, num_messages: stale.length }, 'messages have waited too long in memory and are given back');
+    await releaseRows(knex, group, stale);
+  }
+}
 
 /** Fills a lane with due rows. */
 async function sweepLane(settings: Settings, lane: Lane, onBacklog: (topic: string) => void): Promise<void> {
@@ -97,12 +114,14 @@ async function sweepLone(parts: LoneParts): Promise<boolean> {
   const { knex, group, leaseMs, poisonAfter, reportRepeatMs: reportAfterMs } = settings;
   const topics = [...executors.keys()];
   if (!(await hasLoneRow(knex, group, topics))) return false;
-  return gate.alone(async () => {
+  // Gives way before those that it holds up lose their leases; the next pass tries again.
+  const handled = await gate.alone(leaseMs / 4, async () => {
     const found = isOpen() ? await claimLoneRow(knex, { group, topics, leaseMs, poisonAfter, reportAfterMs }) : undefined;
     if (found === undefined) return false;
     await handleLone(parts, found);
     return true;
   });
+  return handled ?? false;
 }
 
 async function handleLone({ settings, executors, reporter }: LoneParts, found: NonNullable<LoneClaim>): Promise<void> {

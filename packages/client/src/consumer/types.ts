@@ -102,6 +102,8 @@ export type ConsumerOptions = {
   retry?: RetryPolicy;
   /** Handler transactions at once for each topic. Default 8. */
   concurrency?: number;
+  /** Longest time of one call of a transactional handler; then its transaction is rolled back and counts as failed. Milliseconds, default 300,000. */
+  handlerTimeoutMs?: number;
   /** How long a claimed message belongs to this process, milliseconds. Default 60,000. */
   leaseMs?: number;
   /** After this many processes have died while they handled a message alone, it is dead as POISON. Default 3. */
