@@ -2,10 +2,12 @@ import { credentials, status } from '@grpc/grpc-js';
 import { HealthCheckResponse_ServingStatus, HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { NotificationState } from '@tpc/gen/opc/v1/notification_service';
 import type { BatchReportConsumeFailureRequest } from '@tpc/gen/tpc/v1/reliable_message_service';
+import { createLog, loadConfig } from '@tpc/platform';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Catcher, smtpAnswer, startCatcher, startSmtpServer, type TestSmtpServer } from '../test/mail-servers.ts';
 import { type OpcWorld, STORES, startWorld } from '../test/opc-world.ts';
 import { until } from '../test/wait.ts';
+import { configSchema, startOpcService } from './index.ts';
 
 const { NOTIFICATION_STATE_RECEIVED: RECEIVED, NOTIFICATION_STATE_CONSUMED: CONSUMED, NOTIFICATION_STATE_DEAD: DEAD } = NotificationState;
 const email = {
@@ -197,6 +199,26 @@ describe.each(STORES)('OPC on %s', (store) => {
     await opc.untilState('k', CONSUMED);
     expect(new Set(messageIdsOf(raws)).size).toBe(1);
   });
+});
+
+it('sends each mail once while two instances on one database contend for it', async () => {
+  let open = false;
+  const deferring = await smtp({ onRcptTo: (_address, _session, done) => done(open ? null : smtpAnswer(450, 'later')) });
+  const opc = await world('MariaDB', deferring.port);
+  const second = await startOpcService({
+    config: loadConfig(configSchema, opc.env),
+    log: createLog({ service: 'opc', level: 'silent', format: 'json' }),
+  });
+  undo.push(() => second.stop());
+  await second.registered();
+  const keys = Array.from({ length: 30 }, (_, n) => `k${n}`);
+  await opc.publish(...keys.map((key) => ({ key, body: email })));
+  await until('both instances to have tried', () => [opc.service(), second].every((service) => service.state().counters.retried > 0));
+  open = true;
+  for (const key of keys) await opc.untilState(key, CONSUMED);
+  const ids = messageIdsOf(deferring.raws);
+  expect(ids).toHaveLength(60);
+  expect(new Set(ids).size).toBe(60);
 });
 
 it('leaves a mail that hangs at a stop due, so that the next start need not wait for its lease', async () => {

@@ -98,6 +98,17 @@ describe('a mail', () => {
     },
   );
 
+  it('is sent after a log-in where one is configured', async () => {
+    const asking = await server({
+      authOptional: false,
+      allowInsecureAuth: true,
+      onAuth: ({ username, password }, _session, done) =>
+        username === 'opc' && password === 'right' ? done(null, { user: 'opc' }) : done(smtpAnswer(535, 'no')),
+    });
+    await mailer(asking.port, { user: 'opc', password: 'right' }).send(mail, never);
+    expect(asking.recipients).toEqual([mail.to]);
+  });
+
   it('goes over one connection after another mail', async () => {
     let connections = 0;
     const taking = await server({

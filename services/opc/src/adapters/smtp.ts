@@ -86,19 +86,7 @@ export function createSmtpMailer(options: SmtpOptions): Mailer {
       if (parseMailAddress(mail.to) !== mail.to) throw new MailFailure('recipient', 'the recipient is not a mail address');
       const timeout = AbortSignal.timeout(timeoutMs);
       try {
-        const { response } = await transport.sendMail({
-          from,
-          to: { name: '', address: mail.to },
-          envelope: { from: from.address, to: [mail.to] },
-          subject: mail.subject,
-          html: mail.html,
-          ...(mail.text === undefined ? {} : { text: mail.text }),
-          messageId: mail.messageId,
-          // RFC 3834: holiday notices do not answer such mails.
-          headers: { 'Auto-Submitted': 'auto-generated' },
-          xMailer: false,
-          signal: AbortSignal.any([signal, timeout]),
-        });
+        const { response } = await transport.sendMail({ ...composed(mail, from), signal: AbortSignal.any([signal, timeout]) });
         link.up();
         return { reply: withoutAddresses(response, mail.to) };
       } catch (error) {
@@ -114,6 +102,22 @@ export function createSmtpMailer(options: SmtpOptions): Mailer {
     },
     state: link.state,
     close: () => transport.close({ force: true }),
+  };
+}
+
+/** A mail as nodemailer takes it; it adds the Date. */
+function composed({ to, subject, html, text, messageId }: OutgoingMail, from: SmtpOptions['from']) {
+  return {
+    from,
+    to: { name: '', address: to },
+    envelope: { from: from.address, to: [to] },
+    subject,
+    html,
+    ...(text === undefined ? {} : { text }),
+    messageId,
+    // RFC 3834: holiday notices do not answer such mails.
+    headers: { 'Auto-Submitted': 'auto-generated' },
+    xMailer: false as const,
   };
 }
 
