@@ -6,6 +6,7 @@ const steps: [what: string, command: string, args: string[]][] = [
   ['contracts', 'buf', ['lint']],
   ['contracts: format', 'buf', ['format', '--diff', '--exit-code', '--path', 'proto/tpc', '--path', 'proto/uac', '--path', 'proto/opc']],
   ['gen/ is fresh', 'node', ['scripts/gen.ts', '--check']],
+  ['docs/ is fresh', 'node', ['--conditions=tpc-source', 'scripts/docs.ts', '--check']],
   ['dead code', 'knip', []],
 ];
 const baseline = breakingBaseline();

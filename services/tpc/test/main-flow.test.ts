@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { MessageState } from '@tpc/gen/tpc/v1/message';
+import { Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startTestBroker, startTestConsumer, type TestBroker, type TestConsumer } from './broker-kit.ts';
 import { claimWithoutPublishing, mariaDatabase, outgoing, sqliteDatabase, startTestTpc, type TestDatabase, type TestTpc } from './support.ts';
@@ -82,6 +83,14 @@ describe.each([
     await confirm(`${P}:goes`);
     await consumer.waitFor(`${P}:goes`);
     expect(consumer.arrived.map(({ messageKey }) => messageKey)).toEqual([`${P}:goes`]);
+  });
+
+  it('is published at once when the producer’s verdict is COMMITTED', async () => {
+    await prepare(`${P}:verdict`);
+    const outcomes = [{ messageKey: `${P}:verdict`, verdict: Verdict.VERDICT_COMMITTED }];
+    const { results } = await tpc.messages.reportOutcomes({ producerGroup: P, storeId: 's1', outcomes });
+    expect(results[0]).toMatchObject({ state: SENDING });
+    await consumer.waitFor(`${P}:verdict`);
   });
 
   it('goes in batches like single, each item by itself', async () => {
