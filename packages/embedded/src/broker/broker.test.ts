@@ -147,6 +147,31 @@ describe('embedded broker: acknowledgement', () => {
   });
 });
 
+describe('embedded broker: clients of other libraries', () => {
+  it("keeps a push consumer's delivery while its telemetry stream lives, and gives it to others after that", async () => {
+    const { client } = await start({ newGroupStartsAt: 'earliest' });
+    await client.send(client.message('held'));
+    const stream = client.telemetry('push-1');
+    await once(stream, 'data');
+    const [held] = await client.receiveRenewed('push-1');
+    expect(attemptOf(held)).toBe(1);
+    stream.cancel();
+    const [again] = await client.receive(LONG_POLL_MS);
+    expect(attemptOf(again)).toBe(2);
+    expect((await client.acknowledge(handleOf(held))).entries).toEqual([40013]);
+  });
+
+  it('answers on a stream whose deadline is years away, as that of the Java client', async () => {
+    const { client } = await start();
+    const stream = client.telemetry('java', { deadline: Date.now() + 100 * 24 * 3_600_000 });
+    const ended = once(stream, 'status').then(([status]) => `ended with ${status.code}`);
+    const settings = once(stream, 'data').then(([command]) => command.getStatus().getCode());
+    expect(await Promise.race([settings, ended])).toBe(20000);
+    expect(await Promise.race([ended, client.send(client.message('still open'))])).toBe(20000);
+    stream.cancel();
+  });
+});
+
 describe('embedded broker: dead letters', () => {
   it('keeps a message as the dead letter of its group after its last delivery', async () => {
     const { broker, client } = await start({ newGroupStartsAt: 'earliest', maxDeliveryAttempts: 2 });

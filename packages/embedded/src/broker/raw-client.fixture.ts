@@ -40,6 +40,22 @@ export class RawClient {
     return response.getStatus()!.getCode();
   }
 
+  /** Opens the client's telemetry stream. */
+  telemetry(clientId: string, options: { deadline?: number } = {}) {
+    const stream = this.stub.telemetry(identity(clientId), options);
+    stream.on('error', () => undefined);
+    const settings = new definition.Settings().setClientType(definition.ClientType.PUSH_CONSUMER).setSubscription(new definition.Subscription());
+    stream.write(new service.TelemetryCommand().setSettings(settings));
+    return stream;
+  }
+
+  /** One poll of a push consumer, which leaves the invisible time to the broker. */
+  receiveRenewed(clientId: string): Promise<Message[]> {
+    const queue = new definition.MessageQueue().setTopic(resource(this.#topic));
+    const request = new service.ReceiveMessageRequest().setGroup(resource(this.#group)).setMessageQueue(queue).setBatchSize(32).setAutoRenew(true);
+    return messagesOf(this.stub.receiveMessage(request, identity(clientId), { deadline: Date.now() + 5_000 }));
+  }
+
   receiveCall(pollMs: number, invisibleMs = 30_000) {
     const queue = new definition.MessageQueue().setTopic(resource(this.#topic));
     const request = new service.ReceiveMessageRequest()
@@ -53,13 +69,8 @@ export class RawClient {
   }
 
   /** One poll. @returns messages; none when it ran out */
-  async receive(pollMs: number, invisibleMs = 30_000): Promise<Message[]> {
-    const messages: Message[] = [];
-    for await (const part of this.receiveCall(pollMs, invisibleMs) as AsyncIterable<ReceiveMessageResponse>) {
-      const message = part.getMessage();
-      if (message) messages.push(message);
-    }
-    return messages;
+  receive(pollMs: number, invisibleMs = 30_000): Promise<Message[]> {
+    return messagesOf(this.receiveCall(pollMs, invisibleMs));
   }
 
   /** @returns the code of the answer, and of each entry */
@@ -104,6 +115,21 @@ export function attemptOf(message: Message | undefined): number | undefined {
 
 export function textOf(message: Message | undefined): string {
   return Buffer.from(message?.getBody_asU8() ?? []).toString();
+}
+
+async function messagesOf(parts: AsyncIterable<ReceiveMessageResponse>): Promise<Message[]> {
+  const messages: Message[] = [];
+  for await (const part of parts) {
+    const message = part.getMessage();
+    if (message) messages.push(message);
+  }
+  return messages;
+}
+
+function identity(clientId: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set('x-mq-client-id', clientId);
+  return metadata;
 }
 
 function resource(name: string) {

@@ -1,11 +1,14 @@
 import { Metadata, type ServerWritableStream } from '@grpc/grpc-js';
 import definition, { type FilterExpression } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import service, { type ReceiveMessageRequest, type ReceiveMessageResponse } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
+import { AUTO_RENEW_MS, AutoRenew } from './auto-renew.ts';
 import type { CommitQueue } from './commit-queue.ts';
+import type { ReceiptHandle } from './receipt-handle.ts';
 import type { BrokerStore, TakenMessage } from './store.ts';
 import { parseTagExpression, type TagFilter } from './tag-filter.ts';
+import type { Presence } from './telemetry.ts';
 import { groupName, topicName } from './validate.ts';
-import { Code, durationMs, okStatus, Refusal, statusOf, toDelivered, toStatus, toTimestamp } from './wire.ts';
+import { Code, clientIdOf, durationMs, okStatus, Refusal, statusOf, toDelivered, toStatus, toTimestamp } from './wire.ts';
 
 /** Most messages of one receive, as on RocketMQ. */
 const MAX_RECEIVE = 32;
@@ -25,6 +28,8 @@ type Poll = {
   filter: TagFilter;
   count: number;
   invisibleMs: number;
+  /** The client whose deliveries the broker renews while it is there; undefined when it set a time of its own. */
+  renewFor: string | undefined;
   endsAt: number;
   timer: NodeJS.Timeout | undefined;
   /** A try is under way; what wakes it meanwhile makes it try again. */
@@ -41,10 +46,17 @@ export type ReceiveOptions = { queue: CommitQueue; store: BrokerStore; minInvisi
 export class ReceiveService {
   readonly #options: ReceiveOptions;
   readonly #pollsByTopic = new Map<string, Set<Poll>>();
+  readonly #autoRenew: AutoRenew;
   #closed = false;
 
   constructor(options: ReceiveOptions) {
     this.#options = options;
+    this.#autoRenew = new AutoRenew(options.queue, options.store, (topic) => this.wake(topic));
+  }
+
+  /** To be told which clients are there. */
+  get presence(): Presence {
+    return this.#autoRenew;
   }
 
   readonly handle = (call: Call): void => {
@@ -69,6 +81,7 @@ export class ReceiveService {
   /** Ends all polls with an empty answer. */
   close(): void {
     this.#closed = true;
+    this.#autoRenew.close();
     for (const polls of this.#pollsByTopic.values()) {
       for (const poll of [...polls]) {
         poll.endsAt = 0;
@@ -79,7 +92,8 @@ export class ReceiveService {
 
   #read(call: Call): Poll {
     const request = call.request;
-    const invisibleMs = durationMs(request.getInvisibleDuration());
+    const renewFor = request.getAutoRenew() ? clientIdOf(call.metadata) : undefined;
+    const invisibleMs = renewFor === undefined ? durationMs(request.getInvisibleDuration()) : AUTO_RENEW_MS;
     if (invisibleMs < this.#options.minInvisibleMs) {
       throw new Refusal(Code.ILLEGAL_INVISIBLE_TIME, `the invisible time is ${invisibleMs} ms, at least ${this.#options.minInvisibleMs} are needed`);
     }
@@ -94,6 +108,7 @@ export class ReceiveService {
       filter: readFilter(request.getFilterExpression()),
       count: Math.min(MAX_RECEIVE, Math.max(1, request.getBatchSize())),
       invisibleMs,
+      renewFor,
       endsAt: this.#closed ? 0 : endsAt,
       timer: undefined,
       trying: false,
@@ -147,6 +162,11 @@ export class ReceiveService {
       return true;
     }
     if (taken.length > 0) {
+      if (poll.renewFor !== undefined)
+        this.#autoRenew.hold(
+          poll.renewFor,
+          taken.map((each) => ({ group: poll.group, topic: poll.topic, handle: handleOf(each) })),
+        );
       this.#answer(poll, okStatus(), taken);
       return true;
     }
@@ -170,8 +190,7 @@ export class ReceiveService {
   /** What was taken for a consumer that has gone comes again at once, and that attempt does not count. */
   async #giveBack(poll: Poll, taken: readonly TakenMessage[]): Promise<void> {
     if (taken.length === 0) return;
-    const handles = taken.map(({ seq, attempt, nonce }) => ({ messageSeq: seq, attempt, nonce }));
-    await this.#options.queue.submit(() => this.#options.store.release(poll.group, handles, Date.now()));
+    await this.#options.queue.submit(() => this.#options.store.release(poll.group, taken.map(handleOf), Date.now()));
     this.wake(poll.topic);
   }
 
@@ -182,6 +201,10 @@ export class ReceiveService {
     call.write(new service.ReceiveMessageResponse().setDeliveryTimestamp(toTimestamp(Date.now())));
     call.end();
   }
+}
+
+function handleOf({ seq, attempt, nonce }: TakenMessage): ReceiptHandle {
+  return { messageSeq: seq, attempt, nonce };
 }
 
 function readFilter(expression: FilterExpression | undefined): TagFilter {

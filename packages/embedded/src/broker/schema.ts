@@ -40,6 +40,9 @@ CREATE INDEX IF NOT EXISTS delivery_due ON delivery (group_id, topic_id, until);
 CREATE INDEX IF NOT EXISTS delivery_by_message ON delivery (message_id);
 `;
 
+/** Of the tables above; a file of a newer broker is not touched. */
+const SCHEMA_VERSION = 1;
+
 /** How long to wait for a process that is just ending and still holds the file, milliseconds. */
 const LOCK_WAIT_MS = 2_000;
 
@@ -58,7 +61,9 @@ export function openDatabase(file: string): Database.Database {
       // What was answered must survive the loss of power, too.
       db.pragma('synchronous = FULL');
       db.pragma('journal_size_limit = 67108864');
-      db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+      const version = db.pragma('user_version', { simple: true }) as number;
+      if (version > SCHEMA_VERSION) throw new Error(`it was written by a newer version (${version}, this one knows ${SCHEMA_VERSION})`);
+      db.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);
       return db;
     } catch (error) {
       db.close();

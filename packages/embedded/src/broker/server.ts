@@ -2,6 +2,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import serviceGrpc from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
 import { CleanUp } from './clean-up.ts';
 import { CommitQueue } from './commit-queue.ts';
+import { allowLongDeadlines } from './long-deadlines.ts';
 import { messagingService } from './messaging.ts';
 import type { ResolvedOptions } from './options.ts';
 import { ReceiveService } from './receive.ts';
@@ -25,7 +26,7 @@ export async function runBroker(options: ResolvedOptions): Promise<RunningBroker
   const store = new BrokerStore(db, { ...options, toDeadLetter });
   const queue = new CommitQueue(db);
   const receive = new ReceiveService({ queue, store, minInvisibleMs: options.minInvisibleMs, storeHost: options.host });
-  const telemetry = new TelemetryService(options.maxDeliveryAttempts);
+  const telemetry = new TelemetryService(options.maxDeliveryAttempts, receive.presence);
   const cleanUp = new CleanUp(queue, store, options);
   const server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
   server.addService(serviceGrpc.MessagingServiceService, messagingService({ queue, store, receive, telemetry }));
@@ -33,9 +34,11 @@ export async function runBroker(options: ResolvedOptions): Promise<RunningBroker
   try {
     port = await listen(server, options.host, options.port);
   } catch (error) {
+    receive.close();
     db.close();
     throw error;
   }
+  allowLongDeadlines(server);
   cleanUp.start();
   return {
     port,

@@ -87,8 +87,13 @@ export class BrokerStore {
     const row = this.#delivery(group, handle);
     if (row === undefined || !fits(row, handle, now)) return undefined;
     const fresh = { ...handle, nonce: randomInt(NONCES) };
-    this.#sql.keepUntil.run(until, fresh.nonce, row.group_id, handle.messageSeq);
+    this.#sql.moveUntil.run(until, fresh.nonce, row.group_id, handle.messageSeq);
     return fresh;
+  }
+
+  /** Moves the moment at which a delivery comes again and leaves its handle as it is. @returns false when the handle does not fit */
+  keepUntil(group: string, handle: ReceiptHandle, until: number): boolean {
+    return this.#sql.extend.run(until, group, handle.messageSeq, handle.attempt, handle.nonce).changes > 0;
   }
 
   /** Moves a delivery to its group's dead letters. @returns false when the handle does not fit */
@@ -232,7 +237,8 @@ function prepare(db: Database.Database) {
     hasDelivery: db.prepare('SELECT 1 FROM delivery WHERE message_id = ? LIMIT 1').pluck(),
     addDelivery: db.prepare('INSERT INTO delivery (group_id, message_id, topic_id, until, attempt, nonce) VALUES (?, ?, ?, ?, 1, ?)'),
     redeliver: db.prepare('UPDATE delivery SET until = ?, attempt = ?, nonce = ? WHERE group_id = ? AND message_id = ?'),
-    keepUntil: db.prepare('UPDATE delivery SET until = ?, nonce = ? WHERE group_id = ? AND message_id = ?'),
+    extend: db.prepare(`UPDATE delivery SET until = ? WHERE group_id = ${groupByName} AND message_id = ? AND attempt = ? AND nonce = ?`),
+    moveUntil: db.prepare('UPDATE delivery SET until = ?, nonce = ? WHERE group_id = ? AND message_id = ?'),
     release: db.prepare(
       `UPDATE delivery SET until = ?, attempt = attempt - 1 WHERE group_id = ${groupByName} AND message_id = ? AND attempt = ? AND nonce = ?`,
     ),

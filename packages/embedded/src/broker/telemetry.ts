@@ -2,7 +2,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import definition, { type Settings } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import service, { type TelemetryCommand } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
 import { MAX_BODY_BYTES } from './validate.ts';
-import { okStatus, toDuration } from './wire.ts';
+import { clientIdOf, okStatus, toDuration } from './wire.ts';
 
 const RECEIVE_BATCH = 32;
 const LONG_POLL_MS = 20_000;
@@ -11,18 +11,27 @@ const BACKOFF = { initialMs: 1_000, maxMs: 60_000, multiplier: 2 };
 
 type Call = ServerDuplexStream<TelemetryCommand, TelemetryCommand>;
 
+/** Told which clients are there. */
+export type Presence = { streamOpened(clientId: string): void; streamEnded(clientId: string): void };
+
 /** The stream that every client keeps open: it tells its settings and is answered with the broker's. */
 export class TelemetryService {
   readonly #streams = new Set<Call>();
   readonly #maxAttempts: number;
+  readonly #presence: Presence;
 
-  constructor(maxDeliveryAttempts: number) {
+  constructor(maxDeliveryAttempts: number, presence: Presence) {
     this.#maxAttempts = maxDeliveryAttempts;
+    this.#presence = presence;
   }
 
   readonly handle = (call: Call): void => {
+    const clientId = clientIdOf(call.metadata);
     this.#streams.add(call);
-    const leave = () => this.#streams.delete(call);
+    this.#presence.streamOpened(clientId);
+    const leave = () => {
+      if (this.#streams.delete(call)) this.#presence.streamEnded(clientId);
+    };
     call.on('data', (command: TelemetryCommand) => {
       const settings = command.getSettings();
       if (settings) call.write(this.#answer(settings));

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import type { Metadata, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import durationPb, { type Duration } from 'google-protobuf/google/protobuf/duration_pb.js';
 import timestampPb, { type Timestamp } from 'google-protobuf/google/protobuf/timestamp_pb.js';
 import definition, { type Message, type Status } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
@@ -7,6 +7,11 @@ import { formatReceiptHandle } from './receipt-handle.ts';
 import type { StoredMessage, TakenMessage } from './store.ts';
 
 export const { Code } = definition;
+
+/** By this every RocketMQ client says who it is, with each call. */
+export function clientIdOf(metadata: Metadata): string {
+  return String(metadata.get('x-mq-client-id')[0] ?? '');
+}
 
 /** A refusal in RocketMQ's terms; becomes the status of the answer. */
 export class Refusal extends Error {
