@@ -92,6 +92,7 @@ export class DatabaseSession {
     await this.#giveBack();
   }
 
+  /** Gives the connection back as it was lent. Never throws: commit does not wait for it. */
   async #giveBack(): Promise<void> {
     try {
       if (dialectOf(this.#knex).name === 'mysql' && this.#connection.__knex__disposed === undefined)
@@ -99,7 +100,8 @@ export class DatabaseSession {
     } catch (error) {
       dispose(this.#connection, error);
     }
-    await this.#knex.client.releaseConnection(this.#connection);
+    // A pool that was destroyed meanwhile is gone from the client, and its connections with it.
+    if (this.#knex.client.pool) await this.#knex.client.releaseConnection(this.#connection);
   }
 }
 
