@@ -2,22 +2,22 @@ import { bindSetting, integerSetting, LOG_LEVELS, portSetting } from '@tpc/platf
 import { z } from 'zod';
 
 /** Largest body of a message, bytes. */
-export const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
+const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
 /** How long a replica may take to publish what it claimed before another does it, milliseconds. */
-export const DEFAULT_PUBLISH_LEASE_MS = 30_000;
+const DEFAULT_PUBLISH_LEASE_MS = 30_000;
 /** First and longest wait after a publish that failed for a while, milliseconds. */
-export const DEFAULT_PUBLISH_RETRY_FIRST_MS = 500;
-export const DEFAULT_PUBLISH_RETRY_MAX_MS = 30_000;
+const DEFAULT_PUBLISH_RETRY_FIRST_MS = 500;
+const DEFAULT_PUBLISH_RETRY_MAX_MS = 30_000;
 /** First and longest wait before a producer is asked for the outcome of a prepared message, milliseconds. */
-export const DEFAULT_CHECK_FIRST_MS = 10_000;
-export const DEFAULT_CHECK_MAX_MS = 300_000;
+const DEFAULT_CHECK_FIRST_MS = 10_000;
+const DEFAULT_CHECK_MAX_MS = 300_000;
 /** First and longest wait before a message is published again for a group that has not received it, milliseconds. */
-export const DEFAULT_REDELIVER_FIRST_MS = 60_000;
-export const DEFAULT_REDELIVER_MAX_MS = 600_000;
+const DEFAULT_REDELIVER_FIRST_MS = 60_000;
+const DEFAULT_REDELIVER_MAX_MS = 600_000;
 /** A group that received something published this much later on the topic has lost what it did not receive, milliseconds. */
-export const DEFAULT_REDELIVER_PASSED_MS = 60_000;
+const DEFAULT_REDELIVER_PASSED_MS = 60_000;
 /** How often instances of producers and consumers report, milliseconds; silent for three times as long they are gone. */
-export const DEFAULT_HEARTBEAT_INTERVAL_MS = 10_000;
+const DEFAULT_HEARTBEAT_INTERVAL_MS = 10_000;
 /** How often each duty looks for due work when nothing wakes it, milliseconds. */
 export const DEFAULT_PUBLISH_POLL_MS = 500;
 export const DEFAULT_CHECK_POLL_MS = 1_000;
@@ -26,13 +26,13 @@ export const DEFAULT_RESUME_POLL_MS = 2_000;
 /** Most rows of one claim. */
 export const DEFAULT_CLAIM_COUNT = 128;
 /** Most calls that wait for one kind of write; more are refused. */
-export const DEFAULT_MAX_QUEUED = 20_000;
+const DEFAULT_MAX_QUEUED = 20_000;
 /** Bytes of prepared contents that are kept in memory until their confirm comes. */
-export const DEFAULT_CONTENT_CACHE_BYTES = 64 * 1024 * 1024;
+const DEFAULT_CONTENT_CACHE_BYTES = 64 * 1024 * 1024;
 /** How long a finished message's key is kept at least, days; outboxes and inboxes must keep theirs longer. */
-export const DEFAULT_MESSAGE_RETENTION_DAYS = 30;
+const DEFAULT_MESSAGE_RETENTION_DAYS = 30;
 /** How long the broker keeps messages at most, days; an inbox must know a key for as long after TPC forgot it. */
-export const DEFAULT_BROKER_RETENTION_DAYS = 3;
+const DEFAULT_BROKER_RETENTION_DAYS = 3;
 
 const wait = (defaultValue: number, max = 86_400_000) => integerSetting(defaultValue, 10, max);
 

@@ -3,11 +3,11 @@ import type { TpcConfig } from './config.ts';
 import type { StorePolicies } from './store/store-types.ts';
 
 /** Each wait is this many times the one before. */
-export const WAIT_FACTOR = 2;
+const WAIT_FACTOR = 2;
 /** Share of a wait that is random, so that what failed together does not come again together. */
-export const WAIT_JITTER = 0.2;
+const WAIT_JITTER = 0.2;
 /** An instance that was silent for this many heartbeat intervals counts as gone. */
-export const HEARTBEATS_UNTIL_GONE = 3;
+const HEARTBEATS_UNTIL_GONE = 3;
 
 /** The store's waits as the settings have them. */
 export function policiesOf(config: TpcConfig): StorePolicies {

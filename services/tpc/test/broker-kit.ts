@@ -37,7 +37,7 @@ export async function startTestBroker(): Promise<TestBroker> {
   };
 }
 
-export type Arrived = DeliveryProperties & { topic: string; tag: string; text: string };
+type Arrived = DeliveryProperties & { topic: string; tag: string; text: string };
 
 /** A consumer without the client library: receives, and reports by hand. */
 export type TestConsumer = {

@@ -14,7 +14,7 @@ import { configSchema, startTpcService, type TpcService } from '../src/index.ts'
 import { createStore } from '../src/store/create-store.ts';
 
 /** For looking into a failing test, set the level to debug. */
-export const testLog = createLog({ service: 'test', level: 'silent', format: 'text' });
+const testLog = createLog({ service: 'test', level: 'silent', format: 'text' });
 
 /** No broker listens there. */
 export const NO_BROKER = '127.0.0.1:1';
@@ -22,7 +22,7 @@ export const NO_BROKER = '127.0.0.1:1';
 type Method<Q, R> = { requestSerialize: (value: Q) => Buffer; responseDeserialize: (bytes: Buffer) => R };
 export type CallOptions = { deadlineMs?: number; signal?: AbortSignal };
 /** Each method of a service as a function; fields that are left out have their default. */
-export type Calls<S> = {
+type Calls<S> = {
   [M in keyof S]: S[M] extends Method<infer Q, infer R> ? (request: Partial<Q>, options?: CallOptions) => Promise<R> : never;
 };
 

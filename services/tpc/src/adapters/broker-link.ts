@@ -2,7 +2,7 @@ import type { BrokerPublisher } from '@tpc/broker';
 import type { Log, Running } from '@tpc/platform';
 
 /** How often the link to the broker is looked at, milliseconds; this costs no request. */
-export const LINK_LOOK_MS = 100;
+const LINK_LOOK_MS = 100;
 /** How long the broker may be away at start before that is worth a warning, milliseconds. The publisher logs later losses itself. */
 export const FIRST_LINK_MS = 3_000;
 

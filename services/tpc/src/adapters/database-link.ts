@@ -3,11 +3,11 @@ import { durabilityWarnings, type Log, type Running, StartError } from '@tpc/pla
 import type { Knex } from 'knex';
 
 /** Waits between tries to reach an absent database at start. */
-export const CONNECT_WAITS: RetryPolicy = { firstWaitMs: 200, factor: 2, maxWaitMs: 5_000, jitter: 0.2, maxAttempts: undefined };
+const CONNECT_WAITS: RetryPolicy = { firstWaitMs: 200, factor: 2, maxWaitMs: 5_000, jitter: 0.2, maxAttempts: undefined };
 /** How often the database is asked for a sign of life, milliseconds. */
-export const PING_MS = 1_000;
+const PING_MS = 1_000;
 /** Signs of life that must be missed before the service says that it is not ready: one may be a single lost connection. */
-export const MISSED_PINGS = 2;
+const MISSED_PINGS = 2;
 
 export type DatabaseLinkOptions = {
   knex: Knex;

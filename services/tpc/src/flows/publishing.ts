@@ -41,9 +41,9 @@ export type PublishingOptions = {
 };
 
 /** Outcomes are gathered this long, since nobody waits for them, milliseconds. */
-export const RESULT_GATHER_MS = 15;
+const RESULT_GATHER_MS = 15;
 /** A send begins only while this much of the lease is left, so that it ends before another replica may begin, as a share of the lease. */
-export const LEASE_RESERVE = 0.2;
+const LEASE_RESERVE = 0.2;
 const MAX_PUBLISH_COUNT = 128;
 /** Requests to the broker under way; the adapter has its own limit for each topic. */
 const MAX_PUBLISHES_IN_FLIGHT = 8;

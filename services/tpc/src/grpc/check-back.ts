@@ -13,11 +13,11 @@ import { MAX_BATCH, type MessageHandlers } from './handlers.ts';
 import { refuseOwner } from './save-message.ts';
 import { checkDuration, checkRange, durationMs, refuseBatchSize, refuseViolations } from './validate.ts';
 
-export const DEFAULT_FETCH_COUNT = 128;
-export const DEFAULT_FETCH_WAIT_MS = 20_000;
-export const MAX_FETCH_WAIT_MS = 60_000;
+const DEFAULT_FETCH_COUNT = 128;
+const DEFAULT_FETCH_WAIT_MS = 20_000;
+const MAX_FETCH_WAIT_MS = 60_000;
 /** The answer of a long poll leaves this much before the caller's deadline, milliseconds. */
-export const ANSWER_RESERVE_MS = 300;
+const ANSWER_RESERVE_MS = 300;
 
 /** Asks the producers for the outcome of prepared messages, and takes their verdicts (F-37). */
 export function checkBackHandlers(options: {

@@ -8,7 +8,7 @@ import type { StateResult } from '../store/store-types.ts';
 /** After how long a caller may try again when the database is away, milliseconds. */
 export const RETRY_WHEN_UNAVAILABLE_MS = 1_000;
 /** After how long a caller may try again when too many calls wait, milliseconds. */
-export const RETRY_WHEN_OVERLOADED_MS = 200;
+const RETRY_WHEN_OVERLOADED_MS = 200;
 
 /** An error of the table of reasons, as it goes over the wire. */
 export function appErrorOf(

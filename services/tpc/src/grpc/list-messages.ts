@@ -8,8 +8,8 @@ import { toMessage } from './message-view.ts';
 import type { PageTokens } from './page-token.ts';
 import { checkCount, refuseViolations } from './validate.ts';
 
-export const DEFAULT_PAGE_SIZE = 50;
-export const MAX_PAGE_SIZE = 500;
+const DEFAULT_PAGE_SIZE = 50;
+const MAX_PAGE_SIZE = 500;
 const STATES: readonly number[] = Object.values(MessageState);
 
 /** Lists messages by filter and page (F-42). */

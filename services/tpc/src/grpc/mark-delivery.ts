@@ -7,7 +7,7 @@ import { MAX_REPORTS, type MessageHandlers } from './handlers.ts';
 import { refuseBatchSize, refuseViolations } from './validate.ts';
 
 /** A failure's words are cut to this many characters. */
-export const MAX_DETAIL = 1_024;
+const MAX_DETAIL = 1_024;
 
 type MarkHandlers = Pick<
   MessageHandlers,

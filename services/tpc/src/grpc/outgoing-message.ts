@@ -5,7 +5,7 @@ import { appErrorOf } from './errors.ts';
 import { refuseViolations } from './validate.ts';
 
 /** Most bytes of the bodies of one batch. */
-export const MAX_BATCH_BYTES = 2 * 1024 * 1024;
+const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 
 /** Trace context of the call, used where the message brings none. */
 export type CallTrace = { traceparent: string; tracestate: string };

@@ -16,7 +16,7 @@ import type { MessageHandlers } from './handlers.ts';
 import { checkCount, checkDuration, durationMs, refuseBatchSize, refuseViolations, toDuration } from './validate.ts';
 
 /** Most topics of a producer, subscriptions of a consumer, tags of a subscription. */
-export const MAX_ENTRIES = 64;
+const MAX_ENTRIES = 64;
 /** Longest retention that anybody may tell, milliseconds: a hundred years. */
 const MAX_RETENTION_MS = 100 * 365 * 86_400_000;
 

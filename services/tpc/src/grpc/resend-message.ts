@@ -6,10 +6,10 @@ import type { AdminHandlers } from './handlers.ts';
 import { toMessage } from './message-view.ts';
 import { checkCount, checkText, refuseViolations } from './validate.ts';
 
-export const MAX_GROUPS = 64;
-export const MAX_COMMENT = 256;
+const MAX_GROUPS = 64;
+const MAX_COMMENT = 256;
 /** Who acts, for the timeline, as long as no tokens tell it. */
-export const ANONYMOUS_OPERATOR = 'operator';
+const ANONYMOUS_OPERATOR = 'operator';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** Publishes a message again at an operator's wish (F-44). */

@@ -22,7 +22,7 @@ export interface CheckBackWorker extends Worker<CheckBackCounts> {
 
 export type Owner = { producerGroup: string; storeId: string };
 
-export type CheckBackCounts = PassCounts & { claimed: number };
+type CheckBackCounts = PassCounts & { claimed: number };
 
 export type CheckBackOptions = {
   store: Pick<Store, 'claimUncertain' | 'nextUncertainInMs'>;
