@@ -13,7 +13,7 @@ function block(fence: string): string {
   return found[1] as string;
 }
 
-it.each(['producer'])('the %s example of the README runs as it stands and prints what it says', async (name) => {
+it.each(['producer', 'consumer'])('the %s example of the README runs as it stands and prints what it says', async (name) => {
   const program = ['--conditions=tpc-source', '--no-warnings', '--input-type=module-typescript', '--eval', block(`ts ${name}`)];
   const { stdout, stderr } = await promisify(execFile)(process.execPath, program, { cwd: folder, timeout: 25_000 });
   expect(stderr).toBe('');
