@@ -3,8 +3,7 @@ import type { Knex } from 'knex';
 import type { StoreContext } from './context.ts';
 import { fairShares } from './fair-shares.ts';
 import { LaneKind, laneOf, laneSql } from './lanes.ts';
-import { readPublishItems } from './publish-items.ts';
-import { MAX_PUBLISH_BYTES } from './start-sending.ts';
+import { readPublishItems, withinBytes } from './publish-items.ts';
 import type { Claim, PublishItem } from './store-types.ts';
 
 /**
@@ -30,30 +29,46 @@ async function ownersWithDueWork(ctx: StoreContext): Promise<number[]> {
   return rows.filter((row) => row.due_at !== null).map((row) => row.id);
 }
 
+type Candidate = { id: number; body_size: number };
+
 async function claimShares(
   tx: Knex.Transaction,
   ctx: StoreContext,
   shares: readonly { owner: number; share: number }[],
   claim: Claim,
 ): Promise<number[]> {
-  const ids: number[] = [];
-  let bytes = 0;
+  const limit = shares.reduce((sum, { share }) => sum + share, 0);
+  const candidates = new Map<number, Candidate>();
+  const full: { owner: number; share: number }[] = [];
   for (const { owner, share } of shares) {
-    const { rows } = await run<{ id: number; body_size: number }>(
-      tx,
-      `SELECT id, body_size FROM message WHERE lane = ? AND due_at <= ${ctx.sql.now} ORDER BY due_at LIMIT ?${ctx.sql.forUpdateSkipLocked}`,
-      [laneOf(LaneKind.PUBLISH, owner), share],
-    );
-    for (const row of rows) {
-      bytes += row.body_size;
-      if (ids.length === 0 || bytes <= MAX_PUBLISH_BYTES) ids.push(row.id);
-    }
+    const rows = await lockDue(tx, ctx, owner, share);
+    for (const row of rows) candidates.set(row.id, row);
+    if (rows.length === share) full.push({ owner, share });
   }
+  // What some did not need goes to those with more; what is locked already is read once more.
+  for (const { owner, share } of full) {
+    const left = limit - candidates.size;
+    if (left === 0) break;
+    for (const row of await lockDue(tx, ctx, owner, share + left)) candidates.set(row.id, row);
+  }
+  return setClaim(tx, ctx, withinBytes([...candidates.values()]), claim);
+}
+
+async function lockDue(tx: Knex.Transaction, ctx: StoreContext, owner: number, count: number): Promise<Candidate[]> {
+  const { rows } = await run<Candidate>(
+    tx,
+    `SELECT id, body_size FROM message WHERE lane = ? AND due_at <= ${ctx.sql.now} ORDER BY due_at LIMIT ?${ctx.sql.forUpdateSkipLocked}`,
+    [laneOf(LaneKind.PUBLISH, owner), count],
+  );
+  return rows;
+}
+
+async function setClaim(tx: Knex.Transaction, ctx: StoreContext, ids: readonly number[], claim: Claim): Promise<number[]> {
   if (ids.length === 0) return [];
   await run(tx, `UPDATE message SET claim = ?, due_at = ${ctx.sql.now} + ? WHERE id IN (${placeholders(ids.length)})`, [
     claim.token,
     claim.leaseMs,
     ...ids,
   ]);
-  return ids;
+  return [...ids];
 }

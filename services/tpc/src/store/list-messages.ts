@@ -36,7 +36,9 @@ export async function listQuery(ctx: StoreContext, request: ListMessages): Promi
   if (filter.createdTo !== undefined) add('m.created_at < ?', filter.createdTo);
   if (after !== undefined) add('m.id < ?', after);
   const condition = where.text.length === 0 ? '' : `WHERE ${where.text.join(' AND ')}`;
-  const sql = `SELECT ${MESSAGE_COLUMNS} FROM message m${indexHint(ctx, filter)} ${MESSAGE_JOINS} ${condition} ORDER BY m.id DESC LIMIT ?`;
+  // The page's ids come first, from the message table alone: joined at once, the optimizer may begin with a small table and sort all messages.
+  const page = `SELECT m.id FROM message m${indexHint(ctx, filter)} ${condition} ORDER BY m.id DESC LIMIT ?`;
+  const sql = `SELECT ${MESSAGE_COLUMNS} FROM (${page}) page JOIN message m ON m.id = page.id ${MESSAGE_JOINS} ORDER BY m.id DESC`;
   return { sql, params: [...where.params, pageSize + 1] };
 }
 

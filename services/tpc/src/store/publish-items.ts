@@ -50,3 +50,16 @@ function toItem(row: ContentRow, body: Buffer): PublishItem {
     },
   };
 }
+
+/** Bodies that one call hands out at most, bytes; what is beyond is left to the next claim. */
+const MAX_PUBLISH_BYTES = 8 * 1024 * 1024;
+
+/** Ids of the first messages whose bodies together are not too large, at least one. */
+export function withinBytes(messages: readonly { id: number; body_size: number }[]): number[] {
+  let bytes = 0;
+  const end = messages.findIndex((message, place) => {
+    bytes += message.body_size;
+    return place > 0 && bytes > MAX_PUBLISH_BYTES;
+  });
+  return messages.slice(0, end < 0 ? messages.length : end).map((message) => message.id);
+}

@@ -5,12 +5,10 @@ import type { StoreContext } from './context.ts';
 import { LaneKind, laneOf, laneSql } from './lanes.ts';
 import type { LockedMessage } from './lock-messages.ts';
 import { ACTOR_TPC, addEvents } from './message-events.ts';
+import { withinBytes } from './publish-items.ts';
 import type { Claim } from './store-types.ts';
 import { ALL_TAGS } from './subscription-view.ts';
 import { valueRows } from './value-rows.ts';
-
-/** Bodies that one call hands out at most, bytes; what is beyond is left to the next claim. */
-export const MAX_PUBLISH_BYTES = 8 * 1024 * 1024;
 
 const MAX_ROWS_PER_INSERT = 1000;
 
@@ -51,7 +49,7 @@ export async function startSending(
 ): Promise<Set<number>> {
   const taken = messages.filter((message) => (fanout.get(message.id) ?? []).length > 0);
   await insertConfirmRows(tx, ctx, taken, fanout);
-  const claimed = claim === undefined ? new Set<number>() : withinBytes(taken);
+  const claimed = new Set(claim === undefined ? [] : withinBytes(taken));
   const byOpenGroups = Map.groupBy(taken, (message) => `${(fanout.get(message.id) as readonly number[]).length} ${claimed.has(message.id)}`);
   for (const group of byOpenGroups.values()) {
     const first = group[0] as LockedMessage;
@@ -70,16 +68,6 @@ export async function startSending(
     messages.filter((message) => !taken.includes(message)),
   );
   return claimed;
-}
-
-function withinBytes(messages: readonly LockedMessage[]): Set<number> {
-  const ids = new Set<number>();
-  let bytes = 0;
-  for (const message of messages) {
-    bytes += message.body_size;
-    if (ids.size === 0 || bytes <= MAX_PUBLISH_BYTES) ids.add(message.id);
-  }
-  return ids;
 }
 
 /** The first redelivery is due already here, so that a good publish needs no write to the confirm rows. */

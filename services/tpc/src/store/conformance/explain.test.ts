@@ -1,0 +1,107 @@
+import type { Knex } from 'knex';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listQuery } from '../list-messages.ts';
+import { itemOf, letTimePass, newClaim, PRODUCER, prepare, publish, subscribe } from './fixtures.ts';
+import { openMariaDb, type TestStore } from './stores.ts';
+
+type Plan = { select_type: string; table: string; key: string | null; rows: number; Extra: string };
+
+/** A table that is large against any page: most messages settled, some open. */
+const SETTLED = 3_000;
+
+describe('on MariaDB', () => {
+  let test: TestStore;
+  beforeAll(async () => {
+    test = await openMariaDb();
+    await subscribe(test);
+    await prepare(test, `${PRODUCER}:model`);
+    const same =
+      'producer_group_id, store_id, owner_id, topic_id, tag, content_hash, body, body_size, content_type, traceparent, tracestate, created_at';
+    await test.sql(
+      `INSERT INTO message (message_key, state, ${same}) SELECT CONCAT('settled-', seq), 30, ${same} FROM message JOIN seq_1_to_${SETTLED}`,
+    );
+    const open = Array.from({ length: 60 }, (_, n) => `${PRODUCER}:${n}`);
+    await publish(test, ...open.slice(0, 20));
+    await prepare(test, ...open.slice(20, 40));
+    await test.store.saveAndSendMessages(
+      open.slice(40).map((messageKey) => ({ ...itemOf(messageKey), committed: true })),
+      newClaim(),
+    );
+    await letTimePass(test);
+    await test.sql('ANALYZE TABLE message, confirm, message_owner, subscription');
+  });
+  afterAll(() => test.close());
+
+  /** Statements that a call really sends, with their plans. */
+  async function plansOf(act: () => Promise<unknown>): Promise<{ sql: string; plan: Plan[] }[]> {
+    const sent: { sql: string; bindings: Knex.RawBinding[] }[] = [];
+    const note = (query: { sql: string; bindings: Knex.RawBinding[] }) => sent.push(query);
+    test.knex.on('query', note);
+    await act();
+    test.knex.removeListener('query', note);
+    const explainable = sent.filter(({ sql }) => /^(SELECT|UPDATE)/.test(sql));
+    return Promise.all(explainable.map(async ({ sql, bindings }) => ({ sql, plan: (await test.knex.raw(`EXPLAIN ${sql}`, bindings))[0] as Plan[] })));
+  }
+
+  /** The step that finds the page's ids. */
+  const pageStep = (plan: readonly Plan[]) => plan.find((step) => step.table === 'm' && step.select_type === 'DERIVED');
+
+  /** Fails for any statement that reads a large table without a key, or more of it than the open messages. */
+  function expectIndexed(plans: { sql: string; plan: Plan[] }[], ...tables: string[]): void {
+    const touched = plans.flatMap(({ sql, plan }) => plan.map((step) => ({ sql, ...step })));
+    const large = touched.filter(({ table }) => ['m', 'message', 'c', 'confirm'].includes(table));
+    for (const step of large) {
+      expect([step.sql, step.key]).not.toEqual([step.sql, null]);
+      expect([step.sql, step.rows < SETTLED / 2]).toEqual([step.sql, true]);
+    }
+    for (const name of tables) expect(touched.map((step) => step.key)).toContain(name);
+  }
+
+  it('a claim to publish walks over its lane only', async () => {
+    expectIndexed(await plansOf(() => test.store.claimDueToPublish(10, newClaim())), 'message_lane_due');
+  });
+
+  it('a claim of uncertain messages walks over its lane only', async () => {
+    const owner = { producerGroup: PRODUCER, storeId: 'outbox-1' };
+    expectIndexed(await plansOf(() => test.store.claimUncertain(owner, 10)), 'message_lane_due');
+    expectIndexed(await plansOf(() => test.store.nextUncertainInMs(owner)), 'message_lane_due');
+  });
+
+  it('a claim of redeliveries walks over its group only', async () => {
+    expectIndexed(await plansOf(() => test.store.claimDueRedeliveries(10, newClaim())), 'confirm_group_due');
+  });
+
+  it('a resume looks at parked messages only', async () => {
+    expectIndexed(await plansOf(() => test.store.resumeUnsubscribed(10)), 'message_lane_due');
+  });
+
+  it('confirms and marks go by key and primary key', async () => {
+    const messageKey = `${PRODUCER}:25`;
+    const confirm = () => test.store.confirmMessages([{ producerGroup: PRODUCER, messageKey }], newClaim());
+    expectIndexed(await plansOf(confirm), 'message_key', 'PRIMARY');
+    const mark = { kind: 'consumed', consumerGroup: 'CID_OPC', messageKey, generation: 1 } as const;
+    expectIndexed(await plansOf(() => test.store.markDeliveries([mark])), 'message_key', 'PRIMARY');
+  });
+
+  it('the metrics read open messages only', async () => {
+    expectIndexed(await plansOf(() => test.store.readBacklog()), 'message_lane_due', 'confirm_group_due', 'message_attention');
+  });
+
+  it.each([
+    ['a key', { messageKey: `${PRODUCER}:1` }, 'message_key'],
+    ['attention', { attentionOnly: true }, 'message_attention'],
+    ['dead ones', { states: [50 as const] }, 'message_attention'],
+    ['open ones', { states: [10 as const, 20 as const] }, 'message_lane_due'],
+  ])('a list by %s uses its index', async (_what, filter, index) => {
+    const query = await listQuery(test.ctx, { filter, pageSize: 20, after: undefined });
+    const [plan] = (await test.knex.raw(`EXPLAIN ${query?.sql}`, query?.params as Knex.RawBinding[])) as [Plan[]];
+    expect(pageStep(plan)?.key).toBe(index);
+  });
+
+  it('a list of all walks the primary key backwards and stops at the page', async () => {
+    const query = await listQuery(test.ctx, { filter: {}, pageSize: 20, after: 2_000 });
+    const [plan] = (await test.knex.raw(`EXPLAIN ${query?.sql}`, query?.params as Knex.RawBinding[])) as [Plan[]];
+    expect(pageStep(plan)).toMatchObject({ key: 'PRIMARY' });
+    expect(pageStep(plan)?.Extra).not.toContain('filesort');
+  });
+});
