@@ -78,7 +78,7 @@ export abstract class LinkedClient extends BaseClient {
   /** Leaves the broker and frees timers, streams and connections, also when the broker is away. Never rejects. */
   async leave(): Promise<void> {
     if (this.#left) return;
-    const endpoints = super.getTotalRouteEndpoints();
+    const endpoints = super.getTotalRouteEndpoints().filter((each) => !this.link.isAway(each));
     this.#left = true;
     const request = this.wrapNotifyClientTerminationRequest();
     await nextTurn(); // A client that has just begun has set its timers by then, and shutdown finds them.

@@ -9,9 +9,9 @@ import { isLinkFailure } from './rpc-link.ts';
 import { sendBatch } from './send-batch.ts';
 import { atMost, growingWait } from './waits.ts';
 
-export const DEFAULT_MAX_BATCH_COUNT = 128;
-export const DEFAULT_MAX_BATCH_BYTES = 1024 * 1024;
-export const DEFAULT_IN_FLIGHT_PER_TOPIC = 2;
+const DEFAULT_MAX_BATCH_COUNT = 128;
+const DEFAULT_MAX_BATCH_BYTES = 1024 * 1024;
+const DEFAULT_IN_FLIGHT_PER_TOPIC = 2;
 
 export type RocketMqPublisherOptions = RocketMqConnection & {
   /** Topics known ahead: their routes are fetched as soon as the broker is there. Others are learned at their first message. */

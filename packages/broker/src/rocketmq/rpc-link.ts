@@ -32,7 +32,7 @@ const DEADLINES_UNTIL_REPLACED = 2;
  * RocketMQ answers an idle long poll only when it is over; the embedded broker sends its headers with this one as soon as the poll waits,
  * so that a new group is known to exist after milliseconds and not after the length of a poll.
  */
-export const POLL_REGISTERED_HEADER = 'x-poll-registered';
+const POLL_REGISTERED_HEADER = 'x-poll-registered';
 
 type CallUnderWay = { target: string; cancel(): void };
 
@@ -60,6 +60,7 @@ type Unary<Q, S> = (
 export class RpcLink {
   readonly #stubs = new Map<string, MessagingServiceClient>();
   readonly #deadlines = new Map<string, number>();
+  readonly #away = new Set<string>();
   readonly #underWay = new Set<CallUnderWay>();
   readonly #polls = new Set<CallUnderWay>();
   readonly #credentials: ChannelCredentials;
@@ -163,6 +164,11 @@ export class RpcLink {
     });
   }
 
+  /** True when the last call to this address did not reach it. */
+  isAway(endpoints: Endpoints): boolean {
+    return this.#away.has(endpoints.getGrpcTarget());
+  }
+
   /** Ends all long polls with CANCELLED. */
   cancelPolls(): void {
     for (const call of [...this.#polls]) call.cancel();
@@ -206,6 +212,7 @@ export class RpcLink {
 
   #answered(target: string): void {
     this.#deadlines.delete(target);
+    this.#away.delete(target);
     if (!this.#closed) this.#observer.up(target);
   }
 
@@ -215,6 +222,7 @@ export class RpcLink {
       this.#answered(target);
       return;
     }
+    this.#away.add(target);
     this.#observer.down(target, error.details || error.message);
     if (error.code === GrpcStatus.DEADLINE_EXCEEDED) this.#countDeadline(target);
   }

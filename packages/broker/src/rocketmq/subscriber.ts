@@ -8,10 +8,10 @@ import { type ReceiveOptions, ReceivingClient } from './receiving-client.ts';
 import { isLinkFailure } from './rpc-link.ts';
 import { atMost, growingWait } from './waits.ts';
 
-export const DEFAULT_LOOPS = 2;
-export const DEFAULT_RECEIVE_BATCH = 32;
-export const DEFAULT_INVISIBLE_MS = 30_000;
-export const DEFAULT_POLL_MS = 5_000;
+const DEFAULT_LOOPS = 2;
+const DEFAULT_RECEIVE_BATCH = 32;
+const DEFAULT_INVISIBLE_MS = 30_000;
+const DEFAULT_POLL_MS = 5_000;
 
 export type RocketMqSubscriberOptions = BrokerSubscriberOptions & {
   /** Receive loops per topic and broker; default 2. */

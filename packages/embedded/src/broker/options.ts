@@ -1,9 +1,9 @@
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-export const DEFAULT_MAX_DELIVERY_ATTEMPTS = 16;
-export const DEFAULT_RETENTION_MS = 3 * DAY_MS;
-export const DEFAULT_SETTLED_RETENTION_MS = 10 * 60 * 1000;
-export const DEFAULT_MIN_INVISIBLE_MS = 1_000;
+const DEFAULT_MAX_DELIVERY_ATTEMPTS = 16;
+const DEFAULT_RETENTION_MS = 3 * DAY_MS;
+const DEFAULT_SETTLED_RETENTION_MS = 10 * 60 * 1000;
+const DEFAULT_MIN_INVISIBLE_MS = 1_000;
 
 export type EmbeddedBrokerOptions = {
   /** The SQLite file; made, with its folder, where it is missing. One process per file. */

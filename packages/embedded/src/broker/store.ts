@@ -25,7 +25,7 @@ const TAKE_BYTES = 8 * 1024 * 1024;
 const NONCES = 2 ** 31;
 
 /** RocketMQ's name for the topic that holds what a group could not consume. */
-export function deadLetterTopic(group: string): string {
+function deadLetterTopic(group: string): string {
   return `%DLQ%${group}`;
 }
 
