@@ -85,7 +85,9 @@ describe('TPC stopped for a minute while 200 people register', () => {
     const waits: number[] = [];
     for (let person = 0; person < PEOPLE; person += 4) {
       const started = performance.now();
-      codes.push(...(await Promise.all([0, 1, 2, 3].map((n) => registerUser(uac, `person${person + n}`, `136${String(person + n).padStart(8, '0')}`)))));
+      codes.push(
+        ...(await Promise.all([0, 1, 2, 3].map((n) => registerUser(uac, `person${person + n}`, `136${String(person + n).padStart(8, '0')}`)))),
+      );
       waits.push(performance.now() - started);
     }
     expect(codes.filter((code) => code !== 200)).toEqual([]);
