@@ -33,7 +33,7 @@ describe.each(STORES)('a producer on %s', (_name, open) => {
 
   it('waits at stop for open transactions', async () => {
     const { producer } = fixture;
-    let finish = () => {};
+    let finish: (() => void) | undefined;
     const work = producer.transaction(async (tx, outbox) => {
       await outbox.add(MESSAGE);
       await new Promise<void>((resolve) => {
@@ -41,9 +41,10 @@ describe.each(STORES)('a producer on %s', (_name, open) => {
       });
       await tx('account').insert({ name: 'ada' });
     });
-    await eventually(() => producer.state().openKeys === 1);
+    await eventually(() => finish !== undefined);
+    expect(producer.state().openKeys).toBe(1);
     const stopping = producer.stop(20_000);
-    finish();
+    finish?.();
     await Promise.all([work, stopping]);
     expect(await fixture.accounts()).toEqual(['ada']);
     expect(fixture.fake.messages[0]?.state).toBe(20);
