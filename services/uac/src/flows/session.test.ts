@@ -71,13 +71,12 @@ describe.each(DATABASES)('login and session on %s', (_name, open) => {
   });
 
   it('does not take a password that bcrypt would cut to the right one', async () => {
-    const long = 'x'.repeat(64);
-    await uac.flows.register(formOf(2, { loginPwd: `${long}`, confirmPwd: long }), 'zh');
+    // 24 characters of 3 bytes: all of the 72 bytes that bcrypt reads.
+    const longest = '密'.repeat(24);
+    await uac.flows.register(formOf(2, { loginPwd: longest, confirmPwd: longest }), 'zh');
     await uac.flows.activate(await uac.tokenFor('User2@Example.com'), 'zh');
-    const credentials = { loginName: 'User2', loginPwd: `${long}${'\0'}y` };
-    await expect(uac.flows.login(credentials, CLIENT)).rejects.toMatchObject({ reason: 'UAC10011016' });
-    await expect(uac.flows.login({ ...credentials, loginPwd: long.repeat(2) }, CLIENT)).rejects.toMatchObject({ reason: 'UAC10011016' });
-    expect(await outcomes([uac.flows.login({ ...credentials, loginPwd: long }, CLIENT)])).toEqual(['ok']);
+    const loginWith = (loginPwd: string) => uac.flows.login({ loginName: 'User2', loginPwd }, CLIENT);
+    expect(await outcomes([`${longest}x`, `${longest}\0`, longest].map(loginWith))).toEqual(['UAC10011016', 'UAC10011016', 'ok']);
   });
 
   it('rotates a refresh token: the new one works, the old one does not', async () => {

@@ -13,10 +13,11 @@ const MAX_CAUSES = 5;
  */
 export function toUacError(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  if (isOutcomeUnknown(error)) return refuse('UAC10011110', { cause: error });
+  const cause = withoutValues(error);
+  if (isOutcomeUnknown(error)) return refuse('UAC10011110', { cause });
   const sql = sqlErrorIn(error);
   const passes = error instanceof NoIdLease || error instanceof TpcError || (sql !== undefined && isTransient(classifySqlError(sql)));
-  return passes ? refuse('UAC10011111', { cause: error }) : toAppError(error);
+  return passes ? refuse('UAC10011111', { cause }) : toAppError(cause);
 }
 
 /** Whether an error of the client library says that COMMIT was sent and its answer lost. */
@@ -27,10 +28,27 @@ export function isOutcomeUnknown(error: unknown): boolean {
 /** The first error in a chain of causes that the database or its driver made; none when the outcome is unknown. */
 export function sqlErrorIn(error: unknown): unknown {
   if (isOutcomeUnknown(error)) return undefined;
-  let link = error;
-  for (let depth = 0; depth < MAX_CAUSES && link instanceof Error; depth++) {
-    if (classifySqlError(link) !== 'other') return link;
-    link = link.cause;
-  }
-  return undefined;
+  return chainOf(error).find((link) => classifySqlError(link) !== 'other');
+}
+
+function chainOf(error: unknown): Error[] {
+  const chain: Error[] = [];
+  for (let link = error; link instanceof Error && chain.length < MAX_CAUSES; link = link.cause) chain.push(link);
+  return chain;
+}
+
+/** An error for the log. Messages of the database hold the statement's values (addresses, hashes), so of those only the code and the place stay. */
+function withoutValues(error: unknown): unknown {
+  const chain = chainOf(error);
+  if (chain.length === 0) return error;
+  return chain.reduceRight<Error | undefined>((cause, link) => {
+    const { code, errno } = link as { code?: string; errno?: number };
+    const ofDatabase = code !== undefined || errno !== undefined;
+    const message = ofDatabase ? `database error ${[code, errno].filter((part) => part !== undefined).join(' ')}` : link.message;
+    const frames = (link.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+    const copy = new Error(message, cause && { cause });
+    copy.name = link.name;
+    copy.stack = [`${link.name}: ${message}`, ...frames].join('\n');
+    return copy;
+  }, undefined);
 }

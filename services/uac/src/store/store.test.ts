@@ -4,6 +4,7 @@ import { count, DATABASES, formOf, type TestDatabase } from '../../test/kit.ts';
 import { createIdGenerator } from '../domain/id-generator.ts';
 import { checkRegistration, type Registration } from '../domain/registration.ts';
 import { createWorkerIdLease } from '../workers/worker-id-lease.ts';
+import { consumeActivationToken, findActivationTokenUser, insertActivationToken, voidActivationTokens } from './activation-tokens.ts';
 import { uacMigrations } from './migrations/index.ts';
 import { readOrCreateSigningKey } from './signing-key.ts';
 import { findTaken, findUserById, findUserByKey, insertUser } from './users.ts';
@@ -60,6 +61,20 @@ describe.each(DATABASES)('store on %s', (_name, open) => {
     const second = { ...registrationOf(2), [key]: registrationOf(1)[key] };
     await expect(db.transaction((tx) => insertUser(tx, '2', second, 'hash'))).rejects.toThrow();
     expect(await count(db, 'pc_uac_user')).toBe(1);
+  });
+
+  it('uses an activation token up once, and none that is void', async () => {
+    const { db } = database;
+    const [used, voided] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+    await db.transaction(async (tx) => {
+      await insertActivationToken(tx, used, '7', 60_000);
+      expect(await consumeActivationToken(tx, used)).toBe(true);
+      expect(await consumeActivationToken(tx, used)).toBe(false);
+      await insertActivationToken(tx, voided, '7', 60_000);
+      await voidActivationTokens(tx, '7');
+      expect(await consumeActivationToken(tx, voided)).toBe(false);
+    });
+    expect(await findActivationTokenUser(db, voided)).toBe('7');
   });
 
   it('gives every process that starts at once the same signing key', async () => {
