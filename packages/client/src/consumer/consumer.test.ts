@@ -175,6 +175,28 @@ describe.each(STORES)('consumer on %s', (_name, makeStore) => {
     expect(bed.heard('received').some((report) => report.generation === 1)).toBe(false);
   });
 
+  it('ends an older generation that still waits for its retry when a newer one has come, without a report', async () => {
+    const handled: number[] = [];
+    const consumer = await bed.run(
+      {
+        handle: async (_tx, message) => {
+          handled.push(message.generation);
+          if (message.generation === 1) throw new Error('not yet');
+        },
+      },
+      { retry: { firstWaitMs: 3_600_000, factor: 1, maxWaitMs: 3_600_000, jitter: 0, maxAttempts: 9 } },
+    );
+    bed.broker.deliver({ messageKey: 'o', topic: TOPIC, body: 'x', generation: 1 });
+    await until(() => consumer.state().counters.retried === 1);
+    bed.broker.deliver({ messageKey: 'o', topic: TOPIC, body: 'x', generation: 2 });
+    await until(consumed('o', 2));
+    await bed.store.knex('tpc_inbox').where({ message_key: 'o', generation: 1 }).update({ due_at: 0 });
+    await until(async () => (await bed.inbox('o', 1))?.state === 50);
+    expect(await bed.inbox('o', 1)).toMatchObject({ reason: 'SUPERSEDED', report_due_at: null });
+    expect(handled).toEqual([1, 2]);
+    expect(bed.heard('failed')).toEqual([]);
+  });
+
   it('reports a message that comes again in the state that it has, though TPC acknowledged it before', async () => {
     await bed.run({
       handle: async (_tx, message) => {

@@ -42,22 +42,29 @@ describe.each(STORES)('consumer on %s, when things break', (_name, makeStore) =>
 
   it('handles what a process stored and never handled, each message alone, once its lease is over', async () => {
     await storeAndDie(bed.store.knex, ['s1', 's2', 's3'], 100);
-    let atOnce = 0;
-    let most = 0;
+    const running = new Set<string>();
+    const company: string[] = [];
     await bed.run({
-      handle: async (tx, message) => {
-        most = Math.max(most, ++atOnce);
-        await takeEffect(tx, message);
-        atOnce--;
+      effects: () => [{ key: 'a' }],
+      run: async (_effect, { messageKey }) => {
+        running.add(messageKey);
+        const lone = [...running].find((key) => key.startsWith('s'));
+        if (lone !== undefined && running.size > 1) company.push(`${lone} beside ${[...running].join()}`);
+        await new Promise(setImmediate);
+        running.delete(messageKey);
+        return {};
       },
+      timeoutMs: 5_000,
+      leaseMs: 6_000,
+      onUncertain: 'repeat',
+      concurrency: 8,
     });
-    for (const key of ['s1', 's2', 's3']) {
-      await until(consumed(key));
-      expect(await bed.took(key)).toBe(1);
-      expect(await bed.inbox(key)).toMatchObject({ lone_claims: 0, attempts: 1 });
-    }
-    expect(most).toBe(1);
-    await until(() => bed.heard('consumed').length === 3);
+    const others = Array.from({ length: 200 }, (_, n) => `o${n}`);
+    deliver(...others);
+    for (const key of ['s1', 's2', 's3', ...others]) await until(consumed(key));
+    expect(company).toEqual([]);
+    for (const key of ['s1', 's2', 's3']) expect(await bed.inbox(key)).toMatchObject({ lone_claims: 0, attempts: 1 });
+    await until(() => bed.heard('consumed').length === 203);
   });
 
   it('ends a message that kills its process as POISON, and none of its neighbours', async () => {

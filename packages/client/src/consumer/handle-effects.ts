@@ -11,15 +11,15 @@ import { runWithinTime } from './run-effect.ts';
 import { Semaphore } from './semaphore.ts';
 import { EffectState, Reason, ReportKind } from './states.ts';
 import { claimEffect, type EffectRow, type EffectSettlement, insertEffects, readEffects, retryEffect } from './store/effects.ts';
-import { markRetry, renewLease } from './store/mark-inbox.ts';
-import { endMessage, settleEffectAndMessage } from './store/settle-message.ts';
+import { markConsumed, markPlanned, markRetry, renewLease } from './store/mark-inbox.ts';
+import { settleEffectAndMessage } from './store/settle-message.ts';
 import type { ConsumedMessage, EffectHandler, EffectPlan } from './types.ts';
 
 /**
  * Handlers that act outside the database. The story of one message:
  *
  * 1. *Plan*: one transaction, fenced by the inbox row's token, makes a row for each effect. The inbox row stays received.
- * 2. Each open effect: *claim* (attempt counted, lease, token; commits) → *act*, within a time below the lease → *settle* (done, dead or held) or
+ * 2. Each open effect: *claim* (the first one by the plan; attempt counted, lease, token; commits) → *act*, within a time below the lease → *settle* (done, dead or held) or
  *    give back until its next try.
  * 3. Whoever settles the last one ends the message in the same transaction. Else the round ends, and the inbox row is due again when the first
  *    open effect may be tried.
@@ -34,9 +34,6 @@ export function createEffectExecutor(parts: HandlerParts, handler: EffectHandler
   };
 }
 
-/** An effect that has something to do; `held`: its outcome is unknown and it is not repeated. */
-type StepRow = EffectRow & { held: boolean };
-
 class EffectRound {
   readonly #parts: HandlerParts;
   readonly #handler: EffectHandler;
@@ -45,6 +42,8 @@ class EffectRound {
   readonly #row: ClaimedRow;
   readonly #message: ConsumedMessage;
   readonly #started = performance.now();
+  /** Effects of the message in all. */
+  #siblings = 0;
   #end: SettledMessage | undefined;
 
   constructor(parts: HandlerParts, handler: EffectHandler, slots: Semaphore, leaseMs: number, row: ClaimedRow) {
@@ -57,47 +56,72 @@ class EffectRound {
   }
 
   async run(): Promise<void> {
-    let effects: StepRow[];
+    let steps: Promise<void>[];
     try {
-      effects = this.#row.openEffects === 0 ? await this.#plan() : await this.#read();
+      steps = this.#row.openEffects === 0 ? await this.#begin() : await this.#resume();
     } catch (error) {
       return recordFailure(this.#parts, this.#row, error, performance.now() - this.#started);
     }
-    const steps = await Promise.allSettled(effects.map((effect) => this.#slots.run(() => this.#step(effect))));
-    const failed = steps.find((step) => step.status === 'rejected');
+    const failed = (await Promise.allSettled(steps)).find((step) => step.status === 'rejected');
     await this.#finish(failed?.reason).catch((error: unknown) => {
       this.#parts.settings.log.error({ err: error, message_key: this.#row.messageKey }, 'a message comes again after its lease');
     });
   }
 
-  /** Makes the effect rows. A message without effects is consumed by that. */
-  async #plan(): Promise<StepRow[]> {
-    const { settings } = this.#parts;
-    const plans = distinct(await this.#handler.effects(this.#message));
-    await inTransaction(settings.knex, async (tx) => {
-      if (!(await renewLease(tx, settings.group, this.#row, this.#leaseMs))) throw new FencedError();
-      if (plans.length > 0) await insertEffects(tx, settings.group, this.#row, plans);
-      else {
-        await endMessage(tx, settings.group, this.#row, { kind: 'consumed' }, settings.reportRepeatMs);
-        this.#end = { kind: 'consumed' };
-      }
-    });
-    return plans.map((plan) => ({ ...FRESH, effectKey: plan.key, payload: plan.payload, held: false }));
+  /** Plans, and runs the first effect under the claim that the plan has made; its slot is taken before, so that the lease is not spent waiting. */
+  async #begin(): Promise<Promise<void>[]> {
+    const release = await this.#slots.acquire();
+    const token = randomUUID();
+    let plans: EffectPlan[];
+    try {
+      plans = distinct(await this.#handler.effects(this.#message));
+      await this.#plan(plans, token);
+    } catch (error) {
+      release();
+      throw error;
+    }
+    this.#siblings = plans.length;
+    const [first, ...rest] = plans.map((plan) => ({ ...FRESH, effectKey: plan.key, payload: plan.payload }));
+    const begun = first === undefined ? Promise.resolve() : this.#act(first, token);
+    return [begun.finally(release), ...rest.map((effect) => this.#slots.run(() => this.#step(effect)))];
   }
 
-  async #read(): Promise<StepRow[]> {
+  /** Makes the effect rows. A message without effects is consumed by that. */
+  async #plan(plans: readonly EffectPlan[], token: string): Promise<void> {
+    const { settings } = this.#parts;
+    await inTransaction(settings.knex, async (tx) => {
+      if (plans.length === 0) {
+        if ((await markConsumed(tx, settings.group, [this.#row], settings.reportRepeatMs)) !== 1) throw new FencedError();
+        this.#end = { kind: 'consumed' };
+        return;
+      }
+      const planned = await markPlanned(tx, settings.group, this.#row, { openEffects: plans.length, leaseMs: this.#leaseMs });
+      if (!planned) throw new FencedError();
+      await insertEffects(tx, settings.group, this.#row, plans, { token, leaseMs: this.#handler.leaseMs });
+    });
+  }
+
+  /** Goes on with what an earlier round, or a process that died, has left. */
+  async #resume(): Promise<Promise<void>[]> {
     const { effects, now } = await readEffects(this.#parts.settings.knex, this.#parts.settings.group, this.#row);
+    this.#siblings = effects.length;
     return effects
       .map((effect) => ({ effect, step: decideEffectStep(effect, now, this.#handler.onUncertain) }))
       .filter(({ step }) => step === 'run' || step === 'hold')
-      .map(({ effect, step }) => ({ ...effect, held: step === 'hold' }));
+      .map(({ effect, step }) => this.#slots.run(() => (step === 'hold' ? this.#hold(effect) : this.#step(effect))));
   }
 
-  async #step(effect: StepRow): Promise<void> {
-    if (this.#parts.stopping()) return;
+  #hold(effect: EffectRow): Promise<void> {
     const detail = 'a process ended between the act and its record; an operator has to find out whether it was done';
-    if (effect.held) await this.#settle(effect, { state: EffectState.HELD, reason: Reason.EFFECT_UNCERTAIN, detail });
-    else if (await this.#keepLease()) await this.#claimAndRun(effect);
+    return this.#settle(effect, { state: EffectState.HELD, reason: Reason.EFFECT_UNCERTAIN, detail });
+  }
+
+  async #step(effect: EffectRow): Promise<void> {
+    if (this.#parts.stopping() || !(await this.#keepLease())) return;
+    const { settings } = this.#parts;
+    const token = randomUUID();
+    const claimed = await claimEffect(settings.knex, settings.group, this.#row, effect, { token, leaseMs: this.#handler.leaseMs });
+    if (claimed) await this.#act(effect, token);
   }
 
   /** The inbox row must be ours for longer than the effect's lease. */
@@ -109,11 +133,8 @@ class EffectRound {
     return kept;
   }
 
-  async #claimAndRun(effect: EffectRow): Promise<void> {
-    const { settings } = this.#parts;
-    const token = randomUUID();
-    const claimed = await claimEffect(settings.knex, settings.group, this.#row, effect, { token, leaseMs: this.#handler.leaseMs });
-    if (!claimed) return;
+  /** Runs a claimed effect and records what became of it. */
+  async #act(effect: EffectRow, token: string): Promise<void> {
     const plan: EffectPlan = { key: effect.effectKey, payload: effect.payload };
     const started = performance.now();
     let settlement: EffectSettlement | undefined;
@@ -155,7 +176,13 @@ class EffectRound {
     const { settings, goOn } = this.#parts;
     const settle = () =>
       inTransaction(settings.knex, (tx) =>
-        settleEffectAndMessage(tx, settings.group, this.#row, effect.effectKey, settlement, settings.reportRepeatMs),
+        settleEffectAndMessage(
+          tx,
+          settings.group,
+          this.#row,
+          { effectKey: effect.effectKey, settlement, siblings: this.#siblings },
+          settings.reportRepeatMs,
+        ),
       );
     this.#end = (await persist(settle, goOn)) ?? this.#end;
   }

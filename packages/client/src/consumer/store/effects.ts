@@ -25,24 +25,38 @@ const OF_MESSAGE = 'consumer_group = ? AND message_key = ? AND generation = ?';
 const ofMessage = (group: string, key: InboxKey) => [group, key.messageKey, key.generation] as const;
 
 const MAX_PAYLOAD_BYTES = 60_000;
+/** Effects in one INSERT. */
+const MAX_ROWS = 50;
 const MAX_RESULT = 1024;
 
 /**
- * Stores the effects of a message, open. The caller's transaction holds the inbox row, so no one else does the same.
+ * Stores the effects of a message, open, and the first one as claimed already, so that a message with one effect needs no claim of its own. The
+ * caller's transaction holds the inbox row, so no one else does the same.
  * @throws Error when a payload is not JSON or too large, or a key too long
  */
-export async function insertEffects(tx: Knex.Transaction, group: string, key: InboxKey, plans: readonly EffectPlan[]): Promise<void> {
+export async function insertEffects(
+  tx: Knex.Transaction,
+  group: string,
+  key: InboxKey,
+  plans: readonly EffectPlan[],
+  first: { token: string; leaseMs: number },
+): Promise<void> {
   const { now } = dialectOf(tx);
-  for (let from = 0; from < plans.length; from += 100) {
-    const part = plans.slice(from, from + 100);
+  for (let from = 0; from < plans.length; from += MAX_ROWS) {
+    const part = plans.slice(from, from + MAX_ROWS);
     await run(
       tx,
-      `INSERT INTO tpc_inbox_effect (consumer_group, message_key, generation, effect_key, state, payload, created_at)
-VALUES ${part.map(() => `(?, ?, ?, ?, ?, ?, ${now})`).join(', ')}`,
-      part.flatMap((plan) => [...ofMessage(group, key), plan.key, EffectState.OPEN, payloadOf(plan)]),
+      `INSERT INTO tpc_inbox_effect (consumer_group, message_key, generation, effect_key, state, payload, claim, attempts, lease_until, created_at)
+VALUES ${part.map(() => `(?, ?, ?, ?, ?, ?, ?, ?, ${now} + ?, ${now})`).join(', ')}`,
+      part.flatMap((plan) => [
+        ...ofMessage(group, key),
+        plan.key,
+        EffectState.OPEN,
+        payloadOf(plan),
+        ...(plan === plans[0] ? [first.token, 1, first.leaseMs] : [null, 0, null]),
+      ]),
     );
   }
-  await run(tx, `UPDATE tpc_inbox SET open_effects = ? WHERE ${OF_MESSAGE}`, [plans.length, ...ofMessage(group, key)]);
 }
 
 function payloadOf(plan: EffectPlan): Buffer | null {

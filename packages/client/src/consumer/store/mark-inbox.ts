@@ -76,6 +76,22 @@ export async function releaseRows(db: Knex, group: string, rows: readonly Claime
   }
 }
 
+/** Notes how many effects a claimed row has, and moves its lease on. @returns false when it is another's by now */
+export async function markPlanned(
+  tx: Knex.Transaction,
+  group: string,
+  row: ClaimedRow,
+  plan: { openEffects: number; leaseMs: number },
+): Promise<boolean> {
+  const { now } = dialectOf(tx);
+  const { affected } = await run(tx, `UPDATE tpc_inbox SET open_effects = ?, due_at = ${now} + ? WHERE ${FENCE}`, [
+    plan.openEffects,
+    plan.leaseMs,
+    ...fence(group, row),
+  ]);
+  return affected === 1;
+}
+
 /** Moves a claimed row's lease on while its effects are under way. @returns false when it is another's by now */
 export async function renewLease(db: Knex | Knex.Transaction, group: string, row: ClaimedRow, leaseMs: number): Promise<boolean> {
   const { now } = dialectOf(db);

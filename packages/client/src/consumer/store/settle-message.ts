@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import { decideSettledMessage, type SettledMessage } from '../decide-outcome.ts';
 import { reasonCode } from '../errors.ts';
 import type { InboxKey } from '../inbox-row.ts';
-import { InboxState, ReportKind } from '../states.ts';
+import { EffectState, InboxState, ReportKind } from '../states.ts';
 import { type EffectSettlement, readEffects, settleEffect } from './effects.ts';
 
 const PK = 'consumer_group = ? AND message_key = ? AND generation = ?';
@@ -12,62 +12,59 @@ const PK = 'consumer_group = ? AND message_key = ? AND generation = ?';
  * Locks a message's inbox row and tells where it stands. Whoever settles an effect does this first, so two that settle the last two effects at
  * once cannot both miss the end. Primary key.
  */
-export async function lockInboxRow(
-  tx: Knex.Transaction,
-  group: string,
-  key: InboxKey,
-): Promise<{ state: number; claim: string | null; openEffects: number } | undefined> {
-  const { rows } = await run<{ state: number; claim: string | null; open_effects: number }>(
+async function lockInboxRow(tx: Knex.Transaction, group: string, key: InboxKey): Promise<{ state: number; openEffects: number } | undefined> {
+  const { rows } = await run<{ state: number; open_effects: number }>(
     tx,
-    `SELECT state, claim, open_effects FROM tpc_inbox WHERE ${PK}${dialectOf(tx).forUpdate}`,
+    `SELECT state, open_effects FROM tpc_inbox WHERE ${PK}${dialectOf(tx).forUpdate}`,
     [group, key.messageKey, key.generation],
   );
   const row = rows[0];
-  return row && { state: row.state, claim: row.claim, openEffects: row.open_effects };
+  return row && { state: row.state, openEffects: row.open_effects };
 }
 
 /**
- * Settles one effect, and with the last one the message: consumed, or dead with the reasons.
+ * Settles one effect, and with the last one the message: consumed, or dead with the reasons. A message that was dead is consumed after all when a
+ * late effect turns out done.
+ * @param effect its key and what became of it; `siblings`: how many effects the message has in all
  * @returns what became of the message, undefined while effects are open or when it had ended before
  */
 export async function settleEffectAndMessage(
   tx: Knex.Transaction,
   group: string,
   key: InboxKey,
-  effectKey: string,
-  settlement: EffectSettlement,
+  effect: { effectKey: string; settlement: EffectSettlement; siblings: number },
   reportAfterMs: number,
 ): Promise<SettledMessage | undefined> {
   const inbox = await lockInboxRow(tx, group, key);
   if (inbox === undefined) return undefined;
-  const settled = await settleEffect(tx, group, key, effectKey, settlement);
-  await run(tx, `UPDATE tpc_inbox SET open_effects = open_effects - ? WHERE ${PK}`, [settled, group, key.messageKey, key.generation]);
-  return inbox.openEffects - settled > 0 ? undefined : settleMessage(tx, group, key, inbox.state, reportAfterMs);
+  const settled = await settleEffect(tx, group, key, effect.effectKey, effect.settlement);
+  const open = inbox.openEffects - settled;
+  if (open === 0 && inbox.state !== InboxState.CONSUMED) {
+    // Of a message with one effect, what was just written is all there is to read.
+    const alone = effect.siblings === 1 && settled === 1;
+    const effects = alone ? [asRow(effect.effectKey, effect.settlement)] : (await readEffects(tx, group, key)).effects;
+    const end = decideSettledMessage(effects);
+    if (inbox.state === InboxState.RECEIVED || end.kind === 'consumed') {
+      await endMessage(tx, group, key, end, reportAfterMs);
+      return end;
+    }
+  }
+  if (settled > 0) await run(tx, `UPDATE tpc_inbox SET open_effects = ? WHERE ${PK}`, [open, group, key.messageKey, key.generation]);
+  return undefined;
 }
 
-/** Ends a message whose effects are all settled. A message that was dead is consumed after all when a late effect turns out done. */
-async function settleMessage(
-  tx: Knex.Transaction,
-  group: string,
-  key: InboxKey,
-  state: number,
-  reportAfterMs: number,
-): Promise<SettledMessage | undefined> {
-  if (state === InboxState.CONSUMED) return undefined;
-  const { effects } = await readEffects(tx, group, key);
-  const end = decideSettledMessage(effects);
-  if (state === InboxState.DEAD && end.kind === 'dead') return undefined;
-  await endMessage(tx, group, key, end, reportAfterMs);
-  return end;
+function asRow(effectKey: string, settlement: EffectSettlement) {
+  const failure = settlement.state === EffectState.DONE ? { reason: '', detail: '' } : settlement;
+  return { effectKey, state: settlement.state, reason: failure.reason, error: failure.detail };
 }
 
 /** Writes the end of a message; the caller holds its row. */
-export async function endMessage(tx: Knex.Transaction, group: string, key: InboxKey, end: SettledMessage, reportAfterMs: number): Promise<void> {
+async function endMessage(tx: Knex.Transaction, group: string, key: InboxKey, end: SettledMessage, reportAfterMs: number): Promise<void> {
   const { now } = dialectOf(tx);
   const dead = end.kind === 'dead';
   await run(
     tx,
-    `UPDATE tpc_inbox SET state = ?, attempts = attempts + 1, lone_claims = 0, claim = NULL, due_at = NULL, finished_at = ${now}, reason = ?,
+    `UPDATE tpc_inbox SET state = ?, attempts = attempts + 1, lone_claims = 0, open_effects = 0, claim = NULL, due_at = NULL, finished_at = ${now}, reason = ?,
 last_error = ?, report_kind = ?, report_due_at = ${now} + ?, report_attempts = 0 WHERE ${PK}`,
     [
       dead ? InboxState.DEAD : InboxState.CONSUMED,
