@@ -2,23 +2,29 @@
  * npm run docs: makes docs/errors.md and docs/configuration.md from the code. `--check` fails when the committed ones differ.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { status } from '@grpc/grpc-js';
 import { type ConfigSchema, describeConfig } from '@tpc/platform';
 import { configSchema as opcConfig } from '../services/opc/src/config.ts';
 import { REASONS as opcReasons } from '../services/opc/src/domain/reasons.ts';
 import { configSchema as tpcConfig } from '../services/tpc/src/config.ts';
 import { REASONS as tpcReasons } from '../services/tpc/src/domain/reasons.ts';
+import { configSchema as uacConfig } from '../services/uac/src/config.ts';
+import { CODES as uacCodes } from '../services/uac/src/domain/codes.ts';
+import { refuse as refuseUac } from '../services/uac/src/flows/refusal.ts';
 
 type ReasonRow = { code: string; status: string; message: string; action: string };
 
 /** Add a service here to have its settings in docs/configuration.md. */
 const CONFIGURATIONS: readonly { title: string; command: string; schema: ConfigSchema }[] = [
   { title: 'TPC', command: 'npm run start:tpc', schema: tpcConfig },
+  { title: 'UAC', command: 'npm run start:uac', schema: uacConfig },
   { title: 'OPC', command: 'npm run start:opc', schema: opcConfig },
 ];
 
 /** Add a service here to have its errors in docs/errors.md. */
 const ERRORS: readonly { title: string; domain: string; reasons: Readonly<Record<string, ReasonRow>> }[] = [
   { title: 'TPC', domain: 'tpc', reasons: tpcReasons },
+  { title: 'UAC', domain: 'uac', reasons: uacReasons() },
   { title: 'OPC', domain: 'opc', reasons: opcReasons },
 ];
 
@@ -43,6 +49,15 @@ const COMMON_REASONS: Readonly<Record<string, ReasonRow>> = {
     action: "Look into the server's log; tell us.",
   },
 };
+
+/** UAC's codes as rows; over HTTP the number alone stands in the envelope. */
+function uacReasons(): Record<string, ReasonRow> {
+  const rows = Object.keys(uacCodes).map((code) => {
+    const error = refuseUac(code as keyof typeof uacCodes);
+    return [error.reasonName, { code, status: status[error.status], message: error.message, action: 'Tell the person.' }];
+  });
+  return Object.fromEntries(rows);
+}
 
 const MADE = '<!-- Made by npm run docs. Do not edit. -->\n';
 
