@@ -6,7 +6,9 @@ import { createTestDatabase } from '../../../test/support/mariadb.ts';
 
 type Database = { pragma(text: string): void };
 
-function shortBusyWait(connection: Database, done: () => void): void {
+/** As a service sets its connections, but for the busy wait. In WAL better-sqlite3 begins with synchronous = NORMAL. */
+function prepareConnection(connection: Database, done: () => void): void {
+  connection.pragma('synchronous = FULL');
   connection.pragma('busy_timeout = 20');
   done();
 }
@@ -28,7 +30,7 @@ async function sqliteStore(): Promise<TestStore> {
       connection: { filename: join(dir, 'store.sqlite') },
       useNullAsDefault: true,
       // Two pools in one process stand for two processes: the driver's wait would block the one that it waits for, so it is short.
-      pool: { min: 1, max: 1, afterCreate: shortBusyWait },
+      pool: { min: 1, max: 1, afterCreate: prepareConnection },
       acquireConnectionTimeout: 2000,
     });
     pools.push(knex);

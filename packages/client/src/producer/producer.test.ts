@@ -6,7 +6,7 @@ import { createProducer } from './producer.ts';
 
 const MESSAGE = { topic: 'SEND_EMAIL_TOPIC', body: 'x' };
 
-describe.each(STORES)('a producer on %s', (_name, open) => {
+describe.each(STORES)('a producer on %s', (name, open) => {
   let fixture: ProducerFixture;
   beforeEach(async () => {
     fixture = await setUpProducer(open);
@@ -53,6 +53,16 @@ describe.each(STORES)('a producer on %s', (_name, open) => {
   it('says that the tables are missing at start', async () => {
     await fixture.store.knex('tpc_store_meta').delete();
     await expect(fixture.replica().start()).rejects.toThrow(/migrateClientStore/);
+  });
+
+  it('warns at start when the database may lose what it has committed, and only then', async () => {
+    const warnings = () => fixture.logged.filter(({ message }) => /may lose/.test(message)).map(({ fields }) => JSON.stringify(fields));
+    await fixture.replica().start();
+    expect(warnings()).toEqual([]);
+    if (name !== 'SQLite') return;
+    await fixture.store.knex.raw('PRAGMA synchronous = NORMAL');
+    await fixture.replica().start();
+    expect(warnings()).toEqual([expect.stringContaining('synchronous is 1')]);
   });
 
   it('carries the trace it was made under, and a changed trace makes no other message', async () => {

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { dialectOf, run } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v7 as uuidv7 } from 'uuid';
-import { silentLog } from '../log.ts';
+import { type Log, silentLog } from '../log.ts';
 import { readStoreMeta } from '../migrations/index.ts';
 import { Background, within } from './background.ts';
 import { Calls } from './calls.ts';
@@ -21,6 +21,7 @@ import { checkGroup, type OutboxMessage } from './domain/message.ts';
 import { OutboxMisuse } from './errors.ts';
 import { Link, type Mode } from './link.ts';
 import { OpenKeys } from './open-keys.ts';
+import { durabilityProblems } from './store/durability.ts';
 import { Sweeper, type SweepResult } from './sweeper.ts';
 import { BusinessTransaction, type TransactionParts, type Work } from './transaction.ts';
 
@@ -72,6 +73,7 @@ export function createProducer(options: ProducerOptions): Producer {
 
 class OutboxProducer implements Producer {
   readonly #knex: Knex;
+  readonly #log: Log;
   readonly #sweepEnabled: boolean;
   readonly #checkBackEnabled: boolean;
   readonly #openKeys = new OpenKeys();
@@ -92,6 +94,7 @@ class OutboxProducer implements Producer {
     const checkBack = { ...DEFAULT_CHECK_BACK, ...options.checkBack };
     const storeId = async () => (await this.#readStore()).storeId;
     this.#knex = knex;
+    this.#log = log;
     this.#sweepEnabled = sweep.enabled;
     this.#checkBackEnabled = checkBack.enabled;
     this.#background = new Background(log);
@@ -116,6 +119,7 @@ class OutboxProducer implements Producer {
 
   async start(): Promise<void> {
     await this.#readStore();
+    for (const problem of await durabilityProblems(this.#knex)) this.#log.warn({ problem }, 'the outbox database may lose committed transactions');
     this.#link.start();
     if (this.#sweepEnabled) this.#sweeper.start();
     if (this.#checkBackEnabled) this.#checkBack.start();
