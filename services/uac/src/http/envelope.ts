@@ -9,7 +9,7 @@ export type Envelope<T> = { code: number; message: string; result: T };
 const SUCCESS = 200;
 const SUCCESS_TEXT: Record<Language, string> = { zh: '操作成功', en: 'Done.' };
 
-export function successEnvelope<T>(language: Language, result: T, message = SUCCESS_TEXT[language]): Envelope<T> {
+function successEnvelope<T>(language: Language, result: T, message = SUCCESS_TEXT[language]): Envelope<T> {
   return { code: SUCCESS, message, result };
 }
 
