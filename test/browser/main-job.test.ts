@@ -18,6 +18,7 @@ describe('from clone to login in a real browser', () => {
   let page: Page;
   let output = '';
   let clonedAt: number;
+  let inbox: Page;
 
   const shoot = (name: string) => page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
 
@@ -49,7 +50,7 @@ describe('from clone to login in a real browser', () => {
 
   afterAll(async () => {
     await browser?.close();
-    if (npm?.pid && npm.exitCode === null) process.kill(-npm.pid, 'SIGKILL');
+    if (npm?.pid && npm.exitCode === null && npm.signalCode === null) process.kill(-npm.pid, 'SIGKILL');
   });
 
   it('registers a person, whose activation mail appears in the inbox page', async () => {
@@ -65,9 +66,9 @@ describe('from clone to login in a real browser', () => {
       await page.fill(`[name=${field}]`, value);
     }
     await page.click('[data-testid=register-form] button[type=submit]');
-    await page.waitForSelector('[data-testid=register-done]');
+    await page.waitForSelector('[data-testid=register-result]');
     await shoot('2-registered');
-    const inbox = await browser.newPage();
+    inbox = await browser.newPage();
     await inbox.goto(product.inbox);
     await inbox.click('[data-testid=mail-item]:has-text("注册用户-等待激活用户")');
     console.log(`from clone to the first mail in the inbox page: ${((performance.now() - clonedAt) / 1000).toFixed(1)} s`);
@@ -76,11 +77,10 @@ describe('from clone to login in a real browser', () => {
   }, 60_000);
 
   it('activates by the link in the mail, and the second mail comes without a reload', async () => {
-    const inbox = browser.pages().at(-1) as Page;
     const opened = browser.waitForEvent('page');
     await inbox.frameLocator('[data-testid=mail-html]').locator('a[href*="/auth/activeUser/"]').first().click();
     page = await opened;
-    await page.waitForSelector('[data-testid=activate-result]');
+    await page.waitForSelector('[data-testid=activation-result]');
     await shoot('4-activated');
     await inbox.waitForSelector('[data-testid=mail-item]:has-text("注册用户-激活用户成功")');
     await inbox.screenshot({ path: join(SCREENSHOTS, '5-second-mail.png') });
@@ -103,7 +103,7 @@ describe('from clone to login in a real browser', () => {
     await page.fill('[name=loginName]', 'newcomer');
     await page.fill('[name=loginPwd]', 'wrong-pass-1');
     await page.click('[data-testid=login-form] button[type=submit]');
-    await page.waitForSelector('[data-testid=login-error]:visible');
+    await page.waitForSelector('[data-testid=login-problem]:visible');
     await shoot('8-wrong-password');
   }, 60_000);
 
@@ -111,6 +111,7 @@ describe('from clone to login in a real browser', () => {
     const ended = new Promise<number | null>((resolve) => npm.once('exit', (code) => resolve(code)));
     process.kill(-(npm.pid as number), 'SIGINT');
     await ended;
+    expect(output).not.toContain('Error');
     await until(
       'the ports are free',
       async () =>

@@ -21,7 +21,7 @@ import { createFlows, type Flows } from './flows/index.ts';
 import { EMAIL_TOPIC, type MailProducer } from './flows/mail-transactions.ts';
 import { createUserService } from './grpc/user-service.ts';
 import type { HealthState } from './http/health-routes.ts';
-import { createHttpServer } from './http/http-server.ts';
+import { closeHttpServer, createHttpServer } from './http/http-server.ts';
 import { prepareDatabase } from './prepare-database.ts';
 import { readOrCreateSigningKey } from './store/signing-key.ts';
 import { createHealthWatch } from './workers/health-watch.ts';
@@ -82,7 +82,7 @@ async function start({ config, log, keyValue }: UacServiceOptions, opened: Runni
   const flows = await flowsFor({ config, log, db, producer, ids, store, publicUrl });
   const health = healthOf(db, () => producer.state());
   const http = await createHttpServer({ flows, health, publicUrl, inboxUrl: config.INBOX_URL ?? '', log });
-  opened.push({ stop: () => http.close() });
+  opened.push({ stop: () => closeHttpServer(http) });
   const grpcOptions = { host: config.BIND_HOST, port: config.UAC_GRPC_PORT, portSetting: 'UAC_GRPC_PORT', domain: 'uac', log };
   const grpc = await startGrpcServer({ ...grpcOptions, services: [createUserService(flows)] });
   opened.push(grpc);

@@ -60,3 +60,16 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
   addAuthRoutes(app, { flows: parts.flows, pages, sessionCookie });
   return app;
 }
+
+/** How long requests in flight may take at a stop, milliseconds. */
+const DRAIN_MS = 3_000;
+
+/**
+ * Takes no new connection, lets requests in flight end, then closes what is left: a browser keeps connections open on which it has not yet asked for
+ * anything, and those never end by themselves.
+ */
+export async function closeHttpServer(app: FastifyInstance): Promise<void> {
+  const drained = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
+  await app.close();
+  clearTimeout(drained);
+}
