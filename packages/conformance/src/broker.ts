@@ -2,9 +2,10 @@
  * What TPC and the client library need from a broker, seen through the adapter of @tpc/broker. Runs on the embedded broker, and unchanged
  * on RocketMQ 5.
  */
-import type { PublishOutcome, ReceivedBrokerMessage } from '@tpc/broker';
+import type { ReceivedBrokerMessage } from '@tpc/broker';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { BrokerFixture, type BrokerTimes, type BrokerUnderTest, message, ROCKETMQ_TIMES, texts } from './broker-fixture.ts';
+import { exerciseOutage } from './broker-outage.ts';
 
 export { type BrokerTimes, type BrokerUnderTest, ROCKETMQ_TIMES } from './broker-fixture.ts';
 
@@ -140,10 +141,20 @@ function exerciseGroups(fixture: BrokerFixture): void {
     expect(left.length + right.length).toBe(100);
   });
 
-  it('is idle once its polls come back empty, and not before', async () => {
+  it('is idle once all its polls come back empty, and not while a batch is in hand', async () => {
     const { topics, groups } = await fixture.names({ topics: 1, groups: 1 });
-    const subscriber = fixture.subscriber(groups[0]!, [{ topic: topics[0]!, tags: [] }], async () => undefined);
+    const inHand = Promise.withResolvers<void>();
+    const finish = Promise.withResolvers<void>();
+    const subscriber = fixture.subscriber(groups[0]!, [{ topic: topics[0]!, tags: [] }], () => {
+      inHand.resolve();
+      return finish.promise;
+    });
     expect(subscriber.state()).toMatchObject({ connected: false, idle: false });
+    await subscriber.ready();
+    await fixture.publisher().publish([message(topics[0]!, 'm')]);
+    await inHand.promise;
+    expect(subscriber.state()).toMatchObject({ connected: true, idle: false });
+    finish.resolve();
     await fixture.until('the subscriber is idle', () => subscriber.state().idle);
     expect(subscriber.state()).toMatchObject({ connected: true, error: '', idle: true });
   });
@@ -235,74 +246,5 @@ function exerciseStop(fixture: BrokerFixture): void {
     await subscriber.ready();
     await subscriber.stop(fixture.times.patienceMs);
     expect(subscriber.state()).toMatchObject({ connected: false, idle: false });
-  });
-}
-
-function exerciseOutage(fixture: BrokerFixture): void {
-  it('answers while the broker is away: not published, try again', async () => {
-    const { topics } = await fixture.names({ topics: 1, groups: 0 });
-    const publisher = fixture.publisher(topics);
-    expect(await publisher.publish([message(topics[0]!, 'before')])).toMatchObject([{ ok: true }]);
-    await fixture.stopBroker();
-    const outcomes = await publisher.publish(Array.from({ length: 1_000 }, (_, index) => message(topics[0]!, `m${index}`)));
-    expect(outcomes.length).toBe(1_000);
-    for (const outcome of outcomes) expect(outcome).toEqual({ ok: false, permanent: false, reason: expect.stringContaining('broker not reached') });
-    expect(publisher.state()).toMatchObject({ connected: false, error: expect.stringMatching(/./) });
-  });
-
-  it('notices an outage and its end also while there is nothing to send or receive', async () => {
-    const { topics, groups } = await fixture.names({ topics: 1, groups: 1 });
-    const subscriber = fixture.subscriber(groups[0]!, [{ topic: topics[0]!, tags: [] }], async () => undefined);
-    const publisher = fixture.publisher(topics);
-    await subscriber.ready();
-    await fixture.until('the publisher is connected', () => publisher.state().connected);
-    await fixture.stopBroker();
-    await fixture.until('both have noticed the outage', () => !publisher.state().connected && !subscriber.state().connected);
-    await fixture.startBroker();
-    await fixture.until('both are connected again', () => publisher.state().connected && subscriber.state().connected);
-  });
-
-  it('connects by itself when it is started before the broker', async () => {
-    const { topics, groups } = await fixture.names({ topics: 1, groups: 1 });
-    await fixture.stopBroker();
-    const received: ReceivedBrokerMessage[] = [];
-    const subscriber = fixture.subscriber(groups[0]!, [{ topic: topics[0]!, tags: [] }], async (messages) => {
-      received.push(...messages);
-    });
-    const publisher = fixture.publisher(topics);
-    await fixture.until('both have noticed', () => publisher.state().error !== '' && subscriber.state().error !== '');
-    await fixture.startBroker();
-    await subscriber.ready();
-    await fixture.until('the publisher is connected', () => publisher.state().connected);
-    expect(await publisher.publish([message(topics[0]!, 'first')])).toMatchObject([{ ok: true }]);
-    await fixture.until('the message arrives', () => received.length === 1);
-  });
-
-  it('loses nothing that was acknowledged when the broker restarts, and goes on by itself', async () => {
-    const { topics, groups } = await fixture.names({ topics: 1, groups: 1 });
-    const received = await fixture.collect(groups[0]!, [{ topic: topics[0]!, tags: [] }]);
-    const publisher = fixture.publisher(topics);
-    const published = new Set<string>();
-    let running = true;
-    const pumping = (async () => {
-      for (let next = 0; running; next += 20) {
-        const batch = Array.from({ length: 20 }, (_, index) => message(topics[0]!, `m${next + index}`));
-        const outcomes: PublishOutcome[] = await publisher.publish(batch);
-        for (const [index, outcome] of outcomes.entries()) if (outcome.ok) published.add(`m${next + index}`);
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-    })();
-    await fixture.until('messages flow', () => published.size >= 100);
-    await fixture.stopBroker();
-    await fixture.until('the outage is noticed', () => !publisher.state().connected);
-    const beforeReturn = published.size;
-    await fixture.startBroker();
-    await fixture.until('messages flow again', () => published.size >= beforeReturn + 100);
-    running = false;
-    await pumping;
-    await fixture.until('all that was acknowledged has arrived', () => {
-      const have = new Set(texts(received));
-      return [...published].every((text) => have.has(text));
-    });
   });
 }
