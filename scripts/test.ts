@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 
 const args = process.argv.slice(2);
-const result = spawnSync('vitest', ['run', '--reporter=default', '--reporter=./test/support/closing-line-reporter.ts', ...args], {
+const result = spawnSync('vitest', ['run', ...args], {
   stdio: 'inherit',
 });
 process.exitCode = result.status ?? 1;

@@ -35,7 +35,8 @@ export function exerciseOutage(fixture: BrokerFixture): void {
       received.push(...messages);
     });
     const publisher = fixture.publisher(topics);
-    await fixture.until('both have noticed', () => publisher.state().error !== '' && subscriber.state().error !== '');
+    const namesAddress = /:\d+/;
+    await fixture.until('both say whom they cannot reach', () => [publisher, subscriber].every((each) => namesAddress.test(each.state().error)));
     await fixture.startBroker();
     await subscriber.ready();
     await fixture.until('the publisher is connected', () => publisher.state().connected);

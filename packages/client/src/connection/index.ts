@@ -1,2 +1,2 @@
 export { type ConnectTpcOptions, connectTpc, type TpcCallOptions, type TpcClient, type TpcConnection } from './connect.ts';
-export { errorOfItem, type StatusName, TpcError, type TpcErrorFields, toTpcError } from './tpc-error.ts';
+export { errorOfItem, type StatusName, TpcError, toTpcError } from './tpc-error.ts';

@@ -136,11 +136,15 @@ class InboxConsumer implements Consumer {
       ? createEffectExecutor(parts, handler, Math.max(settings.leaseMs, 2 * handler.leaseMs))
       : createTransactionExecutor(parts, handler);
     this.#executors.set(topic, execute);
-    const { leaseMs, maxInMemory } = settings;
+    const { leaseMs, maxInMemory, maxInMemoryBytes } = settings;
     const concurrency = effects ? handler.concurrency : settings.concurrency;
     const maxBatch = 'handleBatch' in handler ? handler.maxBatch : 1;
+    const canHold = () => this.#inMemory() < maxInMemory;
     const onRoom = (lane: Lane) => this.#onRoom(lane);
-    this.#lanes.set(topic, new Lane({ topic, execute, concurrency, maxBatch, leaseMs, maxInMemory, gate: this.#gate, onRoom }));
+    this.#lanes.set(
+      topic,
+      new Lane({ topic, execute, concurrency, maxBatch, leaseMs, maxInMemory, maxInMemoryBytes, canHold, gate: this.#gate, onRoom }),
+    );
   }
 
   /** Subscribes, and registers once the group exists at the broker, so that nothing published from then on is missed. */
@@ -194,7 +198,9 @@ class InboxConsumer implements Consumer {
     this.#condition = 'closed';
     for (const lane of this.#lanes.values()) lane.close();
     this.#reporter.close();
-    const { log, group } = this.#settings;
+    const { log, group, knex } = this.#settings;
+    const waiting = [...this.#lanes.values()].flatMap((lane) => lane.takeWaiting());
+    releaseRows(knex, group, waiting).catch((error: unknown) => log.warn({ err: error }, 'messages come again after their lease'));
     this.#subscriber?.stop(5_000).catch((error: unknown) => log.warn({ err: error, consumer_group: group }, 'the subscriber did not stop cleanly'));
   }
 
@@ -203,8 +209,7 @@ class InboxConsumer implements Consumer {
   }
 
   #hasRoom(): boolean {
-    const capacity = [...this.#lanes.values()].reduce((sum, lane) => sum + lane.capacity, 0);
-    return this.#inMemory() < Math.min(this.#settings.maxInMemory, capacity);
+    return [...this.#lanes.values()].some((lane) => lane.hasRoom);
   }
 
   /** Back-pressure: the broker is asked for more only when there is room. */

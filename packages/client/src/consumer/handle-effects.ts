@@ -13,14 +13,15 @@ import { EffectState, Reason, ReportKind } from './states.ts';
 import { claimEffect, type EffectRow, type EffectSettlement, insertEffects, readEffects, retryEffect } from './store/effects.ts';
 import { markConsumed, markPlanned, markRetry, renewLease } from './store/mark-inbox.ts';
 import { settleEffectAndMessage } from './store/settle-message.ts';
+import { withTimeLimit } from './time-limit.ts';
 import type { ConsumedMessage, EffectHandler, EffectPlan } from './types.ts';
 
 /**
  * Handlers that act outside the database. The story of one message:
  *
  * 1. *Plan*: one transaction, fenced by the inbox row's token, makes a row for each effect. The inbox row stays received.
- * 2. Each open effect: *claim* (the first one by the plan; attempt counted, lease, token; commits) → *act*, within a time below the lease → *settle* (done, dead or held) or
- *    give back until its next try.
+ * 2. Each open effect: *claim* (attempt counted, lease, token; commits; the plan has claimed the first) → *act*, within a time below the lease →
+ *    *settle* (done, dead or held), or give back until its next try.
  * 3. Whoever settles the last one ends the message in the same transaction. Else the round ends, and the inbox row is due again when the first
  *    open effect may be tried.
  *
@@ -74,7 +75,8 @@ class EffectRound {
     const token = randomUUID();
     let plans: EffectPlan[];
     try {
-      plans = distinct(await this.#handler.effects(this.#message));
+      const { handlerTimeoutMs } = this.#parts.settings;
+      plans = distinct(await withTimeLimit('the planning of effects', handlerTimeoutMs, this.#handler.effects(this.#message)));
       await this.#plan(plans, token);
     } catch (error) {
       release();

@@ -7,6 +7,7 @@ import type { Execute } from './lane.ts';
 import { recordFailure } from './record-failure.ts';
 import { ReportKind } from './states.ts';
 import { markConsumed } from './store/mark-inbox.ts';
+import { withTimeLimit } from './time-limit.ts';
 import { guardTransaction } from './transaction-guard.ts';
 import type { BatchHandler, ConsumedMessage, TransactionalHandler } from './types.ts';
 
@@ -28,7 +29,8 @@ export function createTransactionExecutor(parts: HandlerParts, handler: Transact
       const guard = guardTransaction(tx);
       const marked = await markConsumed(tx, settings.group, rows, settings.reportRepeatMs);
       if (marked !== rows.length) throw new FencedError();
-      await within(settings.handlerTimeoutMs, call(tx, rows.map(messageOfRow)));
+      // One that never ends must not keep its transaction, nor its place; what it asks of the ended transaction later is refused.
+      await withTimeLimit('the handler', settings.handlerTimeoutMs, call(tx, rows.map(messageOfRow)));
       guard.check();
     });
     for (const { messageKey, generation } of rows) {
@@ -61,17 +63,4 @@ export function createTransactionExecutor(parts: HandlerParts, handler: Transact
     }
     for (const row of rows) await handleOne(row);
   };
-}
-
-/** A handler that never ends must not keep its transaction, nor its place. What it still asks of the ended transaction is refused. */
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`the handler did not end within ${ms} ms`)), ms);
-  });
-  try {
-    await Promise.race([work, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

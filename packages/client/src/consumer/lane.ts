@@ -13,6 +13,9 @@ export type LaneOptions = {
   maxBatch: number;
   leaseMs: number;
   maxInMemory: number;
+  maxInMemoryBytes: number;
+  /** Whether all lanes together may hold one more. */
+  canHold: () => boolean;
   gate: Gate;
   /** Called when rows have left memory. */
   onRoom: (lane: Lane) => void;
@@ -27,7 +30,7 @@ const SMOOTHING = 0.2;
  * How many rows a lane may hold: at most half a lease of work, so that what waits in memory is begun while it is still ours.
  * @param messageMs time that one message keeps a worker busy
  */
-export function laneCapacity(options: { concurrency: number; maxBatch: number; leaseMs: number; maxInMemory: number }, messageMs: number): number {
+export function laneCapacity(options: { concurrency: number; leaseMs: number; maxInMemory: number }, messageMs: number): number {
   const halfALease = Math.floor((options.concurrency * options.leaseMs) / 2 / Math.max(messageMs, 0.01));
   return Math.max(1, Math.min(options.maxInMemory, Math.max(options.concurrency, halfALease)));
 }
@@ -38,6 +41,7 @@ export class Lane {
   readonly #queue: ClaimedRow[] = [];
   #reserved = 0;
   #handling = 0;
+  #bytes = 0;
   #workers = 0;
   #messageMs = FIRST_GUESS_MS;
   #open = false;
@@ -64,9 +68,13 @@ export class Lane {
     return laneCapacity(this.#options, this.#messageMs);
   }
 
+  get hasRoom(): boolean {
+    return this.held < this.capacity && this.#bytes < this.#options.maxInMemoryBytes && this.#options.canHold();
+  }
+
   /** Takes a place for a row that is about to be claimed. @returns false when there is none; every true is followed by `push` or `cancel` */
   reserve(): boolean {
-    if (this.held >= this.capacity) return false;
+    if (!this.hasRoom) return false;
     this.#reserved++;
     return true;
   }
@@ -80,6 +88,7 @@ export class Lane {
   push(rows: readonly ClaimedRow[]): void {
     this.#reserved -= rows.length;
     this.#queue.push(...rows);
+    this.#bytes += bytesOf(rows);
     this.#pump();
   }
 
@@ -101,14 +110,19 @@ export class Lane {
 
   /** Takes what was not begun out of memory, to be given back. */
   takeWaiting(): ClaimedRow[] {
-    return this.#queue.splice(0);
+    return this.#leave(this.#queue.splice(0));
   }
 
   /** Takes out what waits and whose lease ends before `time`, on the clock of `performance.now()`. */
   takeStale(time: number): ClaimedRow[] {
     const stale = this.#queue.filter((row) => row.leaseUntil < time);
     if (stale.length > 0) this.#queue.splice(0, this.#queue.length, ...this.#queue.filter((row) => row.leaseUntil >= time));
-    return stale;
+    return this.#leave(stale);
+  }
+
+  #leave(rows: ClaimedRow[]): ClaimedRow[] {
+    this.#bytes -= bytesOf(rows);
+    return rows;
   }
 
   #pump(): void {
@@ -125,6 +139,7 @@ export class Lane {
       const started = performance.now();
       await this.#options.execute(rows);
       this.#handling -= rows.length;
+      this.#leave(rows);
       this.#messageMs += SMOOTHING * ((performance.now() - started) / rows.length - this.#messageMs);
     });
     this.#workers--;
@@ -132,4 +147,8 @@ export class Lane {
     this.#pump();
     if (this.#workers === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
   }
+}
+
+function bytesOf(rows: readonly ClaimedRow[]): number {
+  return rows.reduce((sum, row) => sum + (row.body?.byteLength ?? 0), 0);
 }

@@ -60,8 +60,8 @@ export function createSweeper(parts: SweeperParts): Sweeper {
   };
 }
 
-/** Most rows in one claim, so that its transaction is short. */
-const MAX_CLAIM = 128;
+/** Most rows in one claim, so that its transaction is short and its bodies fit into memory. */
+const MAX_CLAIM = 64;
 /** With less than this share of the lease left, a waiting message is given back. */
 const STALE_SHARE = 0.2;
 

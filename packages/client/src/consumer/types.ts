@@ -110,6 +110,8 @@ export type ConsumerOptions = {
   poisonAfter?: number;
   /** Most messages held in memory; less when half a lease of work is less. Default 512. */
   maxInMemory?: number;
+  /** Most bytes of bodies held in memory for each topic; the one that goes beyond it is still taken. Default 64 MiB. */
+  maxInMemoryBytes?: number;
   /** Largest body that is stored; a larger one becomes a dead stub. Bytes, default 4 MiB. */
   maxBodyBytes?: number;
   /** How long a report is gathered with others, milliseconds. Default 20. */
