@@ -1,9 +1,7 @@
 /** What TPC knows about a group when it thinks about publishing a message to it again. */
 export type RedeliveryFacts = {
-  /** When this group's copy was last handed to the broker; undefined: never, or not known to have been. */
+  /** When this group's copy was last handed to the broker; undefined: not known to have been, so its publishing is due or under way. */
   publishedAt: number | undefined;
-  /** The message still waits to be published to all groups. */
-  publishPending: boolean;
   /** An operator wants it. */
   urgent: boolean;
   /** Latest time of publishing among what the group has received on the topic; undefined: nothing yet. */
@@ -20,7 +18,6 @@ export type RedeliveryFacts = {
  * holds, so it is never published twice; neither does it while no instance lives.
  */
 export function redeliveryHelps(facts: RedeliveryFacts): boolean {
-  if (facts.publishPending) return false;
   if (facts.urgent) return true;
   if (facts.publishedAt === undefined) return false;
   const lostBefore = facts.publishedAt + facts.overtakenByMs;

@@ -5,7 +5,6 @@ import { ConfirmStatus, MessageState } from '../domain/states.ts';
 import type { Db, StoreContext } from './context.ts';
 import { fairShares } from './fair-shares.ts';
 import { readIdleSince } from './instances.ts';
-import { LaneKind } from './lanes.ts';
 import { ACTOR_TPC, addEvents, MAX_REPEATED_EVENTS, type NewEvent } from './message-events.ts';
 import { readPublishItems } from './publish-items.ts';
 import type { Claim, RedeliveryItem } from './store-types.ts';
@@ -126,7 +125,7 @@ async function readMessageFacts(tx: Knex.Transaction, ctx: StoreContext, ids: re
   if (ids.length === 0) return new Map();
   const { rows } = await run<MessageFacts>(
     tx,
-    `SELECT id, state, lane, topic_id, published_at, confirmed_at, ${ctx.sql.now} AS now FROM message WHERE id IN (${placeholders(ids.length)})`,
+    `SELECT id, state, topic_id, published_at, confirmed_at, ${ctx.sql.now} AS now FROM message WHERE id IN (${placeholders(ids.length)})`,
     ids,
   );
   return new Map(rows.map((row) => [row.id, row]));
@@ -138,7 +137,6 @@ function judge(ctx: StoreContext, copy: DueCopy, message: MessageFacts | undefin
   const publishedAt = copy.published_at ?? message.published_at ?? undefined;
   const helps = redeliveryHelps({
     publishedAt,
-    publishPending: message.lane !== null && message.lane % 4 === LaneKind.PUBLISH,
     urgent: copy.urgent === 1,
     groupProgressAt: group.progress.get(message.topic_id),
     idleSince: group.idleSince,

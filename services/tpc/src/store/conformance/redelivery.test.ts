@@ -177,11 +177,11 @@ describe.each(STORES)('redelivery, on %s', (_name, open) => {
   it('the backlog of one group does not stand in front of another', async () => {
     await subscribe(test);
     await publish(test, ...Array.from({ length: 30 }, (_, n) => key(n)));
-    await subscribe(test, 'CID_LATE', 'LATE_TOPIC', []);
+    await subscribe(test, 'CID_Z_LATE', 'LATE_TOPIC', []);
     await test.store.registerConsumer({
-      consumerGroup: 'CID_LATE',
-      storeId: 'inbox-CID_LATE',
-      instanceId: 'CID_LATE-1',
+      consumerGroup: 'CID_Z_LATE',
+      storeId: 'inbox-CID_Z_LATE',
+      instanceId: 'CID_Z_LATE-1',
       subscriptions: [{ topic: 'LATE_TOPIC', tags: [] }],
       host: 'h',
       idle: true,

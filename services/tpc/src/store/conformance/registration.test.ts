@@ -66,11 +66,14 @@ describe.each(STORES)('registration, on %s', (_name, open) => {
   });
 
   it('of two inbox databases at the same moment binds to one', async () => {
-    const results = await Promise.all([
-      test.store.registerConsumer(consumer({ storeId: 'inbox-1' })),
-      test.replica.registerConsumer(consumer({ storeId: 'inbox-2', instanceId: 'i-2' })),
-    ]);
-    expect(results.filter((result) => 'refused' in result)).toHaveLength(1);
+    const groups = Array.from({ length: 20 }, (_, n) => `CID_${n}`);
+    await Promise.all(groups.map((consumerGroup) => test.ctx.names.consumerGroup(consumerGroup)));
+    const refusals = groups.map(async (consumerGroup) => {
+      const one = test.store.registerConsumer(consumer({ consumerGroup, storeId: 'inbox-1', subscriptions: [] }));
+      const two = test.replica.registerConsumer(consumer({ consumerGroup, storeId: 'inbox-2', instanceId: 'i-2', subscriptions: [] }));
+      return (await Promise.all([one, two])).filter((result) => 'refused' in result).length;
+    });
+    expect(await Promise.all(refusals)).toEqual(groups.map(() => 1));
   });
 
   it('by two replicas at once leaves one row of each kind', async () => {
