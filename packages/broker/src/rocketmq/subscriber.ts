@@ -145,7 +145,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
       ending: AbortSignal.any([lost.signal, this.#stopping.signal]),
     };
     this.#session = session;
-    while (!session.ending.aborted && this.#link.downForMs() < REBUILD_AFTER_MS) {
+    while (!session.ending.aborted && this.#withoutMessagesForMs() < REBUILD_AFTER_MS) {
       await this.#reconcile(session);
       await sleep(RECONCILE_MS, undefined, { signal: session.ending }).catch(() => undefined);
     }
@@ -153,6 +153,12 @@ class RocketMqSubscriber implements BrokerSubscriber {
     client.link.cancelPolls();
     await Promise.all([...this.#loops.values()].map((loop) => loop.ended));
     await session.acks.drain();
+  }
+
+  /** How long the broker has been away, or has refused a loop, milliseconds. */
+  #withoutMessagesForMs(): number {
+    const refusedSince = [...this.#loops.values()].map((loop) => loop.refusal?.since ?? Number.POSITIVE_INFINITY);
+    return Math.max(this.#link.downForMs(), Date.now() - Math.min(...refusedSince));
   }
 
   /** Sees to it that every topic has its loops at every broker that serves it. */
