@@ -1,13 +1,12 @@
 import { type BrokerPublisher, createRocketMqPublisher } from '@tpc/broker';
 import type { Migrations } from '@tpc/core';
-import { type GrpcServer, type Log, openDatabase, type Running, StartError, startGrpcServer, stopAll } from '@tpc/platform';
+import { createPageTokens, type GrpcServer, type Log, openDatabase, type Running, StartError, startGrpcServer, stopAll } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { watchBrokerLink } from './adapters/broker-link.ts';
 import { connectDatabase } from './adapters/database-link.ts';
 import type { TpcConfig } from './config.ts';
 import { createPublishing } from './flows/publishing.ts';
 import { createWrites } from './flows/writes.ts';
-import { createPageTokens } from './grpc/page-token.ts';
 import { tpcServices } from './grpc/services.ts';
 import { idleTransactionSeconds, policiesOf } from './policies.ts';
 import { createStore } from './store/create-store.ts';

@@ -1,11 +1,11 @@
 import type { ListMessagesRequest } from '@tpc/gen/tpc/v1/message_admin_service';
+import type { PageTokens } from '@tpc/platform';
 import { MessageState } from '../domain/states.ts';
 import { checkProducerGroup, checkStoredKey, checkTag, checkTopic, type Violation } from '../domain/validation.ts';
 import type { Store } from '../store/store.ts';
 import type { MessageFilter } from '../store/store-types.ts';
 import type { AdminHandlers } from './handlers.ts';
 import { toMessage } from './message-view.ts';
-import type { PageTokens } from './page-token.ts';
 import { checkCount, refuseViolations } from './validate.ts';
 
 const DEFAULT_PAGE_SIZE = 50;

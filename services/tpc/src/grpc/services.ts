@@ -1,6 +1,6 @@
 import { MessageAdminServiceService } from '@tpc/gen/tpc/v1/message_admin_service';
 import { ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
-import { type Log, type ServiceEntry, serve } from '@tpc/platform';
+import { type Log, type PageTokens, type ServiceEntry, serve } from '@tpc/platform';
 import type { Writes } from '../flows/writes.ts';
 import type { Store } from '../store/store.ts';
 import type { CheckBackWorker } from '../workers/check-back.ts';
@@ -12,7 +12,6 @@ import { getMessageHandlers } from './get-message.ts';
 import { callInterceptors, intercept } from './interceptors.ts';
 import { listMessagesHandlers } from './list-messages.ts';
 import { markDeliveryHandlers } from './mark-delivery.ts';
-import type { PageTokens } from './page-token.ts';
 import { type RegisterOptions, registerHandlers } from './register.ts';
 import { resendMessageHandlers } from './resend-message.ts';
 import { saveAndSendHandlers } from './save-and-send.ts';
