@@ -16,6 +16,7 @@ import {
   portSetting,
   type Running,
   runMain,
+  StartError,
   stopAll,
 } from '@tpc/platform';
 import { startTpcService, configSchema as tpcSchema } from '@tpc/tpc-service';
@@ -77,18 +78,12 @@ async function startParts(config: StartConfig, folder: string, parts: Running[],
     parts.push(part);
     return part;
   };
-  const broker = keep(await startEmbeddedBroker({ file: `${folder}/broker.db`, host, port: config.BROKER_GRPC_PORT }));
-  const links = [{ label: 'Register', url: `http://${urlHost(host)}:${config.UAC_HTTP_PORT}/` }];
-  const mail = keep(
-    await startMailCatcher({
-      file: `${folder}/mail.db`,
-      host,
-      smtpPort: config.SMTP_PORT,
-      httpPort: config.INBOX_HTTP_PORT,
-      links,
-      log: log('inbox'),
-    }),
+  const broker = keep(
+    await naming(config, ['BROKER_GRPC_PORT'], startEmbeddedBroker({ file: `${folder}/broker.db`, host, port: config.BROKER_GRPC_PORT })),
   );
+  const links = [{ label: 'Register', url: `http://${urlHost(host)}:${config.UAC_HTTP_PORT}/` }];
+  const mailCatcher = { file: `${folder}/mail.db`, host, smtpPort: config.SMTP_PORT, httpPort: config.INBOX_HTTP_PORT, links, log: log('inbox') };
+  const mail = keep(await naming(config, ['SMTP_PORT', 'INBOX_HTTP_PORT'], startMailCatcher(mailCatcher)));
   const database = (name: string) => process.env[`${name.toUpperCase()}_DATABASE_URL`] || `sqlite:${folder}/${name}.db`;
   const inbox = `http://${urlHost(host)}:${mail.httpPort}`;
   const env = {
@@ -122,6 +117,17 @@ TPC is up after ${((performance.now() - began) / 1000).toFixed(1)} s.
   State              ${folder}
 
 No access tokens are configured: everything on this machine may call everything. Ctrl-C stops.`);
+}
+
+/** The embedded parts know ports, not settings: an error that speaks of a port is told by its setting's name. */
+async function naming<P>(config: StartConfig, settings: readonly (keyof StartConfig)[], starting: Promise<P>): Promise<P> {
+  try {
+    return await starting;
+  } catch (cause) {
+    const { message } = cause as Error;
+    const setting = settings.find((name) => new RegExp(`\\b${config[name]}\\b`).test(message));
+    throw new StartError(setting ? `${setting}: ${message}` : message, { cause });
+  }
 }
 
 function urlHost(host: string): string {

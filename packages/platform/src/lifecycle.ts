@@ -18,7 +18,7 @@ const SAME_SIGNAL_MS = 1_000;
  * printed as one line, without a stack, and ends with code 1.
  */
 export async function runMain(name: string, start: () => Promise<Running>): Promise<void> {
-  const started = start();
+  const started = (async () => start())();
   const { close } = closeWithGrace({ delay: STOP_DEADLINE_MS, logger: false, skip: [...SIGNALS] }, async ({ err }) => {
     if (err) process.stderr.write(`${name}: ${err.stack ?? err.message}\n`);
     await (await started).stop();

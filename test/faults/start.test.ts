@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Product, until } from '../support/product.ts';
+
+/** Runs npm start's program with settings; answers with its exit code and what it wrote to stderr. */
+function run(env: Record<string, string>, args: string[] = []): Promise<{ code: number | null; stderr: string; stdout: string }> {
+  const child = spawn(process.execPath, ['--conditions=tpc-source', '--disable-warning=ExperimentalWarning', 'scripts/start.ts', ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stderr = '';
+  let stdout = '';
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  return new Promise((resolve) => child.once('exit', (code) => resolve({ code, stderr, stdout })));
+}
+
+const newFolder = () => mkdtempSync(join(tmpdir(), 'tpc-start-'));
+const quiet = { LOG_LEVEL: 'silent' };
+
+describe('npm start with something wrong says so in one line and ends', () => {
+  let taken: Server;
+  let port: string;
+  let free: Record<string, string>;
+
+  beforeAll(async () => {
+    free = { ...(await Product.make()).ports };
+    taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    port = String((taken.address() as { port: number }).port);
+  });
+  afterAll(() => {
+    taken.close();
+  });
+
+  it.each(['UAC_HTTP_PORT', 'INBOX_HTTP_PORT', 'SMTP_PORT', 'BROKER_GRPC_PORT', 'TPC_GRPC_PORT', 'UAC_GRPC_PORT', 'OPC_GRPC_PORT'])(
+    'a taken %s',
+    async (name) => {
+      const { code, stderr } = await run({ ...quiet, ...free, [name]: port, DATA_DIR: newFolder() });
+      expect(code).toBe(1);
+      expect(stderr.trim().split('\n')).toHaveLength(1);
+      expect(stderr).toContain(name);
+      expect(stderr).toContain(port);
+    },
+  );
+
+  it('a folder that cannot be written', async () => {
+    const file = join(newFolder(), 'a-file');
+    writeFileSync(file, '');
+    const { code, stderr } = await run({ ...quiet, ...free, DATA_DIR: `${file}/data` });
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toContain(`${file}/data`);
+  });
+
+  it.each([
+    [{ TPC_GRPC_PORT: 'abc' }, 'TPC_GRPC_PORT="abc"'],
+    [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL="loud"'],
+    [{ BIND_HOST: '0.0.0.0' }, 'BIND_HOST="0.0.0.0": only a loopback address'],
+    [{ TPC_CHECK_FIRST_MS: '-1' }, 'TPC_CHECK_FIRST_MS'],
+  ])('a bad setting: %o', async (env, words) => {
+    const { code, stderr } = await run({ ...quiet, ...free, DATA_DIR: newFolder(), ...(env as unknown as Record<string, string>) });
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toContain(words);
+  });
+
+  it('lists its settings by --help', async () => {
+    const { code, stdout } = await run({}, ['--help']);
+    expect(code).toBe(0);
+    for (const name of ['DATA_DIR', 'UAC_HTTP_PORT', 'BROKER_GRPC_PORT']) expect(stdout).toContain(name);
+  });
+});
+
+describe('npm start', () => {
+  let product: Product;
+  beforeAll(async () => {
+    product = await Product.make();
+    await product.start();
+  });
+  afterAll(() => product.end('SIGKILL'));
+
+  it('refuses a second process on the same folder', async () => {
+    const other = await Product.make();
+    const { code, stderr } = await run({ ...quiet, ...other.ports, DATA_DIR: product.dataDir });
+    expect(code).toBe(1);
+    expect(stderr).toBe(`tpc: DATA_DIR=${product.dataDir} is in use by another process\n`);
+  });
+
+  it('keeps its state over a restart: the mail is there and its link still activates', async () => {
+    expect(await product.register('restarter', '13500000001')).toBe(200);
+    await until('the mail', async () => (await product.mails()).length === 1);
+    expect(await product.end('SIGTERM')).toBe(0);
+    await product.start();
+    const [mail] = await product.mails();
+    const message = (await (await fetch(`${product.inbox}/api/v1/message/${mail?.ID}`)).json()) as { HTML: string };
+    const link = /https?:\/\/[^\s"<>]*activeUser\/[^\s"<>]+/.exec(message.HTML)?.[0] as string;
+    expect(((await (await fetch(link)).json()) as { code: number }).code).toBe(200);
+    await until('the second mail', async () => (await product.mails()).length === 2);
+  });
+});
