@@ -64,7 +64,15 @@ describe.each(STORES)('consumer on %s, when things break', (_name, makeStore) =>
     for (const key of ['s1', 's2', 's3', ...others]) await until(consumed(key));
     expect(company).toEqual([]);
     for (const key of ['s1', 's2', 's3']) expect(await bed.inbox(key)).toMatchObject({ lone_claims: 0, attempts: 1 });
-    await until(() => bed.heard('consumed').length === 203);
+    await until(() => new Set(bed.heard('consumed').map((report) => report.messageKey)).size === 203);
+  });
+
+  it('forgets that a process died of a message once its handling has an outcome', async () => {
+    await storeAndDie(bed.store.knex, ['e1'], 50);
+    const retry = { firstWaitMs: 3_600_000, factor: 1, maxWaitMs: 3_600_000, jitter: 0, maxAttempts: 9 };
+    await bed.run({ handle: () => Promise.reject(new Error('450')) }, { retry });
+    await until(async () => (await bed.inbox('e1'))?.attempts === 1);
+    expect(await bed.inbox('e1')).toMatchObject({ state: 10, lone_claims: 0, claim: null });
   });
 
   it('ends a message that kills its process as POISON, and none of its neighbours', async () => {

@@ -160,7 +160,7 @@ describe.each(STORES)('effects on %s', (_name, makeStore) => {
         },
         { onUncertain, leaseMs: 400, timeoutMs: 300 },
       ),
-      { knex: dying },
+      { knex: dying, leaseMs: 500 },
     );
     deliver('crash', 'a');
     await until(() => sent.length === 1);

@@ -106,7 +106,8 @@ export class Intake {
   async #store(row: InboxRow): Promise<void> {
     const { leaseMs } = this.#settings;
     const lane = this.#lanes.get(row.topic);
-    const claim = lane?.reserve() ? randomUUID() : undefined;
+    const bytes = row.body?.byteLength ?? 0;
+    const claim = lane?.reserve(bytes) ? randomUUID() : undefined;
     let pushed = false;
     try {
       const leaseUntil = performance.now() + leaseMs;
@@ -115,11 +116,11 @@ export class Intake {
       if (arrival.kind !== 'new') return;
       if (claim === undefined) this.#onBacklog(row.topic);
       else {
-        lane?.push([{ ...row, claim, leaseUntil }]);
+        lane?.push([{ ...row, claim, leaseUntil }], bytes);
         pushed = true;
       }
     } finally {
-      if (claim !== undefined && !pushed) lane?.cancel(1);
+      if (claim !== undefined && !pushed) lane?.cancel(1, bytes);
     }
   }
 

@@ -42,6 +42,7 @@ export class Lane {
   #reserved = 0;
   #handling = 0;
   #bytes = 0;
+  #typicalBytes = 0;
   #workers = 0;
   #messageMs = FIRST_GUESS_MS;
   #open = false;
@@ -68,27 +69,40 @@ export class Lane {
     return laneCapacity(this.#options, this.#messageMs);
   }
 
+  /** What a body has been like lately, for places of rows that are not read yet. */
+  get typicalBytes(): number {
+    return this.#typicalBytes;
+  }
+
   get hasRoom(): boolean {
     return this.held < this.capacity && this.#bytes < this.#options.maxInMemoryBytes && this.#options.canHold();
   }
 
-  /** Takes a place for a row that is about to be claimed. @returns false when there is none; every true is followed by `push` or `cancel` */
-  reserve(): boolean {
+  /**
+   * Takes a place for a row that is about to be claimed.
+   * @param bytes its body's, as far as known
+   * @returns false when there is none; every true is followed by `push` or `cancel` with the same bytes
+   */
+  reserve(bytes = 0): boolean {
     if (!this.hasRoom) return false;
     this.#reserved++;
+    this.#bytes += bytes;
     return true;
   }
 
-  cancel(count: number): void {
+  cancel(count: number, bytes = 0): void {
     this.#reserved -= count;
+    this.#bytes -= bytes;
     if (count > 0) this.#options.onRoom(this);
   }
 
   /** Gives claimed rows to their reserved places. */
-  push(rows: readonly ClaimedRow[]): void {
+  push(rows: readonly ClaimedRow[], reservedBytes = 0): void {
     this.#reserved -= rows.length;
     this.#queue.push(...rows);
-    this.#bytes += bytesOf(rows);
+    const bytes = bytesOf(rows);
+    this.#bytes += bytes - reservedBytes;
+    if (rows.length > 0) this.#typicalBytes += (this.#typicalBytes === 0 ? 1 : SMOOTHING) * (bytes / rows.length - this.#typicalBytes);
     this.#pump();
   }
 

@@ -80,25 +80,28 @@ async function giveBackStale({ knex, group, leaseMs, log }: Settings, lanes: Rea
 
 /** Fills a lane with due rows. */
 async function sweepLane(settings: Settings, lane: Lane, onBacklog: (topic: string) => void): Promise<void> {
-  for (let reserved = MAX_CLAIM; reserved === MAX_CLAIM; ) {
-    reserved = 0;
-    while (reserved < MAX_CLAIM && lane.reserve()) reserved++;
-    if (reserved === 0) return onBacklog(lane.topic);
-    const claimed = await claimInto(settings, lane, reserved);
+  for (let full = true; full; ) {
+    const bytes = lane.typicalBytes;
+    let reserved = 0;
+    while (reserved < MAX_CLAIM && lane.reserve(bytes)) reserved++;
+    if (reserved === 0) break;
+    const claimed = await claimInto(settings, lane, { reserved, bytes });
     if (claimed < reserved) return;
+    full = reserved === MAX_CLAIM;
   }
   onBacklog(lane.topic);
 }
 
-/** Claims rows for places that are reserved. @returns how many there were */
-async function claimInto({ knex, group, leaseMs }: Settings, lane: Lane, reserved: number): Promise<number> {
+/** Claims rows for places that are reserved, each with so many bytes. @returns how many there were */
+async function claimInto({ knex, group, leaseMs }: Settings, lane: Lane, places: { reserved: number; bytes: number }): Promise<number> {
   let claimed = 0;
   try {
-    const rows = await claimDueRows(knex, { group, topic: lane.topic, limit: reserved, leaseMs });
+    const rows = await claimDueRows(knex, { group, topic: lane.topic, limit: places.reserved, leaseMs });
     claimed = rows.length;
-    lane.push(rows);
+    lane.push(rows, claimed * places.bytes);
   } finally {
-    lane.cancel(reserved - claimed);
+    const unused = places.reserved - claimed;
+    lane.cancel(unused, unused * places.bytes);
   }
   return claimed;
 }
