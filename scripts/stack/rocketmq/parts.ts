@@ -1,0 +1,132 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { program, rocketmqFolder } from '../install.ts';
+import type { PartCommand, StackPart } from '../part.ts';
+import { HOST, type StackSettings, stateFolder } from '../settings.ts';
+import { untilAnswers } from '../wait.ts';
+import { queryRoute } from './proxy-route.ts';
+import { brokersOf, ensureGroup, ensureTopic } from './remoting.ts';
+
+const BROKER_NAME = 'stack-broker';
+const CLUSTER = 'DefaultCluster';
+/** Whether it exists does not matter: any answer is a sign of life. */
+const ANY_TOPIC = 'probe';
+/** How long the proxy may take to learn of a new topic, milliseconds. */
+const TOPIC_WITHIN_MS = 30_000;
+/** What RocketMQ reaches into; newer JVMs close these to everyone. */
+const OPENED = ['sun.nio.ch', 'java.nio', 'jdk.internal.misc', 'jdk.internal.ref'].map((name) => `java.base/${name}=ALL-UNNAMED`);
+
+export function nameServerPart(settings: StackSettings): StackPart {
+  const folder = stateFolder(settings, 'name-server');
+  const port = settings.STACK_NAME_SERVER_PORT;
+  return {
+    name: 'name-server',
+    title: 'RocketMQ name server',
+    ports: [{ port, setting: 'STACK_NAME_SERVER_PORT' }],
+    after: [],
+    stopWithinMs: 15_000,
+    async command() {
+      mkdirSync(join(folder, 'tmp'), { recursive: true });
+      const file = join(folder, 'name-server.conf');
+      const paths = { kvConfigPath: join(folder, 'kv.json'), configStorePath: join(folder, 'stored.conf') };
+      writeFileSync(file, properties({ listenPort: port, bindAddress: HOST, ...paths }));
+      return java(folder, ['-Xms64m', '-Xmx128m'], 'org.apache.rocketmq.namesrv.NamesrvStartup', ['-c', file]);
+    },
+    async probe() {
+      await brokersOf({ host: HOST, port });
+    },
+  };
+}
+
+/** Broker and proxy in one JVM. */
+export function brokerPart(settings: StackSettings): StackPart {
+  const folder = stateFolder(settings, 'broker');
+  const { STACK_BROKER_PORT: port, STACK_STORE_PORT: storePort } = settings;
+  const nameServer = { host: HOST, port: settings.STACK_NAME_SERVER_PORT };
+  const store = { host: HOST, port: storePort };
+  return {
+    name: 'broker',
+    title: 'RocketMQ broker and proxy',
+    ports: [
+      { port, setting: 'STACK_BROKER_PORT' },
+      ...[storePort, storePort - 2, storePort + 1].map((each) => ({ port: each, setting: 'STACK_STORE_PORT' })),
+    ],
+    after: ['name-server'],
+    stopWithinMs: 30_000,
+    command: () => brokerCommand(settings, folder),
+    async probe() {
+      if (!(await brokersOf(nameServer)).includes(BROKER_NAME)) throw new Error('the broker has not reached its name server');
+      await queryRoute(HOST, port, ANY_TOPIC);
+    },
+    async prepare() {
+      for (const group of settings.STACK_GROUPS) await ensureGroup(store, group);
+      for (const topic of settings.STACK_TOPICS) await ensureTopic(store, topic);
+      for (const topic of settings.STACK_TOPICS) await untilAnswers(() => assertRouted(port, topic), TOPIC_WITHIN_MS);
+    },
+  };
+}
+
+async function assertRouted(port: number, topic: string): Promise<void> {
+  const refusal = await queryRoute(HOST, port, topic);
+  if (refusal !== undefined) throw new Error(`the proxy does not know topic ${topic}: ${refusal}`);
+}
+
+async function brokerCommand(settings: StackSettings, folder: string): Promise<PartCommand> {
+  mkdirSync(join(folder, 'tmp'), { recursive: true });
+  const nameServer = `${HOST}:${settings.STACK_NAME_SERVER_PORT}`;
+  const brokerConf = join(folder, 'broker.conf');
+  writeFileSync(
+    brokerConf,
+    properties({
+      brokerClusterName: CLUSTER,
+      brokerName: BROKER_NAME,
+      brokerId: 0,
+      brokerIP1: HOST,
+      bindAddress: HOST,
+      listenPort: settings.STACK_STORE_PORT,
+      namesrvAddr: nameServer,
+      storePathRootDir: join(folder, 'store'),
+      storePathCommitLog: join(folder, 'store', 'commitlog'),
+      flushDiskType: settings.STACK_FLUSH === 'sync' ? 'SYNC_FLUSH' : 'ASYNC_FLUSH',
+      // As on brokers in production: a topic with a typing error in its name is named, not made.
+      autoCreateTopicEnable: false,
+      autoCreateSubscriptionGroup: false,
+      mappedFileSizeCommitLog: 64 * 1024 * 1024,
+      mappedFileSizeConsumeQueue: 600_000,
+    }),
+  );
+  const proxyConf = join(folder, 'proxy.json');
+  writeFileSync(
+    proxyConf,
+    JSON.stringify({
+      rocketMQClusterName: CLUSTER,
+      proxyMode: 'LOCAL',
+      grpcServerPort: settings.STACK_BROKER_PORT,
+      namesrvAddr: nameServer,
+      enableBatchAck: true,
+    }),
+  );
+  const opened = OPENED.flatMap((each) => [`--add-exports=${each}`, `--add-opens=${each}`]);
+  const flags = ['-Xms256m', '-Xmx768m', '-XX:MaxDirectMemorySize=512m', `-Dcom.rocketmq.proxy.home=${folder}`, ...DISK_LIMITS, ...opened];
+  return java(folder, flags, 'org.apache.rocketmq.proxy.ProxyStartup', ['-bc', brokerConf, '-pc', proxyConf, '-n', nameServer]);
+}
+
+/** The broker refuses messages on a disk that is more than nine tenths full, as developers' disks are. */
+const DISK_LIMITS = ['-Drocketmq.broker.diskSpaceWarningLevelRatio=0.98', '-Drocketmq.broker.diskSpaceCleanForciblyRatio=0.97'];
+
+/** user.home decides where RocketMQ writes its logs; java.io.tmpdir where it leaves keys of its own making. */
+function java(folder: string, flags: readonly string[], main: string, args: readonly string[]): PartCommand {
+  const own = [`-Duser.home=${folder}`, `-Djava.io.tmpdir=${join(folder, 'tmp')}`];
+  return {
+    file: program('java'),
+    args: [...flags, ...own, '-cp', join(rocketmqFolder(), '*'), main, ...args],
+    env: { ROCKETMQ_HOME: folder },
+    cwd: folder,
+  };
+}
+
+function properties(values: Record<string, string | number | boolean>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+}
