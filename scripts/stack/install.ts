@@ -5,7 +5,7 @@ import { StartError } from '@tpc/platform';
 import type { Progress } from './progress.ts';
 import { installFolder } from './settings.ts';
 
-export const ROCKETMQ_VERSION = '5.5.0';
+const ROCKETMQ_VERSION = '5.5.0';
 const POM = join(import.meta.dirname, 'rocketmq', 'pom.xml');
 
 /** Programs that are looked for, and Debian's packages that have them. */

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { program, rocketmqFolder } from '../install.ts';
 import type { PartCommand, StackPart } from '../part.ts';
 import { HOST, type StackSettings, stateFolder } from '../settings.ts';
 import { untilAnswers } from '../wait.ts';
+import { java } from './java.ts';
 import { queryRoute } from './proxy-route.ts';
 import { brokersOf, ensureGroup, ensureTopic } from './remoting.ts';
 
@@ -13,8 +13,6 @@ const CLUSTER = 'DefaultCluster';
 const ANY_TOPIC = 'probe';
 /** How long the proxy may take to learn of a new topic, milliseconds. */
 const TOPIC_WITHIN_MS = 30_000;
-/** What RocketMQ reaches into; newer JVMs close these to everyone. */
-const OPENED = ['sun.nio.ch', 'java.nio', 'jdk.internal.misc', 'jdk.internal.ref'].map((name) => `java.base/${name}=ALL-UNNAMED`);
 
 export function nameServerPart(settings: StackSettings): StackPart {
   const folder = stateFolder(settings, 'name-server');
@@ -26,7 +24,7 @@ export function nameServerPart(settings: StackSettings): StackPart {
     after: [],
     stopWithinMs: 15_000,
     async command() {
-      mkdirSync(join(folder, 'tmp'), { recursive: true });
+      mkdirSync(folder, { recursive: true });
       const file = join(folder, 'name-server.conf');
       const paths = { kvConfigPath: join(folder, 'kv.json'), configStorePath: join(folder, 'stored.conf') };
       writeFileSync(file, properties({ listenPort: port, bindAddress: HOST, ...paths }));
@@ -72,7 +70,7 @@ async function assertRouted(port: number, topic: string): Promise<void> {
 }
 
 async function brokerCommand(settings: StackSettings, folder: string): Promise<PartCommand> {
-  mkdirSync(join(folder, 'tmp'), { recursive: true });
+  mkdirSync(folder, { recursive: true });
   const nameServer = `${HOST}:${settings.STACK_NAME_SERVER_PORT}`;
   const brokerConf = join(folder, 'broker.conf');
   writeFileSync(
@@ -106,24 +104,12 @@ async function brokerCommand(settings: StackSettings, folder: string): Promise<P
       enableBatchAck: true,
     }),
   );
-  const opened = OPENED.flatMap((each) => [`--add-exports=${each}`, `--add-opens=${each}`]);
-  const flags = ['-Xms256m', '-Xmx768m', '-XX:MaxDirectMemorySize=512m', `-Dcom.rocketmq.proxy.home=${folder}`, ...DISK_LIMITS, ...opened];
+  const flags = ['-Xms256m', '-Xmx768m', '-XX:MaxDirectMemorySize=512m', `-Dcom.rocketmq.proxy.home=${folder}`, ...DISK_LIMITS];
   return java(folder, flags, 'org.apache.rocketmq.proxy.ProxyStartup', ['-bc', brokerConf, '-pc', proxyConf, '-n', nameServer]);
 }
 
 /** The broker refuses messages on a disk that is more than nine tenths full, as developers' disks are. */
 const DISK_LIMITS = ['-Drocketmq.broker.diskSpaceWarningLevelRatio=0.98', '-Drocketmq.broker.diskSpaceCleanForciblyRatio=0.97'];
-
-/** user.home decides where RocketMQ writes its logs; java.io.tmpdir where it leaves keys of its own making. */
-function java(folder: string, flags: readonly string[], main: string, args: readonly string[]): PartCommand {
-  const own = [`-Duser.home=${folder}`, `-Djava.io.tmpdir=${join(folder, 'tmp')}`];
-  return {
-    file: program('java'),
-    args: [...flags, ...own, '-cp', join(rocketmqFolder(), '*'), main, ...args],
-    env: { ROCKETMQ_HOME: folder },
-    cwd: folder,
-  };
-}
 
 function properties(values: Record<string, string | number | boolean>): string {
   return Object.entries(values)
