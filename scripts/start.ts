@@ -8,11 +8,11 @@ import { startEmbeddedBroker, startMailCatcher } from '@tpc/embedded';
 import { configSchema as opcSchema, startOpcService } from '@tpc/opc-service';
 import {
   assertWritable,
-  bindSetting,
   createLog,
   describeConfig,
   LOG_LEVELS,
   loadConfig,
+  loopbackSetting,
   portSetting,
   type Running,
   runMain,
@@ -26,7 +26,7 @@ import { lockFolder } from './lib/lock-folder.ts';
 
 const startSchema = z.object({
   DATA_DIR: z.string().default('./data').describe('Folder of all state; made when it is not there.'),
-  BIND_HOST: bindSetting().describe('Address that everything listens on.'),
+  BIND_HOST: loopbackSetting().describe('Address that everything listens on.'),
   UAC_HTTP_PORT: portSetting(3000).describe('Registration, activation and login pages.'),
   INBOX_HTTP_PORT: portSetting(8025).describe('Inbox page, and the mails as JSON in the way of Mailpit.'),
   SMTP_PORT: portSetting(1025).describe('Mail catcher.'),

@@ -1,4 +1,22 @@
-export { bindSetting, type ConfigSchema, describeConfig, integerSetting, isLoopback, loadConfig, portSetting } from './config.ts';
+export {
+  type AccessOptions,
+  type AccessRule,
+  AUTH_REASONS,
+  type Caller,
+  describeCaller,
+  guard,
+  hashToken,
+  needs,
+  ownGroupOnly,
+  parseTokensFile,
+  ROLES,
+  type Role,
+  type TokenEntry,
+  tlsSettings,
+  tokensFileSetting,
+  tpcLinkSettings,
+} from './auth/index.ts';
+export { bindSetting, type ConfigSchema, describeConfig, integerSetting, isLoopback, loadConfig, loopbackSetting, portSetting } from './config.ts';
 export { AppError, type AppErrorOptions, type FieldViolation, StartError, toAppError } from './errors.ts';
 export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, serve, startGrpcServer } from './grpc/grpc-server.ts';
 export { createPageTokens, type PageTokens } from './grpc/page-token.ts';

@@ -5,6 +5,8 @@ import { StartError } from './errors.ts';
 export interface Running {
   /** Takes no new work, finishes what is in flight, then leaves. */
   stop(): Promise<void>;
+  /** Reads again what may change while it runs (tokens, certificates); absent where there is nothing of the kind. */
+  reload?: (() => Promise<void>) | undefined;
 }
 
 /** Longest time for a graceful stop, milliseconds; then the process ends anyway. */
@@ -14,8 +16,8 @@ const STOP_DEADLINE_MS = 15_000;
 const SAME_SIGNAL_MS = 1_000;
 
 /**
- * Runs a program's main: starts it, stops it gracefully on SIGINT, SIGTERM or SIGHUP (a later second signal ends at once). A StartError is
- * printed as one line, without a stack, and ends with code 1.
+ * Runs a program's main: starts it, stops it gracefully on SIGINT, SIGTERM or SIGHUP (a later second signal ends at once). What can reload does so on
+ * SIGHUP instead, as services do. A StartError is printed as one line, without a stack, and ends with code 1.
  */
 export async function runMain(name: string, start: () => Promise<Running>): Promise<void> {
   const started = (async () => start())();
@@ -29,9 +31,10 @@ export async function runMain(name: string, start: () => Promise<Running>): Prom
     if (firstSignal === undefined) close();
     firstSignal ??= performance.now();
   };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
+  let reload: Running['reload'];
+  for (const signal of SIGNALS) process.on(signal, () => (signal === 'SIGHUP' && reload ? void reload() : onSignal()));
   try {
-    await started;
+    reload = (await started).reload;
   } catch (error) {
     process.stderr.write(`${name}: ${error instanceof StartError ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
     process.exit(1);

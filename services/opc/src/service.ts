@@ -1,7 +1,19 @@
 import { createRocketMqSubscriber } from '@tpc/broker';
-import { type Consumer, type ConsumerState, connectTpc, createConsumer } from '@tpc/client/consumer';
+import { type Consumer, type ConsumerState, connectTpc, createConsumer, tpcOptionsFrom } from '@tpc/client/consumer';
 import { NotificationServiceService } from '@tpc/gen/opc/v1/notification_service';
-import { createPageTokens, type GrpcServer, type Log, openDatabase, type Running, StartError, serve, startGrpcServer, stopAll } from '@tpc/platform';
+import {
+  createPageTokens,
+  type GrpcServer,
+  guard,
+  type Log,
+  needs,
+  openDatabase,
+  type Running,
+  StartError,
+  serve,
+  startGrpcServer,
+  stopAll,
+} from '@tpc/platform';
 import type { Knex } from 'knex';
 import { createSmtpMailer, type Mailer, type MailLinkState } from './adapters/smtp.ts';
 import type { OpcConfig } from './config.ts';
@@ -54,6 +66,7 @@ export async function startOpcService({ config, log }: { config: OpcConfig; log:
     log.info({ grpc_port: grpc.port, consumer_group: config.OPC_CONSUMER_GROUP }, 'OPC runs');
     return {
       grpcPort: grpc.port,
+      reload: grpc.reload,
       registered: () => consumer.registered(),
       state: () => ({ ...consumer.state(), smtp: mailer.state() }),
       stop: async () => {
@@ -90,7 +103,13 @@ async function startGrpc({ config, log, knex }: Parts): Promise<GrpcServer> {
     port: config.OPC_GRPC_PORT,
     portSetting: 'OPC_GRPC_PORT',
     domain: 'opc',
-    services: [serve(NotificationServiceService, service)],
+    services: [
+      serve(
+        NotificationServiceService,
+        guard(service, () => needs('viewer', 'service')),
+      ),
+    ],
+    access: { tokensSetting: 'OPC_TOKENS_FILE', tokensFile: config.OPC_TOKENS_FILE, tls: config },
     log,
   });
 }
@@ -101,7 +120,7 @@ function createOpcConsumer({ config, log, knex }: Parts, mailer: Mailer, undo: R
   const handlers = { [SEND_EMAIL_TOPIC]: createSendEmailHandler({ mailer, domain, timeoutMs, concurrency }) };
   const stranger = config.OPC_SUBSCRIPTIONS.find(({ topic }) => !(topic in handlers));
   if (stranger) throw new StartError(`OPC_SUBSCRIPTIONS: OPC cannot handle topic ${stranger.topic}; it knows ${Object.keys(handlers).join(', ')}`);
-  const tpc = connectTpc({ address: config.TPC_ADDRESS });
+  const tpc = connect(config);
   undo.unshift({ stop: async () => tpc.close() });
   return createConsumer({
     knex,
@@ -120,6 +139,15 @@ function createOpcConsumer({ config, log, knex }: Parts, mailer: Mailer, undo: R
     },
     log,
   });
+}
+
+/** @throws StartError naming the setting */
+function connect(config: OpcConfig) {
+  try {
+    return connectTpc(tpcOptionsFrom(config));
+  } catch (cause) {
+    throw new StartError((cause as Error).message, { cause });
+  }
 }
 
 /** A mail that hangs is given up and left due for whoever starts next; else it would wait for the end of its lease. */

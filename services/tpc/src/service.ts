@@ -56,6 +56,7 @@ export async function startTpcService({ config, log }: { config: TpcConfig; log:
       portSetting: 'TPC_GRPC_PORT',
       domain: 'tpc',
       services: parts.services,
+      access: { tokensSetting: 'TPC_TOKENS_FILE', tokensFile: config.TPC_TOKENS_FILE, tls: config },
       log,
     });
     return await run(config, log, knex, broker, parts, server);
@@ -132,6 +133,7 @@ async function run(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublis
   let stopped: Promise<void> | undefined;
   return {
     grpcPort: server.port,
+    reload: server.reload,
     stop: () => {
       stopped ??= stopAll(inOrder).then(() => log.info('tpc stopped'));
       return stopped;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectTpc, createProducer, type Producer, type ProducerState } from '@tpc/client/producer';
+import { connectTpc, createProducer, type Producer, type ProducerState, tpcOptionsFrom } from '@tpc/client/producer';
 import { run } from '@tpc/core';
 import {
   type KeyValueStore,
@@ -19,6 +19,7 @@ import type { UacConfig } from './config.ts';
 import { createIdGenerator, type IdGenerator } from './domain/id-generator.ts';
 import { createFlows, type Flows } from './flows/index.ts';
 import { EMAIL_TOPIC, type MailProducer } from './flows/mail-transactions.ts';
+import { createRateLimiter } from './flows/rate-limit.ts';
 import { createUserService } from './grpc/user-service.ts';
 import type { HealthState } from './http/health-routes.ts';
 import { closeHttpServer, createHttpServer } from './http/http-server.ts';
@@ -81,26 +82,48 @@ async function start({ config, log, keyValue }: UacServiceOptions, opened: Runni
   const publicUrl = () => config.UAC_PUBLIC_URL ?? `http://127.0.0.1:${httpPort}`;
   const flows = await flowsFor({ config, log, db, producer, ids, store, publicUrl });
   const health = healthOf(db, () => producer.state());
-  const http = await createHttpServer({ flows, health, publicUrl, inboxUrl: config.INBOX_URL ?? '', log });
+  const http = await createHttpServer({
+    flows,
+    health,
+    publicUrl,
+    inboxUrl: config.INBOX_URL ?? '',
+    trustProxy: config.UAC_TRUST_PROXY,
+    ipLimits: {
+      limit: createRateLimiter(store, log),
+      registerPerMinute: config.UAC_REGISTER_PER_IP,
+      loginPerMinute: config.UAC_LOGIN_PER_IP,
+    },
+    log,
+  });
   opened.push({ stop: () => closeHttpServer(http) });
   const grpcOptions = { host: config.BIND_HOST, port: config.UAC_GRPC_PORT, portSetting: 'UAC_GRPC_PORT', domain: 'uac', log };
-  const grpc = await startGrpcServer({ ...grpcOptions, services: [createUserService(flows)] });
+  const access = { tokensSetting: 'UAC_TOKENS_FILE', tokensFile: config.UAC_TOKENS_FILE, tls: config };
+  const grpc = await startGrpcServer({ ...grpcOptions, access, services: [createUserService(flows)] });
   opened.push(grpc);
-  httpPort = await listen(http, config.BIND_HOST, config.UAC_HTTP_PORT);
+  httpPort = await listen(http, config.UAC_HTTP_HOST ?? config.BIND_HOST, config.UAC_HTTP_PORT);
   const watch = createHealthWatch({ health, setHealth: (part, serving) => grpc.setHealth(part, serving) });
   opened.push(watch);
   await watch.start();
   log.info({ http_port: httpPort, grpc_port: grpc.port }, 'uac is up');
-  return { httpPort, grpcPort: grpc.port, producerState: () => producer.state(), stop: () => stopAll([...opened].reverse()) };
+  return { httpPort, grpcPort: grpc.port, reload: grpc.reload, producerState: () => producer.state(), stop: () => stopAll([...opened].reverse()) };
 }
 
 async function startProducer(config: UacConfig, db: Knex, log: Log, opened: Running[]): Promise<Producer> {
-  const tpc = connectTpc({ address: config.TPC_ADDRESS });
+  const tpc = connect(config);
   opened.push({ stop: async () => tpc.close() });
   const producer = createProducer({ knex: db, group: PRODUCER_GROUP, tpc, topics: [EMAIL_TOPIC], log });
   opened.push({ stop: () => producer.stop(PRODUCER_STOP_MS) });
   await producer.start();
   return producer;
+}
+
+/** @throws StartError naming the setting */
+function connect(config: UacConfig) {
+  try {
+    return connectTpc(tpcOptionsFrom(config));
+  } catch (cause) {
+    throw new StartError((cause as Error).message, { cause });
+  }
 }
 
 type FlowsFor = {
@@ -126,6 +149,7 @@ async function flowsFor({ config, log, db, producer, ids, store, publicUrl }: Fl
     publicUrl,
     activationLifeMs: config.UAC_ACTIVATION_MINUTES * MINUTE_MS,
     refreshLifeMs: config.UAC_REFRESH_TOKEN_HOURS * HOUR_MS,
+    maxLoginsPerName: config.UAC_LOGIN_PER_NAME,
   });
 }
 
