@@ -16,10 +16,11 @@ describe('publish-due worker', () => {
     expect(bareConfig).toMatchObject({ TPC_PUBLISH_POLL_MS: DEFAULT_PUBLISH_POLL_MS, TPC_CLAIM_COUNT: DEFAULT_CLAIM_COUNT });
   });
 
-  it('publishes what is due, and looks again at once after a full claim', async () => {
+  it('publishes what is due, and looks again at once until a claim finds nothing', async () => {
     const { worker, publishing } = make({ pollMs: NEVER_POLLS_MS, claimCount: 2 }, fakePublishing(), [1, 2, 3]);
     expect(await worker.runOnce()).toEqual({ claimed: 2, more: true });
-    expect(await worker.runOnce()).toEqual({ claimed: 1, more: false });
+    expect(await worker.runOnce()).toEqual({ claimed: 1, more: true });
+    expect(await worker.runOnce()).toEqual({ claimed: 0, more: false });
     expect(publishing.handedOver()).toEqual([1, 2, 3]);
   });
 
