@@ -51,9 +51,18 @@ ${describeConfig(startSchema)
 
 Each service's own settings (docs/configuration.md) may be set as well. Ctrl-C stops everything; the state stays in DATA_DIR.`;
 
-const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } }, strict: true });
-if (values.help) console.log(HELP);
+if (wantsHelp()) console.log(HELP);
 else await runMain('tpc', () => start(loadConfig(startSchema, process.env)));
+
+/** Reads the arguments; one that is not known ends the program with a line that names it. */
+function wantsHelp(): boolean {
+  try {
+    return parseArgs({ options: { help: { type: 'boolean', short: 'h' } } }).values.help ?? false;
+  } catch (error) {
+    console.error(`tpc: ${(error as Error).message}. Settings are environment variables: npm start -- --help lists them.`);
+    process.exit(1);
+  }
+}
 
 async function start(config: StartConfig): Promise<Running> {
   const began = performance.now();
@@ -125,7 +134,7 @@ async function naming<P>(config: StartConfig, settings: readonly (keyof StartCon
     return await starting;
   } catch (cause) {
     const { message } = cause as Error;
-    const setting = settings.find((name) => new RegExp(`\\b${config[name]}\\b`).test(message));
+    const setting = settings.find((name) => config[name] !== 0 && new RegExp(`\\b${config[name]}\\b`).test(message));
     throw new StartError(setting ? `${setting}: ${message}` : message, { cause });
   }
 }

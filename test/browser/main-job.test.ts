@@ -19,6 +19,7 @@ describe('from clone to login in a real browser', () => {
   let output = '';
   let clonedAt: number;
   let inbox: Page;
+  let link: string;
 
   const shoot = (name: string) => page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
 
@@ -78,7 +79,9 @@ describe('from clone to login in a real browser', () => {
 
   it('activates by the link in the mail, and the second mail comes without a reload', async () => {
     const opened = browser.waitForEvent('page');
-    await inbox.frameLocator('[data-testid=mail-html]').locator('a[href*="/auth/activeUser/"]').first().click();
+    const anchor = inbox.frameLocator('[data-testid=mail-html]').locator('a[href*="/auth/activeUser/"]').first();
+    link = (await anchor.getAttribute('href')) as string;
+    await anchor.click();
     page = await opened;
     await page.waitForSelector('[data-testid=activation-result]');
     await shoot('4-activated');
@@ -99,12 +102,16 @@ describe('from clone to login in a real browser', () => {
     await page.waitForSelector('[data-testid=login-form]');
   }, 60_000);
 
-  it('refuses a used link with a friendly page, and a wrong password', async () => {
+  it('says kindly that a link was used, and refuses a wrong password', async () => {
+    await page.goto(link);
+    await page.waitForSelector('[data-testid=activation-result][data-outcome=already]');
+    await shoot('8-used-link');
+    await page.goto(`${product.uac}/login`);
     await page.fill('[name=loginName]', 'newcomer');
     await page.fill('[name=loginPwd]', 'wrong-pass-1');
     await page.click('[data-testid=login-form] button[type=submit]');
     await page.waitForSelector('[data-testid=login-problem]:visible');
-    await shoot('8-wrong-password');
+    await shoot('9-wrong-password');
   }, 60_000);
 
   it('stops cleanly on Ctrl-C, as a terminal sends it', async () => {

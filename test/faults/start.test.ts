@@ -11,6 +11,8 @@ function run(env: Record<string, string>, args: string[] = []): Promise<{ code: 
   const child = spawn(process.execPath, ['--conditions=tpc-source', '--disable-warning=ExperimentalWarning', 'scripts/start.ts', ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 30_000,
+    killSignal: 'SIGKILL',
   });
   let stderr = '';
   let stdout = '';
@@ -52,13 +54,22 @@ describe('npm start with something wrong says so in one line and ends', () => {
     },
   );
 
-  it('a folder that cannot be written', async () => {
+  // In /proc nothing can be made, and the system says ENOENT: Node's recursive mkdir never returns from that.
+  it.each(['a file', '/proc'])('a folder that cannot be made: in %s', async (where) => {
     const file = join(newFolder(), 'a-file');
     writeFileSync(file, '');
-    const { code, stderr } = await run({ ...quiet, ...free, DATA_DIR: `${file}/data` });
+    const folder = join(where === '/proc' ? where : file, 'data');
+    const { code, stderr } = await run({ ...quiet, ...free, DATA_DIR: folder });
     expect(code).toBe(1);
     expect(stderr.trim().split('\n')).toHaveLength(1);
-    expect(stderr).toContain(`${file}/data`);
+    expect(stderr).toContain(folder);
+  });
+
+  it('an argument that it does not know', async () => {
+    const { code, stderr } = await run({}, ['--port=3000']);
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toContain('--port');
   });
 
   it.each([

@@ -44,5 +44,5 @@ CREATE TABLE IF NOT EXISTS tpc_store_meta (
 );
 
 INSERT INTO tpc_store_meta (id, store_id, created_at)
-SELECT 1, lower(hex(randomblob(16))), CAST(unixepoch('subsec')*1000 AS INTEGER)
+SELECT 1, lower(hex(randomblob(16))), CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
 WHERE NOT EXISTS (SELECT 1 FROM tpc_store_meta WHERE id = 1);

@@ -1,3 +1,4 @@
+import type { Knex } from 'knex';
 import { connectTpc, type TpcConnection } from '../src/connection/index.ts';
 import type { Log } from '../src/log.ts';
 import { migrateClientStore } from '../src/migrations/index.ts';
@@ -74,6 +75,19 @@ export async function setUpProducer(open: () => Promise<TestStore>, options: Par
       await store.drop();
     },
   };
+}
+
+/**
+ * Waits until some transaction of the server waits for a lock.
+ * @throws Error when none does in time
+ */
+export async function lockWait(db: Knex): Promise<void> {
+  const waiting = async () => {
+    const [rows] = await db.raw("SELECT COUNT(*) AS n FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
+    return Number(rows[0].n) > 0;
+  };
+  // The server makes this table anew only when nobody has read it for 100 ms.
+  while (!(await waiting())) await new Promise((resolve) => setTimeout(resolve, 150));
 }
 
 /** Waits until `condition` holds. @throws Error when it does not within `deadlineMs` */

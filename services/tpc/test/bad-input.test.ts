@@ -219,6 +219,13 @@ describe('bad input over gRPC', () => {
     expect(refused.fields).toContain(field);
   });
 
+  it('says in words what is wrong, and where, to those who see the message alone', async () => {
+    await expect(tpc.messages.registerProducer({ ...registerProducer, host: 'h'.repeat(129) })).rejects.toThrow(
+      'A field is not valid: host. The host has 129 characters; at most 128 are allowed.',
+    );
+    await expect(tpc.admin.getMessage({ messageKey: UUID })).rejects.toThrow(`There is no message ${UUID}.`);
+  });
+
   it.each(ITEM_ROWS.map((row) => [`${row[1]} with ${row[0]} ${row[4]}`, row] as const))(
     '%s refuses that item alone',
     async (_, [, method, request, reason, field]) => {

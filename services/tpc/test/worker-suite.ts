@@ -62,18 +62,18 @@ export function publishItem(messageId: number): PublishItem {
   return { messageId, messageKey: `P:${messageId}`, producerGroup: 'P', generation: 1, attempts: 0, content };
 }
 
-/** Publishing that only notes what it is given. */
+/** Publishing that only notes what it is given; `stuck`: nothing of it ever gets done. */
 export function fakePublishing(
-  state: { connected?: boolean; underway?: number } = {},
-): Pick<Publishing, 'newClaim' | 'publish' | 'connected' | 'underway'> & { handedOver(): number[] } {
+  state: { connected?: boolean; stuck?: boolean } = {},
+): Pick<Publishing, 'newClaim' | 'publish' | 'connected'> & { handedOver(): number[] } {
   const ids: number[] = [];
   return {
     newClaim: () => ({ token: 1, leaseMs: 10_000, endsAt: Number.POSITIVE_INFINITY }),
-    publish: (_claim, items) => {
+    publish: async (_claim, items) => {
       for (const { messageId } of items) ids.push(messageId);
+      if (state.stuck) await new Promise(() => undefined);
     },
     connected: () => state.connected ?? true,
-    underway: () => state.underway ?? 0,
     handedOver: () => ids,
   };
 }

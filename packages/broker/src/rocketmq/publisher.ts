@@ -31,6 +31,8 @@ type Entry = { id: string; message: OutgoingBrokerMessage; bytes: number; settle
 type Lane = { topic: string; waiting: Entry[]; inFlight: number };
 
 const CLOSE_MS = 1_500;
+/** How often the broker is asked for a sign of life while the link is up, milliseconds. */
+const PROBE_MS = 2_000;
 
 /** Publishes to RocketMQ 5, or anything that speaks its gRPC protocol. */
 export function createRocketMqPublisher(options: RocketMqPublisherOptions): BrokerPublisher {
@@ -56,6 +58,7 @@ class RocketMqPublisher implements BrokerPublisher {
     const log = options.logger ?? SILENT_LOGGER;
     this.#link = new LinkState((state) => {
       if (state.connected) log.info({ endpoints: options.endpoints }, 'publisher connected to the broker');
+      else if (this.#stopping.signal.aborted) log.info({ endpoints: options.endpoints }, 'publisher left the broker');
       else log.warn({ endpoints: options.endpoints, error: state.error }, 'publisher lost the broker');
     });
   }
@@ -152,12 +155,21 @@ class RocketMqPublisher implements BrokerPublisher {
         await client.probe();
         failures = 0;
         await Promise.allSettled((this.#options.topics ?? []).map((topic) => client.targets(topic, 'write')));
-        await this.#link.whenLost();
+        await this.#untilLost(client);
       } catch (error) {
         if (!signal.aborted && !isLinkFailure(error)) this.#link.lost(String(error)); // Link failures have told themselves.
         failures += 1;
       }
       await sleep(growingWait(failures), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** A publisher without a route sends nothing while it is idle, so it asks: else only the next publish would find that the broker has gone. */
+  async #untilLost(client: PublishingClient): Promise<void> {
+    const lost = this.#link.whenLost();
+    while (this.#link.snapshot().connected) {
+      await atMost(PROBE_MS, lost);
+      if (this.#link.snapshot().connected) await client.probe();
     }
   }
 }

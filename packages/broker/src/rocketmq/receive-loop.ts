@@ -24,7 +24,7 @@ export type ReceiveSession = {
  * makes the next one wait longer, so that a handler whose database is away does not use up the messages' deliveries.
  */
 export class ReceiveLoop {
-  /** True when the last poll came back without a message. */
+  /** True when the last poll came back without a message, and the next one waits at the broker. */
   empty = false;
   /** Why, and since when, the broker refuses to give messages to this loop. */
   refusal: { error: string; since: number } | undefined;
@@ -61,7 +61,7 @@ export class ReceiveLoop {
   /** @returns false when the broker no longer serves the topic */
   async #turn(): Promise<boolean> {
     const { client, beforeReceive, ending, receive } = this.#session;
-    if (beforeReceive) await orAborted(beforeReceive(), ending);
+    if (beforeReceive) await this.#waitForRoom(beforeReceive, ending);
     if (ending.aborted) return true;
     const target = (await client.targets(this.#topic, 'read')).find(({ brokerName }) => brokerName === this.#brokerName);
     if (!target) return false;
@@ -71,6 +71,14 @@ export class ReceiveLoop {
     this.empty = deliveries.length === 0;
     if (!this.empty) await this.#handle(target, deliveries);
     return true;
+  }
+
+  /** While it must not poll, nobody knows what waits at the broker. */
+  async #waitForRoom(beforeReceive: () => Promise<void>, ending: AbortSignal): Promise<void> {
+    const wasEmpty = this.empty;
+    this.empty = false;
+    await orAborted(beforeReceive(), ending);
+    this.empty = wasEmpty;
   }
 
   #noteRefusal(error: unknown): never {

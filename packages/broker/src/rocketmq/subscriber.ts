@@ -63,6 +63,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
     const fields = { endpoints: connection.endpoints, consumer_group: options.group };
     this.#link = new LinkState((state) => {
       if (state.connected) log.info(fields, 'subscriber connected to the broker');
+      else if (this.#stopping.signal.aborted) log.info(fields, 'subscriber left the broker');
       else log.warn({ ...fields, error: state.error }, 'subscriber lost the broker');
     });
     this.#ready.promise.catch(() => undefined); // Whoever calls ready() handles it.

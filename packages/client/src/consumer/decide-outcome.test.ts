@@ -13,6 +13,7 @@ describe('decideHandlerOutcome', () => {
     [new BadMessageError('no address'), 1, { kind: 'dead', reason: 'BAD_MESSAGE', detail: 'no address' }],
     [new BadMessageError('no address', 'NO_ADDRESS'), 1, { kind: 'dead', reason: 'NO_ADDRESS', detail: 'no address' }],
     [new EffectFailed('REFUSED', '550'), 1, { kind: 'dead', reason: 'REFUSED', detail: '550' }],
+    [new BadMessageError('no address', 'no code'), 1, { kind: 'dead', reason: 'FAILED', detail: 'no address' }],
     [new FencedError(), 9, { kind: 'fenced' }],
   ])('%o at try %i', (error, attempts, expected) => {
     expect(decideHandlerOutcome(error, attempts, retry, 0.5)).toEqual(expected);

@@ -1,5 +1,5 @@
 import { isExhausted, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
-import { BadMessageError, describeError, EffectFailed, EffectUncertain, FencedError } from './errors.ts';
+import { BadMessageError, describeError, EffectFailed, EffectUncertain, FencedError, reasonCode } from './errors.ts';
 import { EffectState, Reason } from './states.ts';
 
 /** What follows from a handler's error. */
@@ -17,7 +17,7 @@ export type HandlerOutcome =
 export function decideHandlerOutcome(error: unknown, attempts: number, retry: RetryPolicy, random: number): HandlerOutcome {
   if (error instanceof FencedError) return { kind: 'fenced' };
   if (error instanceof BadMessageError || error instanceof EffectFailed) {
-    return { kind: 'dead', reason: error.reason, detail: describeOwn(error) };
+    return { kind: 'dead', reason: reasonCode(error.reason), detail: describeOwn(error) };
   }
   if (isExhausted(retry, attempts)) return { kind: 'dead', reason: Reason.RETRIES_EXHAUSTED, detail: describeError(error) };
   return { kind: 'retry', waitMs: waitBeforeRetry(retry, attempts, random), error: describeError(error) };

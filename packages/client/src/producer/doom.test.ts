@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { eventually, lockWait, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { MARIADB, SQLITE, STORES } from '../../test/stores.ts';
 import { KeyAlreadyUsed, OutboxMisuse, TransactionDoomed } from './errors.ts';
 import type { Outbox } from './outbox.ts';
@@ -146,8 +146,7 @@ describe('a transaction on MariaDB that the server has ended', () => {
     await rival('counter').where('id', '>', 1).update({ value: 2 });
     const waiting = rival('counter').where({ id: 1 }).update({ value: 2 });
     const waits = waiting.then(swallow);
-    const lockWaits = () => other.raw("SELECT COUNT(*) AS n FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
-    await eventually(async () => Number((await lockWaits())[0][0].n) > 0);
+    await lockWait(other);
     await statement();
     await waits;
     await rival.rollback();
@@ -211,8 +210,7 @@ describe('a transaction on MariaDB that the server has ended', () => {
     const rival = await other.transaction();
     await rival('tpc_outbox').insert({ message_key: 'UAC:twice', state: 20, topic: MESSAGE.topic, body: Buffer.from(MESSAGE.body), created_at: 1 });
     const work = add().catch((error) => error);
-    const lockWaits = () => other.raw("SELECT COUNT(*) AS n FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
-    await eventually(async () => Number((await lockWaits())[0][0].n) > 0);
+    await lockWait(other);
     await rival.commit();
     expect(await work).toMatchObject({ name: 'TransactionDoomed', retryable: true });
     expect(await add()).toBe('UAC:twice');

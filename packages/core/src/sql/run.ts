@@ -39,8 +39,22 @@ export function rowPlaceholders(rows: number, columns: number): string {
 }
 
 /**
- * Runs `work` in a transaction at READ COMMITTED (SQLite: its one writer is serial anyway). Rolls back and rethrows when `work` throws.
+ * Runs `work` in a transaction at READ COMMITTED (SQLite: its one writer is serial anyway). Rolls back and rethrows when `work` or COMMIT fails.
  */
 export function inTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
-  return dialectOf(db).name === 'mysql' ? db.transaction(work, { isolationLevel: 'read committed' }) : db.transaction(work);
+  return dialectOf(db).name === 'mysql' ? db.transaction(work, { isolationLevel: 'read committed' }) : sqliteTransaction(db, work);
+}
+
+/** SQLite keeps a transaction open whose COMMIT failed (a full disk); the pool's only connection would never begin another. */
+async function sqliteTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
+  const connection = (await db.client.acquireConnection()) as { inTransaction: boolean; exec: (sql: string) => void };
+  try {
+    return await db.transaction(work, { connection });
+  } finally {
+    try {
+      if (connection.inTransaction) connection.exec('ROLLBACK');
+    } finally {
+      await db.client.releaseConnection(connection);
+    }
+  }
 }

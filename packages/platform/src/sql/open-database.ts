@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import knexFactory, { type Knex } from 'knex';
 import { StartError } from '../errors.ts';
@@ -59,11 +59,26 @@ function openSqlite(file: string): Knex {
 /** @throws StartError when the folder cannot be made or written */
 export function assertWritable(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(resolve(folder));
     accessSync(folder, constants.W_OK);
   } catch (cause) {
     throw new StartError(`folder ${folder} cannot be written: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** Makes a folder and its parents. Node's own recursive mode never returns where nothing can be made and the answer is ENOENT, as in /proc. */
+function makeFolder(folder: string): void {
+  if (isFolder(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if (!isFolder(folder)) throw error; // else another process made it meanwhile
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 type MysqlSession = { query: (sql: string, done: (error: Error | null, rows?: { version: string }[]) => void) => void };

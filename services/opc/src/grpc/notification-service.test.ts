@@ -83,6 +83,10 @@ describe.each(STORES)('NotificationService on %s', (store) => {
     await expect(calling()).rejects.toMatchObject({ code, reason, fields });
   });
 
+  it('says in words what is wrong, and where, to those who see the message alone', async () => {
+    await expect(opc.get('')).rejects.toMatchObject({ message: expect.stringContaining('A field is not valid: message_key is required.') });
+  });
+
   it('refuses a token with other filters', async () => {
     const { nextPageToken } = await opc.list({ pageSize: 1 });
     await expect(opc.list({ pageSize: 1, pageToken: nextPageToken, tag: 'ACTIVE_USER' })).rejects.toMatchObject({ reason: 'PAGE_TOKEN_INVALID' });

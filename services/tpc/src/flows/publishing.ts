@@ -5,6 +5,9 @@ import type { Store } from '../store/store.ts';
 import type { PublishItem, PublishResult, RedeliveryResult } from '../store/store-types.ts';
 import { createClaims, type TimedClaim } from './claims.ts';
 
+/** A claimed message; with a group, for this group alone (a redelivery). */
+export type PublishOrder = PublishItem & { consumerGroup?: string };
+
 /**
  * The way of a claimed message to the broker and of the outcome back into its row. Whoever makes messages SENDING (a confirm, a save-and-send, a verdict)
  * or finds them due (the workers) claims them with `newClaim` and hands them over here; nobody waits for it.
@@ -17,12 +20,10 @@ import { createClaims, type TimedClaim } from './claims.ts';
 export interface Publishing {
   /** A claim to give to the store's call. Take it right before the call. */
   newClaim(): TimedClaim;
-  /** Publishes in the background. Give `consumerGroup` for a redelivery: then only this group takes the message. */
-  publish(claim: TimedClaim, items: readonly (PublishItem & { consumerGroup?: string })[]): void;
+  /** Publishes in the background. @returns when the outcomes are recorded, or could not be; never rejects, and need not be waited for */
+  publish(claim: TimedClaim, items: readonly PublishOrder[]): Promise<void>;
   /** Whether the broker answers. While it does not, claiming due work only wears the database. */
   connected(): boolean;
-  /** How many messages wait for the broker or are under way. */
-  underway(): number;
   /** Resolves when all outcomes of what was handed over are recorded, or could not be: from here on the database's absence is not waited out. */
   close(): Promise<void>;
 }
@@ -52,7 +53,7 @@ const DEFAULT_MAX_PUBLISH_QUEUED = 10_000;
 /** Between two tries to record outcomes while the database is away, milliseconds. */
 const RECORD_RETRY_MS = 250;
 
-type Claimed = { claim: TimedClaim; item: PublishItem & { consumerGroup?: string } };
+type Claimed = { claim: TimedClaim; item: PublishOrder };
 type Recorded = { claim: TimedClaim; result: PublishResult & { consumerGroup?: string } };
 
 export function createPublishing(options: PublishingOptions): Publishing {
@@ -91,11 +92,10 @@ export function createPublishing(options: PublishingOptions): Publishing {
   };
   return {
     newClaim: createClaims(options.leaseMs, now),
-    publish: (claim, items) => {
-      for (const item of items) void one({ claim, item });
+    publish: async (claim, items) => {
+      await Promise.all(items.map((item) => one({ claim, item })));
     },
     connected: () => options.broker.state().connected,
-    underway: () => underway,
     close: async () => {
       closing = true;
       while (underway > 0) await new Promise<void>((resolve) => idle.push(resolve));
@@ -114,7 +114,7 @@ async function send({ broker, log }: PublishingOptions, now: () => number, batch
 }
 
 /** How a stored message looks to the broker. */
-export function toBrokerMessage(item: PublishItem & { consumerGroup?: string }): OutgoingBrokerMessage {
+export function toBrokerMessage(item: PublishOrder): OutgoingBrokerMessage {
   const { content } = item;
   return {
     topic: content.topic,
@@ -134,7 +134,7 @@ export function toBrokerMessage(item: PublishItem & { consumerGroup?: string }):
   };
 }
 
-function resultOf(item: PublishItem & { consumerGroup?: string }, outcome: PublishOutcome): PublishResult & { consumerGroup?: string } {
+function resultOf(item: PublishOrder, outcome: PublishOutcome): PublishResult & { consumerGroup?: string } {
   const { messageId, attempts } = item;
   const base = item.consumerGroup === undefined ? { messageId, attempts } : { messageId, attempts, consumerGroup: item.consumerGroup };
   if (outcome.ok) return { ...base, outcome: 'published' };

@@ -110,7 +110,7 @@ async function confirmAndPublish(options: WritesOptions, cache: ContentCache, it
   const known = items.map((item) => ({ ...item, content: cache.take(item.producerGroup, item.messageKey) }));
   const claim = options.publishing.newClaim();
   const outcome = await options.store.confirmMessages(known, claim);
-  options.publishing.publish(claim, outcome.publish);
+  void options.publishing.publish(claim, outcome.publish);
   if (outcome.contentError !== undefined) options.onContentError(outcome.contentError);
   return outcome.results;
 }
@@ -118,7 +118,7 @@ async function confirmAndPublish(options: WritesOptions, cache: ContentCache, it
 async function storeAndPublish(options: WritesOptions, items: readonly SaveAndSendItem[]): Promise<SaveAndSendResult[]> {
   const claim = options.publishing.newClaim();
   const outcome = await options.store.saveAndSendMessages(items, claim);
-  options.publishing.publish(claim, outcome.publish);
+  void options.publishing.publish(claim, outcome.publish);
   if (outcome.contentError !== undefined) options.onContentError(outcome.contentError);
   return outcome.results;
 }
@@ -126,7 +126,7 @@ async function storeAndPublish(options: WritesOptions, items: readonly SaveAndSe
 async function applyAndPublish(options: WritesOptions, items: readonly VerdictItem[]): Promise<StateResult[]> {
   const claim = options.publishing.newClaim();
   const outcome = await options.store.applyVerdicts(items, claim);
-  options.publishing.publish(claim, outcome.publish);
+  void options.publishing.publish(claim, outcome.publish);
   if (outcome.contentError !== undefined) options.onContentError(outcome.contentError);
   return outcome.results;
 }

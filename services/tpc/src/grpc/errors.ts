@@ -10,11 +10,11 @@ export const RETRY_WHEN_UNAVAILABLE_MS = 1_000;
 /** After how long a caller may try again when too many calls wait, milliseconds. */
 const RETRY_WHEN_OVERLOADED_MS = 200;
 
-/** An error of the table of reasons, as it goes over the wire. */
+/** An error of the table of reasons, as it goes over the wire; `message` says it better than the table can, where it is given. */
 export function appErrorOf(
   name: ReasonName,
   metadata: Readonly<Record<string, string>> = {},
-  more: { violations?: readonly FieldViolation[]; retryAfterMs?: number; cause?: unknown } = {},
+  more: { message?: string; violations?: readonly FieldViolation[]; retryAfterMs?: number; cause?: unknown } = {},
 ): AppError {
   const { code, status: statusName } = REASONS[name];
   return new AppError({ status: status[statusName], reason: code, name, message: reasonText(name, metadata), metadata, ...more });

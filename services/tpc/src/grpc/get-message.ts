@@ -11,7 +11,7 @@ export function getMessageHandlers({ store }: { store: Pick<Store, 'getMessage'>
     async getMessage({ messageKey, includeBody }) {
       refuseViolations(checkStoredKey('message_key', messageKey));
       const detail = await store.getMessage(messageKey, { includeBody });
-      if (!detail) throw appErrorOf('MESSAGE_NOT_FOUND', { message_key: messageKey });
+      if (!detail) throw appErrorOf('MESSAGE_NOT_FOUND', { message_key: messageKey }, { message: `There is no message ${messageKey}.` });
       return {
         message: toMessage(detail.message),
         confirms: detail.confirms.map(toConfirm),

@@ -29,7 +29,7 @@ export function readOutgoingMessage(
   const body = bodyOf(message);
   const keyViolations = checkMessageKey(`${path}.message_key`, message.messageKey, producerGroup);
   refuseViolations([...keyViolations, ...checkContent(path, { ...message, body }, maxBodyBytes), ...checkOrderSeq(path, message)]);
-  refuseWhatIsNotServed(message);
+  refuseWhatIsNotServed(path, message);
   return { messageKey: message.messageKey, content: contentOf(message, body ?? Buffer.alloc(0), trace) };
 }
 
@@ -63,8 +63,8 @@ function checkOrderSeq(path: string, message: OutgoingMessage): Violation[] {
   return [{ field: `${path}.order_seq`, reason: 'OUT_OF_RANGE', description: 'The place within an order key must not be negative.' }];
 }
 
-function refuseWhatIsNotServed(message: OutgoingMessage): void {
-  if (message.delayLevel !== 0) throw appErrorOf('NOT_SERVED', { feature: 'A delay level', field: 'delay_level' });
-  if (message.deliverTime) throw appErrorOf('NOT_SERVED', { feature: 'A time of delivery', field: 'deliver_time' });
-  if (message.orderKey !== '' || message.orderSeq !== 0n) throw appErrorOf('NOT_SERVED', { feature: 'Order by key', field: 'order_key' });
+function refuseWhatIsNotServed(path: string, message: OutgoingMessage): void {
+  if (message.delayLevel !== 0) throw appErrorOf('NOT_SERVED', { feature: 'A delay level', field: `${path}.delay_level` });
+  if (message.deliverTime) throw appErrorOf('NOT_SERVED', { feature: 'A time of delivery', field: `${path}.deliver_time` });
+  if (message.orderKey !== '' || message.orderSeq !== 0n) throw appErrorOf('NOT_SERVED', { feature: 'Order by key', field: `${path}.order_key` });
 }

@@ -1,4 +1,5 @@
 import type { Duration } from '@tpc/gen/google/protobuf/duration';
+import { reasonText } from '../domain/reasons.ts';
 import { reasonOfViolations, type Violation } from '../domain/validation.ts';
 import { appErrorOf } from './errors.ts';
 
@@ -6,8 +7,11 @@ import { appErrorOf } from './errors.ts';
 export function refuseViolations(violations: readonly Violation[]): void {
   if (violations.length === 0) return;
   const name = reasonOfViolations(violations);
-  const field = violations.find((violation) => violation.reason === name)?.field ?? violations[0]?.field ?? '';
-  throw appErrorOf(name, { field }, { violations });
+  const first = violations.find((violation) => violation.reason === name) ?? violations[0];
+  const metadata = { field: first?.field ?? '' };
+  if (name !== 'FIELD_INVALID') throw appErrorOf(name, metadata, { violations });
+  // Many tools show the message alone: it says what is wrong, not only where.
+  throw appErrorOf(name, metadata, { message: `${reasonText(name, metadata)} ${first?.description}`, violations });
 }
 
 /** A list must hold 1 to `max` items. */

@@ -9,6 +9,7 @@ import type { StoreContext } from './context.ts';
 import { deleteMessages } from './delete-messages.ts';
 import { getMessage } from './get-message.ts';
 import { GroupProgress } from './group-progress.ts';
+import { inChunks, MAX_BATCH, outcomeInChunks } from './in-chunks.ts';
 import { listMessages } from './list-messages.ts';
 import { markDeliveries } from './mark-deliveries.ts';
 import { Names } from './names.ts';
@@ -49,15 +50,16 @@ export type StoreOptions = {
 export function createStoreContext(knex: Knex, options: StoreOptions = {}): StoreContext {
   const sql = dialectOf(knex);
   const random = options.random ?? Math.random;
+  const retry: StoreContext['retry'] = (work) => retrying(random, work);
   return {
     knex,
     sql,
     policies: options.policies ?? DEFAULT_POLICIES,
     random,
-    names: new Names(knex, sql),
-    subscriptions: new SubscriptionView(knex, options.clock ?? (() => performance.now())),
+    names: new Names({ knex, sql, retry }),
+    subscriptions: new SubscriptionView({ knex, retry }, options.clock ?? (() => performance.now())),
     progress: new GroupProgress(),
-    retry: (work) => retrying(random, work),
+    retry,
   };
 }
 
@@ -68,19 +70,20 @@ export function createStoreContext(knex: Knex, options: StoreOptions = {}): Stor
 export function createStore(knex: Knex, options: StoreOptions = {}): Store {
   const ctx = createStoreContext(knex, options);
   return {
-    saveMessages: (items) => saveMessages(ctx, items),
-    confirmMessages: (items, claim) => confirmMessages(ctx, items, claim),
-    saveAndSendMessages: (items, claim) => saveAndSendMessages(ctx, items, claim),
-    deleteMessages: (items) => deleteMessages(ctx, items),
-    applyVerdicts: (items, claim) => applyVerdicts(ctx, items, claim),
-    claimUncertain: (owner, limit) => claimUncertain(ctx, owner, limit),
+    saveMessages: (items) => inChunks(items, (part) => saveMessages(ctx, part)),
+    confirmMessages: (items, claim) => outcomeInChunks(items, (part) => confirmMessages(ctx, part, claim)),
+    saveAndSendMessages: (items, claim) => outcomeInChunks(items, (part) => saveAndSendMessages(ctx, part, claim)),
+    deleteMessages: (items) => inChunks(items, (part) => deleteMessages(ctx, part)),
+    applyVerdicts: (items, claim) => outcomeInChunks(items, (part) => applyVerdicts(ctx, part, claim)),
+    claimUncertain: (owner, limit) => claimUncertain(ctx, owner, atMost(limit)),
     nextUncertainInMs: (owner) => nextUncertainInMs(ctx, owner),
-    claimDueToPublish: (limit, claim) => claimDueToPublish(ctx, limit, claim),
-    recordPublishResults: (token, results) => recordPublishResults(ctx, token, results),
-    claimDueRedeliveries: (limit, claim) => claimDueRedeliveries(ctx, limit, claim),
-    recordRedeliveryResults: (token, results) => recordRedeliveryResults(ctx, token, results),
-    resumeUnsubscribed: (limit) => resumeUnsubscribed(ctx, limit),
-    markDeliveries: (marks) => markDeliveries(ctx, marks),
+    claimDueToPublish: (limit, claim) => claimDueToPublish(ctx, atMost(limit), claim),
+    recordPublishResults: async (token, results) => sum(await inChunks(results, async (part) => [await recordPublishResults(ctx, token, part)])),
+    claimDueRedeliveries: (limit, claim) => claimDueRedeliveries(ctx, atMost(limit), claim),
+    recordRedeliveryResults: async (token, results) =>
+      sum(await inChunks(results, async (part) => [await recordRedeliveryResults(ctx, token, part)])),
+    resumeUnsubscribed: (limit) => resumeUnsubscribed(ctx, atMost(limit)),
+    markDeliveries: (marks) => inChunks(marks, (part) => markDeliveries(ctx, part)),
     registerProducer: (registration) => registerProducer(ctx, registration),
     registerConsumer: (registration) => registerConsumer(ctx, registration),
     touchProducerInstance: (instance) => touchProducerInstance(ctx, instance),
@@ -89,4 +92,12 @@ export function createStore(knex: Knex, options: StoreOptions = {}): Store {
     resendMessage: (request) => resendMessage(ctx, request),
     readBacklog: () => readBacklog(ctx),
   };
+}
+
+function atMost(limit: number): number {
+  return Math.min(limit, MAX_BATCH);
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
 }

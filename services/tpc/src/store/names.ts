@@ -1,5 +1,5 @@
-import { type Dialect, run, type SqlValue } from '@tpc/core';
-import type { Knex } from 'knex';
+import { run, type SqlValue } from '@tpc/core';
+import type { StoreContext } from './context.ts';
 import { isDuplicate } from './retrying.ts';
 
 /** Ids of a producer group's messages: the group, its outbox database, and both together (message.owner_id). */
@@ -11,13 +11,11 @@ export type Owner = { producerGroupId: number; storeId: number; ownerId: number 
  * or deleted while TPC runs.
  */
 export class Names {
-  readonly #knex: Knex;
-  readonly #now: string;
+  readonly #ctx: Pick<StoreContext, 'knex' | 'sql' | 'retry'>;
   readonly #ids = new Map<string, number>();
 
-  constructor(knex: Knex, sql: Dialect) {
-    this.#knex = knex;
-    this.#now = sql.now;
+  constructor(ctx: Pick<StoreContext, 'knex' | 'sql' | 'retry'>) {
+    this.#ctx = ctx;
   }
 
   topic(name: string): Promise<number> {
@@ -64,7 +62,7 @@ export class Names {
     const found = new Map<string, number>();
     for (const name of new Set(names)) {
       const key = cacheKey(table, [name]);
-      const id = this.#ids.get(key) ?? (await this.#select(table, ['name'], [name]));
+      const id = this.#ids.get(key) ?? (await this.#ctx.retry(() => this.#select(table, ['name'], [name])));
       if (id === undefined) continue;
       this.#ids.set(key, id);
       found.set(name, id);
@@ -78,21 +76,21 @@ export class Names {
     const key = cacheKey(table, values);
     const known = this.#ids.get(key);
     if (known !== undefined) return known;
-    const id = (await this.#select(table, columns, values)) ?? (await this.#insert(table, columns, values));
+    const id = await this.#ctx.retry(async () => (await this.#select(table, columns, values)) ?? this.#insert(table, columns, values));
     this.#ids.set(key, id);
     return id;
   }
 
   async #select(table: string, columns: readonly string[], values: readonly SqlValue[]): Promise<number | undefined> {
     const where = columns.map((column) => `${column} = ?`).join(' AND ');
-    const { rows } = await run<{ id: number }>(this.#knex, `SELECT id FROM ${table} WHERE ${where}`, values);
+    const { rows } = await run<{ id: number }>(this.#ctx.knex, `SELECT id FROM ${table} WHERE ${where}`, values);
     return rows[0]?.id;
   }
 
   async #insert(table: string, columns: readonly string[], values: readonly SqlValue[]): Promise<number> {
     const marks = columns.map(() => '?').join(', ');
     try {
-      await run(this.#knex, `INSERT INTO ${table} (${columns.join(', ')}, created_at) VALUES (${marks}, ${this.#now})`, values);
+      await run(this.#ctx.knex, `INSERT INTO ${table} (${columns.join(', ')}, created_at) VALUES (${marks}, ${this.#ctx.sql.now})`, values);
     } catch (error) {
       // Another replica was first: its row is ours.
       if (!isDuplicate(error)) throw error;

@@ -56,11 +56,6 @@ export type PublishItem = {
   content: MessageContent;
 };
 
-export type PublishBatch = {
-  claim: Claim;
-  items: PublishItem[];
-};
-
 export type ConfirmOutcome = {
   /** One for each item, in order. */
   results: StateResult[];

@@ -32,9 +32,9 @@ import type {
  * TPC's tables through functions named by what they mean. Each function is one transaction (or one statement), may be called again with the same
  * arguments at any time, and is right when several replicas call it at once. Batches answer one result for each item, in order; an item may occur
  * twice. Deadlocks, lock time-outs and lost connections are tried again inside with a bound; after that the database's error is thrown, and
- * nothing or all of the call may have been done.
+ * nothing, a part or all of the call may have been done.
  *
- * Keep batches at or below 512 items and 2 MiB.
+ * A batch above 500 items is done in parts. Keep the bodies of a batch below 2 MiB and below the server's max_allowed_packet.
  */
 export interface Store {
   // Producer's calls

@@ -1,5 +1,5 @@
 import { run } from '@tpc/core';
-import type { Knex } from 'knex';
+import type { StoreContext } from './context.ts';
 
 /** The tag of a subscription that takes every tag. No message can carry it. */
 export const ALL_TAGS = '*';
@@ -7,20 +7,22 @@ export const ALL_TAGS = '*';
 /** How long a yes is believed without a look, milliseconds. */
 const FRESH_MS = 5_000;
 
+const SELECT_SUBSCRIBED = 'SELECT DISTINCT t.name AS topic, s.tag AS tag FROM subscription s JOIN topic t ON t.id = s.topic_id WHERE s.active = 1';
+
 /**
  * Who subscribes what, remembered for a few seconds, so that a save costs no SELECT. Only a courtesy to producers: the confirm's transaction reads the
  * table itself. A no is never believed from memory.
  */
 export class SubscriptionView {
-  readonly #knex: Knex;
+  readonly #ctx: Pick<StoreContext, 'knex' | 'retry'>;
   readonly #clock: () => number;
   #tagsByTopic: Map<string, Set<string>> = new Map();
   #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
   /** @param clock a monotonic clock, milliseconds */
-  constructor(knex: Knex, clock: () => number) {
-    this.#knex = knex;
+  constructor(ctx: Pick<StoreContext, 'knex' | 'retry'>, clock: () => number) {
+    this.#ctx = ctx;
     this.#clock = clock;
   }
 
@@ -48,10 +50,7 @@ export class SubscriptionView {
 
   async #load(): Promise<void> {
     const startedAt = this.#clock();
-    const { rows } = await run<{ topic: string; tag: string }>(
-      this.#knex,
-      'SELECT DISTINCT t.name AS topic, s.tag AS tag FROM subscription s JOIN topic t ON t.id = s.topic_id WHERE s.active = 1',
-    );
+    const { rows } = await this.#ctx.retry(() => run<{ topic: string; tag: string }>(this.#ctx.knex, SELECT_SUBSCRIBED));
     const tagsByTopic = new Map<string, Set<string>>();
     for (const { topic, tag } of rows) {
       const tags = tagsByTopic.get(topic) ?? new Set();

@@ -1,6 +1,7 @@
 import type { Log } from '@tpc/platform';
 import type { Publishing } from '../flows/publishing.ts';
 import type { Store } from '../store/store.ts';
+import { createPublishShare } from './publish-share.ts';
 import { createWorker, type PassCounts, type Worker } from './worker.ts';
 
 /**
@@ -13,7 +14,7 @@ export type PublishDueCounts = PassCounts & { claimed: number };
 
 export type PublishDueOptions = {
   store: Pick<Store, 'claimDueToPublish'>;
-  publishing: Pick<Publishing, 'newClaim' | 'publish' | 'connected' | 'underway'>;
+  publishing: Pick<Publishing, 'newClaim' | 'publish' | 'connected'>;
   log: Log;
   config: {
     /** Pause when nothing was due, milliseconds. */
@@ -29,13 +30,15 @@ export const MAX_CLAIMS_UNDERWAY = 8;
 /** @throws RangeError when a setting is not positive */
 export function createPublishDueWorker({ store, publishing, log, config }: PublishDueOptions): Worker<PublishDueCounts> {
   if (!(config.claimCount > 0)) throw new RangeError(`publish due: claimCount must be above 0, is ${config.claimCount}`);
+  const share = createPublishShare(publishing, config.claimCount * MAX_CLAIMS_UNDERWAY);
   const pass = async (): Promise<PublishDueCounts> => {
-    if (!publishing.connected() || publishing.underway() >= config.claimCount * MAX_CLAIMS_UNDERWAY) return { claimed: 0, more: false };
+    if (!share.hasRoom()) return { claimed: 0, more: false };
     const claim = publishing.newClaim();
     const items = await store.claimDueToPublish(config.claimCount, claim);
-    publishing.publish(claim, items);
+    share.publish(claim, items);
     if (items.length > 0) log.info({ num_messages: items.length }, 'publishing due messages');
-    return { claimed: items.length, more: items.length >= config.claimCount };
+    // A claim may end before its count, at its bytes.
+    return { claimed: items.length, more: items.length > 0 };
   };
   return createWorker({ name: 'publish due', pollMs: config.pollMs, pass, log });
 }

@@ -1,6 +1,7 @@
 import type { Log } from '@tpc/platform';
 import type { Publishing } from '../flows/publishing.ts';
 import type { Store } from '../store/store.ts';
+import { createPublishShare } from './publish-share.ts';
 import { createWorker, type PassCounts, type Worker } from './worker.ts';
 
 /**
@@ -17,7 +18,7 @@ export type RedeliverCounts = PassCounts & {
 
 export type RedeliverOptions = {
   store: Pick<Store, 'claimDueRedeliveries'>;
-  publishing: Pick<Publishing, 'newClaim' | 'publish' | 'connected' | 'underway'>;
+  publishing: Pick<Publishing, 'newClaim' | 'publish' | 'connected'>;
   log: Log;
   config: {
     /** Pause when nothing was due, milliseconds. */
@@ -33,13 +34,12 @@ export const MAX_REDELIVERY_CLAIMS_UNDERWAY = 2;
 /** @throws RangeError when a setting is not positive */
 export function createRedeliverWorker({ store, publishing, log, config }: RedeliverOptions): Worker<RedeliverCounts> {
   if (!(config.claimCount > 0)) throw new RangeError(`redeliver: claimCount must be above 0, is ${config.claimCount}`);
+  const share = createPublishShare(publishing, config.claimCount * MAX_REDELIVERY_CLAIMS_UNDERWAY);
   const pass = async (): Promise<RedeliverCounts> => {
-    if (!publishing.connected() || publishing.underway() >= config.claimCount * MAX_REDELIVERY_CLAIMS_UNDERWAY) {
-      return { examined: 0, redelivered: 0, more: false };
-    }
+    if (!share.hasRoom()) return { examined: 0, redelivered: 0, more: false };
     const claim = publishing.newClaim();
     const { items, examined } = await store.claimDueRedeliveries(config.claimCount, claim);
-    publishing.publish(claim, items);
+    share.publish(claim, items);
     if (items.length > 0) log.info({ num_messages: items.length }, 'publishing again for groups that have not received');
     return { examined, redelivered: items.length, more: examined > 0 };
   };

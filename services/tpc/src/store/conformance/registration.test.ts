@@ -1,4 +1,6 @@
+import type { Knex } from 'knex';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createStore, DEFAULT_POLICIES } from '../create-store.ts';
 import { eventsOf, GROUP, itemOf, newClaim, PRODUCER, rowOf, STORE_ID, subscribe, TAG, TOPIC } from './fixtures.ts';
 import { STORES, type TestStore } from './stores.ts';
 
@@ -17,6 +19,19 @@ const consumer = (changed: Partial<Parameters<TestStore['store']['registerConsum
 async function park(test: TestStore, tag: string, ...keys: string[]): Promise<void> {
   const items = keys.map((messageKey) => ({ ...itemOf(messageKey, { tag }), committed: true }));
   await test.store.saveAndSendMessages(items, newClaim());
+}
+
+/** A database on which the binding of a group waits, after the look at it. */
+function delaysBinding(knex: Knex, until: Promise<void>): Knex {
+  return new Proxy(knex, {
+    get(target, name) {
+      if (name !== 'raw') return Reflect.get(target, name);
+      return async (sql: string, params: Knex.RawBinding[]) => {
+        if (sql.startsWith('UPDATE consumer_group')) await until;
+        return target.raw(sql, params);
+      };
+    },
+  });
 }
 
 describe.each(STORES)('registration, on %s', (_name, open) => {
@@ -65,15 +80,15 @@ describe.each(STORES)('registration, on %s', (_name, open) => {
     expect(await test.store.registerConsumer(consumer())).not.toHaveProperty('refused');
   });
 
-  it('of two inbox databases at the same moment binds to one', async () => {
-    const groups = Array.from({ length: 20 }, (_, n) => `CID_${n}`);
-    await Promise.all(groups.map((consumerGroup) => test.ctx.names.consumerGroup(consumerGroup)));
-    const refusals = groups.map(async (consumerGroup) => {
-      const one = test.store.registerConsumer(consumer({ consumerGroup, storeId: 'inbox-1', subscriptions: [] }));
-      const two = test.replica.registerConsumer(consumer({ consumerGroup, storeId: 'inbox-2', instanceId: 'i-2', subscriptions: [] }));
-      return (await Promise.all([one, two])).filter((result) => 'refused' in result).length;
-    });
-    expect(await Promise.all(refusals)).toEqual(groups.map(() => 1));
+  it('binds to one of two inbox databases that both found the group unbound', async () => {
+    const first = Promise.withResolvers<void>();
+    const late = createStore(delaysBinding(test.knex, first.promise), { policies: DEFAULT_POLICIES });
+    const second = late.registerConsumer(consumer({ storeId: 'inbox-2', instanceId: 'i-2' }));
+    await expect.poll(() => test.sql('SELECT inbox_store FROM consumer_group')).toEqual([{ inbox_store: null }]);
+    expect(await test.store.registerConsumer(consumer({ storeId: 'inbox-1' }))).not.toHaveProperty('refused');
+    first.resolve();
+    expect(await second).toMatchObject({ refused: 'INBOX_STORE_CONFLICT' });
+    expect(await test.sql('SELECT inbox_store FROM consumer_group')).toEqual([{ inbox_store: 'inbox-1' }]);
   });
 
   it('by two replicas at once leaves one row of each kind', async () => {

@@ -1,0 +1,26 @@
+import type { TimedClaim } from '../flows/claims.ts';
+import type { Publishing, PublishOrder } from '../flows/publishing.ts';
+
+/**
+ * A duty's share of publishing: hands claimed messages over and counts only its own that are not done. What others have under way does not count: under
+ * steady load there is always some, and due messages must not wait for its end.
+ */
+export type PublishShare = {
+  /** Whether there is room for another claim: the broker answers, and less than `most` of this duty's messages are under way. */
+  hasRoom(): boolean;
+  publish(claim: TimedClaim, items: readonly PublishOrder[]): void;
+};
+
+/** @param most messages of this duty that may be under way before it claims no more */
+export function createPublishShare(publishing: Pick<Publishing, 'publish' | 'connected'>, most: number): PublishShare {
+  let underway = 0;
+  return {
+    hasRoom: () => publishing.connected() && underway < most,
+    publish: (claim, items) => {
+      underway += items.length;
+      void publishing.publish(claim, items).then(() => {
+        underway -= items.length;
+      });
+    },
+  };
+}
