@@ -22,9 +22,13 @@ export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, serve, star
 export { createPageTokens, type PageTokens } from './grpc/page-token.ts';
 export { OK_STATUS, readRpcStatus, toRpcStatus, toServiceError } from './grpc/status-details.ts';
 export { type CallContext, MAX_REQUEST_BYTES, type UnaryHandler, type UnaryHandlers } from './grpc/unary.ts';
-export type { KeyValueStore } from './key-value/key-value-store.ts';
+export type { KeyValueState, KeyValueStore } from './key-value/key-value-store.ts';
+export { openKeyValueStore } from './key-value/open-key-value-store.ts';
+export { isRedisAddress, REDIS_ADDRESS_FORMS } from './key-value/redis-address.ts';
+export { openRedisKeyValueStore, type RedisKeyValueOptions } from './key-value/redis-key-value-store.ts';
 export { openSqliteKeyValueStore } from './key-value/sqlite-key-value-store.ts';
 export { type Running, runMain, stopAll } from './lifecycle.ts';
 export { createLog, LOG_LEVELS, type Log, type LogLevel } from './log.ts';
+export { type Protocol, whatAnswers } from './net/what-answers.ts';
 export { durabilityWarnings } from './sql/durability.ts';
 export { assertWritable, type DatabaseOptions, openDatabase } from './sql/open-database.ts';
