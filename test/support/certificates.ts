@@ -2,7 +2,7 @@
  * X.509 certificates for tests, made in memory: a CA, and certificates of it with any names and any life, also one that is over. Only as much DER as
  * that takes (RFC 5280), with P-256 keys.
  */
-import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 
 export type CertificateOptions = {
   commonName: string;
@@ -19,7 +19,12 @@ export type CertificateOptions = {
 /** PEM texts. */
 export type Certificate = { cert: string; key: string };
 
-export type TestCa = { cert: string; issue(options: CertificateOptions): Certificate };
+export type TestCa = {
+  cert: string;
+  issue(options: CertificateOptions): Certificate;
+  /** A certificate that names this CA as its issuer, by name and key id, but is not signed by it. */
+  forge(options: CertificateOptions): Certificate;
+};
 
 const HOUR_MS = 3_600_000;
 
@@ -59,9 +64,18 @@ function alternativeNames({ dns = [], uris = [], ips = [] }: CertificateOptions)
   return names.length === 0 ? [] : [extension('551d11', false, sequence(...names))];
 }
 
-function certificate(options: CertificateOptions & { isCa: boolean }, publicKey: KeyObject, issuer: { name: string; key: KeyObject }): string {
+/** The key id by which OpenSSL finds the issuer among CAs of one name. */
+const keyId = (key: KeyObject) =>
+  createHash('sha1')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest();
+
+type Issuer = { name: string; key: KeyObject; publicKey: KeyObject };
+
+function certificate(options: CertificateOptions & { isCa: boolean }, publicKey: KeyObject, issuer: Issuer): string {
   const { notBefore = new Date(Date.now() - HOUR_MS), notAfter = new Date(Date.now() + 24 * HOUR_MS) } = options;
   const constraints = extension('551d13', true, sequence(...(options.isCa ? [TRUE] : [])));
+  const keyIds = [extension('551d0e', false, octets(keyId(publicKey))), extension('551d23', false, sequence(tlv(0x80, keyId(issuer.publicKey))))];
   const body = sequence(
     tlv(0xa0, tlv(0x02, Buffer.from([2]))),
     tlv(0x02, Buffer.concat([Buffer.from([1]), randomBytes(8)])),
@@ -70,7 +84,7 @@ function certificate(options: CertificateOptions & { isCa: boolean }, publicKey:
     sequence(generalizedTime(notBefore), generalizedTime(notAfter)),
     name(options.commonName),
     publicKey.export({ type: 'spki', format: 'der' }),
-    tlv(0xa3, sequence(constraints, ...alternativeNames(options))),
+    tlv(0xa3, sequence(constraints, ...keyIds, ...alternativeNames(options))),
   );
   const der = sequence(body, ECDSA_SHA256, bits(sign('sha256', body, issuer.key)));
   return `-----BEGIN CERTIFICATE-----\n${der.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
@@ -81,15 +95,17 @@ const newKeys = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
 /** A new CA that nobody knows yet. */
 export function createTestCa(commonName = 'test CA'): TestCa {
   const own = newKeys();
-  const issuer = { name: commonName, key: own.privateKey };
+  const issuer: Issuer = { name: commonName, key: own.privateKey, publicKey: own.publicKey };
+  const issue = (options: CertificateOptions, signedBy: KeyObject): Certificate => {
+    const keys = newKeys();
+    return {
+      cert: certificate({ ...options, isCa: false }, keys.publicKey, { ...issuer, key: signedBy }),
+      key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    };
+  };
   return {
     cert: certificate({ commonName, isCa: true }, own.publicKey, issuer),
-    issue(options) {
-      const keys = newKeys();
-      return {
-        cert: certificate({ ...options, isCa: false }, keys.publicKey, issuer),
-        key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-      };
-    },
+    issue: (options) => issue(options, own.privateKey),
+    forge: (options) => issue(options, newKeys().privateKey),
   };
 }

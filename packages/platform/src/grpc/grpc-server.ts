@@ -150,8 +150,12 @@ function logTlsProblems(server: Server, log: Log): void {
     (event, times) => log.warn({ ...event, times }, 'TLS handshake failed'),
   );
   for (const http2Server of http2Servers?.keys() ?? []) {
-    http2Server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-      say({ problem: error.code ?? 'unknown', peer: `${socket.remoteAddress}:${socket.remotePort}` });
+    const tell = (error: NodeJS.ErrnoException, socket: Socket | undefined) =>
+      say({ problem: error.code ?? 'unknown', peer: `${socket?.remoteAddress}:${socket?.remotePort}` });
+    http2Server.on('tlsClientError', tell);
+    // A client certificate whose signature is wrong breaks the connection after the handshake.
+    http2Server.on('sessionError', (error: NodeJS.ErrnoException, session?: { socket?: Socket }) => {
+      if (error.code?.startsWith('ERR_SSL')) tell(error, session?.socket);
     });
   }
 }
