@@ -18,7 +18,7 @@ export const stackSchema = z.object({
   STACK_REDIS_PORT: port(16_379).describe('Redis.'),
   STACK_BROKER_PORT: port(18_081).describe("RocketMQ's proxy, gRPC: what the services talk to."),
   STACK_NAME_SERVER_PORT: port(19_876).describe("RocketMQ's name server."),
-  STACK_STORE_PORT: port(20_911).describe("RocketMQ's broker; it also takes the port 2 below and the one above."),
+  STACK_STORE_PORT: port(20_911).describe("RocketMQ's broker; it also takes the port 2 below and the two above."),
   STACK_SMTP_PORT: port(11_025).describe('Mail catcher.'),
   STACK_INBOX_PORT: port(18_025).describe('Inbox page of the mail catcher.'),
   STACK_TOPICS: names('topics', 'SEND_EMAIL_TOPIC').describe('Topics that up makes where they are missing, with commas between them.'),

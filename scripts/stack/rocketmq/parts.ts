@@ -47,7 +47,7 @@ export function brokerPart(settings: StackSettings): StackPart {
     title: 'RocketMQ broker and proxy',
     ports: [
       { port, setting: 'STACK_BROKER_PORT' },
-      ...[storePort, storePort - 2, storePort + 1].map((each) => ({ port: each, setting: 'STACK_STORE_PORT' })),
+      ...[storePort, storePort - 2, storePort + 1, storePort + 2].map((each) => ({ port: each, setting: 'STACK_STORE_PORT' })),
     ],
     after: ['name-server'],
     stopWithinMs: 30_000,
@@ -100,6 +100,8 @@ async function brokerCommand(settings: StackSettings, folder: string): Promise<P
       rocketMQClusterName: CLUSTER,
       proxyMode: 'LOCAL',
       grpcServerPort: settings.STACK_BROKER_PORT,
+      // The proxy's port for the older protocol, which nobody here uses; its default, 8080, is often taken.
+      remotingListenPort: settings.STACK_STORE_PORT + 2,
       namesrvAddr: nameServer,
       enableBatchAck: true,
     }),
