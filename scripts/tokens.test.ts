@@ -17,7 +17,14 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 /** As the command line would have it, without its second for starting. */
 function tokens(...args: string[]) {
   const said = { status: 0, stdout: '', stderr: '' };
-  const output = { print: (line: string) => void (said.stdout += `${line}\n`), tell: (line: string) => void (said.stderr += `${line}\n`) };
+  const output = {
+    print: (line: string) => {
+      said.stdout += `${line}\n`;
+    },
+    tell: (line: string) => {
+      said.stderr += `${line}\n`;
+    },
+  };
   try {
     runTokens(args, file, output);
   } catch (error) {

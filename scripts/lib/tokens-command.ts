@@ -37,11 +37,11 @@ export function runTokens(args: readonly string[], defaultFile: string | undefin
   const { values, positionals } = readArguments(args);
   const job: Job = { ...output, values, file: values.file ?? (defaultFile || DEFAULT_FILE) };
   const [command, ...rest] = positionals;
-  if (values.help || command === undefined) return output.print(HELP);
-  if (command === 'new' && rest.length === 0) return add(job);
-  if (command === 'list' && rest.length === 0) return list(job);
-  if (command === 'remove' && rest.length === 1) return remove(job, rest[0] as string);
-  throw new Error(`cannot read "${positionals.join(' ')}"; npm run tokens -- --help lists the commands`);
+  if (values.help || command === undefined) output.print(HELP);
+  else if (command === 'new' && rest.length === 0) add(job);
+  else if (command === 'list' && rest.length === 0) list(job);
+  else if (command === 'remove' && rest.length === 1) remove(job, rest[0] as string);
+  else throw new Error(`cannot read "${positionals.join(' ')}"; npm run tokens -- --help lists the commands`);
 }
 
 function readArguments(args: readonly string[]) {
@@ -68,7 +68,8 @@ function add({ values, file, print, tell }: Job): void {
   if (values.subject !== undefined) {
     const entry = { ...who, subject: values.subject, ...more } as TokenEntry;
     updateTokensFile(file, (entries) => [...entries, entry]);
-    return tell(`${file}: whoever has the certificate of ${values.subject} is now ${describeEntry(entry)}`);
+    tell(`${file}: whoever has the certificate of ${values.subject} is now ${describeEntry(entry)}`);
+    return;
   }
   const { token, sha256 } = newToken();
   const entry = { ...who, sha256, ...more } as TokenEntry;
@@ -106,7 +107,7 @@ function readTime(text: string): string {
 
 function list({ file, print, tell }: Job): void {
   const entries = readTokensFile(file);
-  if (entries.length === 0) return tell(`${file} has no entry: nobody may call`);
+  if (entries.length === 0) tell(`${file} has no entry: nobody may call`);
   for (const entry of entries) print(`${idOf(entry)}  ${describeEntry(entry)}`);
 }
 

@@ -261,7 +261,10 @@ describe('TLS', () => {
     const socket = connect(server?.port as number, '127.0.0.1');
     const heard = await new Promise<string>((resolve) => {
       let text = '';
-      socket.on('data', (data) => (text += data.toString('latin1'))).on('close', () => resolve(text));
+      socket.on('data', (data) => {
+        text += data.toString('latin1');
+      });
+      socket.on('close', () => resolve(text));
       socket.on('error', () => undefined);
       socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
     });

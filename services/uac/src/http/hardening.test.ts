@@ -25,7 +25,9 @@ function raw(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(text));
     let heard = '';
-    socket.on('data', (data) => (heard += data.toString('latin1')));
+    socket.on('data', (data) => {
+      heard += data.toString('latin1');
+    });
     socket.on('close', () => resolve(heard)).on('error', reject);
   });
 }
