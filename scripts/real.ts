@@ -63,7 +63,7 @@ async function startReal(config: RealConfig): Promise<Running> {
   };
 }
 
-/** Each waits for the one that it needs: without a consumer, the first producer's messages would have no subscriber. */
+/** Up is said when the consumer has registered as well: before that, the first producer's messages would have no subscriber. */
 async function startServices(config: RealConfig, stack: Stack, programs: ProgramRun[]): Promise<void> {
   const tpc = `${HOST}:${config.TPC_GRPC_PORT}`;
   const settings = Object.fromEntries(Object.entries(config).map(([name, value]) => [name, String(value)]));
@@ -79,10 +79,11 @@ async function startServices(config: RealConfig, stack: Stack, programs: Program
     await assertServing(tpc);
     await assertServing(tpc, 'broker');
   });
-  await start('opc', async () => {
+  const opc = start('opc', async () => {
     for (const part of ['', 'broker', 'tpc']) await assertServing(`${HOST}:${config.OPC_GRPC_PORT}`, part);
   });
-  await start('uac', () => assertServing(`${HOST}:${config.UAC_GRPC_PORT}`));
+  const uac = start('uac', () => assertServing(`${HOST}:${config.UAC_GRPC_PORT}`));
+  await Promise.all([opc, uac]);
 }
 
 /** One service that ends by itself ends all: half a product would look like a whole one. */

@@ -17,6 +17,11 @@ export const stackSchema = z.object({
   STACK_MYSQL_PORT: port(13_306).describe('MariaDB.'),
   STACK_REDIS_PORT: port(16_379).describe('Redis.'),
   STACK_BROKER_PORT: port(18_081).describe("RocketMQ's proxy, gRPC: what the services talk to."),
+  STACK_BROKER_HOST: z
+    .string()
+    .regex(/^127\.\d+\.\d+\.\d+$/, 'expected an address of loopback, 127.x.x.x')
+    .default('127.0.0.1')
+    .describe("Address at which RocketMQ's clients are told to find its proxy; another one than 127.0.0.1 needs something there that passes it on."),
   STACK_NAME_SERVER_PORT: port(19_876).describe("RocketMQ's name server."),
   STACK_STORE_PORT: port(20_911).describe("RocketMQ's broker; it also takes the port 2 below and the two above."),
   STACK_SMTP_PORT: port(11_025).describe('Mail catcher.'),

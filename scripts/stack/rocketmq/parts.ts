@@ -41,7 +41,6 @@ export function brokerPart(settings: StackSettings): StackPart {
   const folder = stateFolder(settings, 'broker');
   const { STACK_BROKER_PORT: port, STACK_STORE_PORT: storePort } = settings;
   const nameServer = { host: HOST, port: settings.STACK_NAME_SERVER_PORT };
-  const store = { host: HOST, port: storePort };
   return {
     name: 'broker',
     title: 'RocketMQ broker and proxy',
@@ -57,11 +56,21 @@ export function brokerPart(settings: StackSettings): StackPart {
       await queryRoute(HOST, port, ANY_TOPIC);
     },
     async prepare() {
-      for (const group of settings.STACK_GROUPS) await ensureGroup(store, group);
-      for (const topic of settings.STACK_TOPICS) await ensureTopic(store, topic);
-      for (const topic of settings.STACK_TOPICS) await untilAnswers(() => assertRouted(port, topic), TOPIC_WITHIN_MS);
+      await makeGroups(settings, settings.STACK_GROUPS);
+      await makeTopics(settings, settings.STACK_TOPICS);
     },
   };
+}
+
+/** Makes consumer groups where they are missing. */
+export async function makeGroups({ STACK_STORE_PORT: port }: StackSettings, groups: readonly string[]): Promise<void> {
+  for (const group of groups) await ensureGroup({ host: HOST, port }, group);
+}
+
+/** Makes topics where they are missing, and waits until clients find them. */
+export async function makeTopics({ STACK_STORE_PORT: port, STACK_BROKER_PORT: proxyPort }: StackSettings, topics: readonly string[]): Promise<void> {
+  for (const topic of topics) await ensureTopic({ host: HOST, port }, topic);
+  for (const topic of topics) await untilAnswers(() => assertRouted(proxyPort, topic), TOPIC_WITHIN_MS);
 }
 
 async function assertRouted(port: number, topic: string): Promise<void> {
@@ -79,7 +88,7 @@ async function brokerCommand(settings: StackSettings, folder: string): Promise<P
       brokerClusterName: CLUSTER,
       brokerName: BROKER_NAME,
       brokerId: 0,
-      brokerIP1: HOST,
+      brokerIP1: settings.STACK_BROKER_HOST,
       bindAddress: HOST,
       listenPort: settings.STACK_STORE_PORT,
       namesrvAddr: nameServer,

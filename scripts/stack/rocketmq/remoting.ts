@@ -25,8 +25,8 @@ export async function brokersOf(nameServer: Address): Promise<string[]> {
   return Object.keys(brokerAddrTable ?? {});
 }
 
-/** Makes a topic for normal messages, unless the broker has one of this name. */
-export async function ensureTopic(broker: Address, topic: string): Promise<void> {
+/** Makes a topic, unless the broker has one of this name. @param type of its messages */
+export async function ensureTopic(broker: Address, topic: string, type: 'NORMAL' | 'TRANSACTION' = 'NORMAL'): Promise<void> {
   if ((await call(broker, GET_TOPIC_CONFIG, { topic })).code === SUCCESS) return;
   await succeed(broker, UPDATE_AND_CREATE_TOPIC, {
     topic,
@@ -37,7 +37,7 @@ export async function ensureTopic(broker: Address, topic: string): Promise<void>
     topicFilterType: 'SINGLE_TAG',
     topicSysFlag: '0',
     order: 'false',
-    attributes: '+message.type=NORMAL',
+    attributes: `+message.type=${type}`,
   });
 }
 

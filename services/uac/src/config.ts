@@ -1,5 +1,15 @@
 import { isIP } from 'node:net';
-import { bindSetting, integerSetting, LOG_LEVELS, portSetting, tlsSettings, tokensFileSetting, tpcLinkSettings } from '@tpc/platform';
+import {
+  bindSetting,
+  integerSetting,
+  isRedisAddress,
+  LOG_LEVELS,
+  portSetting,
+  REDIS_ADDRESS_FORMS,
+  tlsSettings,
+  tokensFileSetting,
+  tpcLinkSettings,
+} from '@tpc/platform';
 import { z } from 'zod';
 import type { TrustProxy } from './http/client-ip.ts';
 
@@ -73,9 +83,13 @@ export const configSchema = z.object({
   UAC_DATABASE_POOL: integerSetting(16, 4, 200).describe('Connections to the database at most (SQLite: always one).'),
   KEY_VALUE_URL: z
     .string()
-    .regex(/^sqlite:.+/, 'expected sqlite:<file>')
+    .refine((url) => /^sqlite:.+/.test(url) || isRedisAddress(url), `expected sqlite:<file> or ${REDIS_ADDRESS_FORMS}`)
     .default('sqlite:./data/uac-key-value.db')
-    .describe('Store of the rate limits, sqlite:<file>; losing it loses nothing else.'),
+    .describe(`Store of the rate limits: sqlite:<file>, ${REDIS_ADDRESS_FORMS}. Losing it loses nothing else; while it is away, nothing is limited.`),
+  KEY_VALUE_CA_FILE: z
+    .string()
+    .optional()
+    .describe('File with the authorities that may have signed the certificate of a rediss:// server, PEM. Default: those that Node knows.'),
   TPC_ADDRESS: z
     .string()
     .regex(/^\S+:\d+$/, 'expected host:port')

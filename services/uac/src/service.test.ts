@@ -27,7 +27,7 @@ describe('UAC as a service', () => {
     expect(answers).toMatchObject([{ code: 200 }, { code: 200 }, { code: 200 }]);
     expect(producerState().mode).toBe('outbox_only');
     const ready = await fetch(`http://127.0.0.1:${httpPort}/readyz`);
-    expect([ready.status, await ready.json()]).toEqual([200, { status: 'ok', database: 'ok', tpc: 'away, mails go out later' }]);
+    expect([ready.status, await ready.json()]).toEqual([200, { status: 'ok', database: 'ok', tpc: 'away, mails go out later', key_value: 'ok' }]);
   });
 
   it('puts its own address into the links, or UAC_PUBLIC_URL', async () => {

@@ -1,16 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectTpc, createProducer, type Producer, type ProducerState, tpcOptionsFrom } from '@tpc/client/producer';
 import { run } from '@tpc/core';
-import {
-  type KeyValueStore,
-  type Log,
-  openDatabase,
-  openSqliteKeyValueStore,
-  type Running,
-  StartError,
-  startGrpcServer,
-  stopAll,
-} from '@tpc/platform';
+import { type KeyValueStore, type Log, openDatabase, openKeyValueStore, type Running, StartError, startGrpcServer, stopAll } from '@tpc/platform';
 import type { FastifyInstance } from 'fastify';
 import type { Knex } from 'knex';
 import { createAccessTokens } from './adapters/access-tokens.ts';
@@ -70,7 +61,8 @@ async function start({ config, log, keyValue }: UacServiceOptions, opened: Runni
   const db = openDatabase({ url: config.UAC_DATABASE_URL, poolMax: config.UAC_DATABASE_POOL });
   opened.push({ stop: () => db.destroy() });
   await prepareDatabase(db, config.MIGRATE, log);
-  const store = keyValue ?? openSqliteKeyValueStore(config.KEY_VALUE_URL.slice('sqlite:'.length));
+  const { KEY_VALUE_URL: url, KEY_VALUE_CA_FILE: caFile } = config;
+  const store = keyValue ?? (await openKeyValueStore({ url, caFile, setting: 'KEY_VALUE_URL', log }));
   if (!keyValue) opened.push({ stop: () => store.close() });
   const ids = createIdGenerator(Date.now);
   const workerId = createWorkerIdLease({ db, ids, log });
@@ -81,7 +73,7 @@ async function start({ config, log, keyValue }: UacServiceOptions, opened: Runni
   let httpPort = config.UAC_HTTP_PORT;
   const publicUrl = () => config.UAC_PUBLIC_URL ?? `http://127.0.0.1:${httpPort}`;
   const flows = await flowsFor({ config, log, db, producer, ids, store, publicUrl });
-  const health = healthOf(db, () => producer.state());
+  const health = healthOf(db, () => producer.state(), store);
   const http = await createHttpServer({
     flows,
     health,
@@ -153,8 +145,8 @@ async function flowsFor({ config, log, db, producer, ids, store, publicUrl }: Fl
   });
 }
 
-/** Ready follows the database alone; TPC is named beside it. */
-function healthOf(db: Knex, producer: () => ProducerState): () => Promise<HealthState> {
+/** Ready follows the database alone; TPC and the key-value store are named beside it. */
+function healthOf(db: Knex, producer: () => ProducerState, store: KeyValueStore): () => Promise<HealthState> {
   return async () => {
     const answered = run(db, 'SELECT 1 AS one').then(
       () => true,
@@ -162,7 +154,8 @@ function healthOf(db: Knex, producer: () => ProducerState): () => Promise<Health
     );
     const ready = await Promise.race([answered, sleep(HEALTH_WAIT_MS, false, { ref: false })]);
     const tpc = producer().mode === 'online' ? 'ok' : 'away, mails go out later';
-    return { ready, parts: { database: ready ? 'ok' : 'away', tpc } };
+    const key_value = store.state().connected ? 'ok' : 'away, rate limits do not count';
+    return { ready, parts: { database: ready ? 'ok' : 'away', tpc, key_value } };
   };
 }
 
