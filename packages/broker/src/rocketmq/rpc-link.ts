@@ -21,6 +21,8 @@ import type {
 const CHANNEL_OPTIONS = {
   'grpc.initial_reconnect_backoff_ms': 200,
   'grpc.max_reconnect_backoff_ms': 2_000,
+  // Connections of its own: those of gRPC's pool outlive a client as long as another one of the process has them too, also when they are dead.
+  'grpc.use_local_subchannel_pool': 1,
   'grpc.max_receive_message_length': -1,
   'grpc.max_send_message_length': -1,
 };
