@@ -57,7 +57,7 @@ async function build(folder: string): Promise<void> {
 
 function goInstall(folder: string): Promise<void> {
   const go = spawn('go', ['install', `github.com/fullstorydev/grpcurl/cmd/grpcurl@${GRPCURL_VERSION}`], {
-    env: { ...process.env, GOBIN: folder, GOFLAGS: '' },
+    env: { ...process.env, GOBIN: folder },
     stdio: ['ignore', 'ignore', 'pipe'],
     timeout: GRPCURL_BUILD_MS,
   });
