@@ -66,6 +66,7 @@ function wantsHelp(): boolean {
 
 async function start(config: StartConfig): Promise<Running> {
   const began = performance.now();
+  refuseTokens();
   const folder = resolve(config.DATA_DIR);
   assertWritable(folder);
   const parts: Running[] = [];
@@ -126,6 +127,13 @@ TPC is up after ${((performance.now() - began) / 1000).toFixed(1)} s.
   State              ${folder}
 
 No access tokens are configured: everything on this machine may call everything. Ctrl-C stops.`);
+}
+
+/** One process has one environment, and UAC and OPC are two groups with a token each. */
+function refuseTokens(): void {
+  const set = ['TPC_TOKENS_FILE', 'UAC_TOKENS_FILE', 'OPC_TOKENS_FILE', 'TLS_CLIENT_CA_FILE', 'TLS_CERT_FILE'].find((name) => process.env[name]);
+  if (set)
+    throw new StartError(`${set}: npm start knows neither tokens nor TLS; start the services one by one (npm run start:tpc, start:uac, start:opc)`);
 }
 
 /** The embedded parts know ports, not settings: an error that speaks of a port is told by its setting's name. */
