@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
-import { connectTpc, type TpcSettings, tpcOptionsFrom } from '@tpc/client/consumer';
+import { connectTpc, tpcOptionsFrom } from '@tpc/client/consumer';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { sqliteDatabase, startTestTpc, type TestDatabase, type TestTpc } from '../../services/tpc/test/support.ts';
 
@@ -57,7 +57,7 @@ async function start(...names: string[]): Promise<number> {
 }
 
 async function registered(port: number, group: string, settings: Record<string, string>): Promise<string> {
-  const connection = connectTpc(tpcOptionsFrom({ ...settings, TPC_ADDRESS: `localhost:${port}` } as TpcSettings));
+  const connection = connectTpc(tpcOptionsFrom({ ...settings, TPC_ADDRESS: `localhost:${port}` }));
   const instance = { storeId: 's', instanceId: 'i', host: '' };
   const call = group.startsWith('PID')
     ? connection.registerProducer({ producerGroup: group, ...instance, topics: [], outboxRetention: undefined })

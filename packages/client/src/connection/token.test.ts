@@ -76,6 +76,19 @@ describe('settings', () => {
     expect(tpcOptionsFrom(base)).toEqual({ address: 'tpc:50051', token: undefined, credentials: undefined });
   });
 
+  it('count empty values as absent, as the environment has them', () => {
+    const empty = {
+      TPC_ADDRESS: '',
+      TPC_TOKEN: '',
+      TPC_TOKEN_FILE: '',
+      TPC_TLS: '',
+      TPC_CA_FILE: '',
+      TPC_CLIENT_CERT_FILE: '',
+      TPC_CLIENT_KEY_FILE: '',
+    };
+    expect(tpcOptionsFrom(empty)).toEqual({ address: '127.0.0.1:50051', token: undefined, credentials: undefined });
+  });
+
   it('take the token as it is, or from its file', () => {
     writeFileSync(file, 'secret');
     expect(tpcOptionsFrom({ ...base, TPC_TOKEN: 'a' }).token).toBe('a');
@@ -87,7 +100,8 @@ describe('settings', () => {
     [{ TPC_TOKEN_FILE: '/nowhere/token' }, /^TPC_TOKEN_FILE: ENOENT/],
     [{ TPC_CA_FILE: '/nowhere/ca' }, /^TPC_CA_FILE, .*ENOENT/],
     [{ TPC_CLIENT_CERT_FILE: 'x' }, /certificate needs its key/],
-    [{ TPC_TLS: 'false', TPC_CA_FILE: 'x' } as const, /^TPC_TLS: false does not go with/],
+    [{ TPC_TLS: 'false', TPC_CA_FILE: 'x' }, /^TPC_TLS: false does not go with/],
+    [{ TPC_TLS: 'yes' }, /^TPC_TLS: expected true or false/],
   ])('%o are refused, by name', (settings, message) => {
     expect(() => tpcOptionsFrom({ ...base, ...settings })).toThrow(message);
   });
