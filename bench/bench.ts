@@ -1,0 +1,118 @@
+/** A run of the bench: everything that is compared is measured in it, in turns, on the same machine at the same time. */
+import { cpus, loadavg, totalmem } from 'node:os';
+import { StartError } from '@tpc/platform';
+import type { Progress } from '../scripts/stack/progress.ts';
+import { HOST } from '../scripts/stack/settings.ts';
+import type { Stack } from '../scripts/stack/stack.ts';
+import { makeDatabases, serverVersion } from './databases.ts';
+import { type Limits, measureLimits } from './limits.ts';
+import { type Measurement, measure } from './measure.ts';
+import type { BenchOptions } from './options.ts';
+import { startDtm, startRocketMq } from './peers.ts';
+import { type Starting, type System, startTpc, stopPrograms } from './systems.ts';
+
+export type BenchResult = {
+  at: string;
+  commit: string;
+  machine: { processor: string; processors: number; memoryGiB: number; node: string; database: string; loadBefore: number };
+  options: Omit<BenchOptions, 'json' | 'profile' | 'verbose'>;
+  systems: { name: string; title: string }[];
+  limits: Limits | undefined;
+  measurements: Measurement[];
+};
+
+/** Callers and length of the load before the first measured one: code is compiled and connections are made in it. */
+const WARM_UP = { callers: 32, seconds: 3 };
+/** Messages a second of the steady load. */
+const STEADY_PER_SECOND = 200;
+const LIMIT_SECONDS = 4;
+
+/** @param commit of the code that runs @throws StartError with a line that names what is wrong */
+export async function runBench(options: BenchOptions, stack: Stack, commit: string, progress: Progress): Promise<BenchResult> {
+  const serverUrl = stack.addresses.TPC_DATABASE_URL as string;
+  const machine = { ...describeMachine(), database: await serverVersion(serverUrl) };
+  const starting: Starting = {
+    env: {},
+    databases: await makeDatabases(serverUrl),
+    broker: stack.addresses.BROKER_ENDPOINTS as string,
+    shared: { mariadb: pidOf(stack, 'mariadb'), broker: pidOf(stack, 'broker') },
+    profileFolder: options.profile,
+    print: options.verbose ? progress.say : problems(progress.say),
+    started: [],
+  };
+  const stops: (() => void)[] = [];
+  try {
+    const limits = options.only === undefined ? await measureLimits(starting, LIMIT_SECONDS, progress) : undefined;
+    const systems = await progress.step('starting the programs', () => startSystems(options, stack, starting, stops, progress));
+    const measurements = await measureAll(options, systems, progress);
+    const names = systems.map(({ name, title }) => ({ name, title }));
+    const { json: _json, profile: _profile, verbose: _verbose, ...shown } = options;
+    return { at: new Date().toISOString(), commit, machine, options: shown, systems: names, limits, measurements };
+  } finally {
+    await stopPrograms(starting.started);
+    for (const stop of stops) stop();
+  }
+}
+
+async function startSystems(options: BenchOptions, stack: Stack, starting: Starting, stops: (() => void)[], progress: Progress): Promise<System[]> {
+  const wants = (name: string) => options.only === undefined || options.only === name;
+  const systems: System[] = [];
+  if (wants('tpc-batch') || wants('tpc-single')) systems.push(...(await startTpc(starting)).filter(({ name }) => wants(name)));
+  if (options.only === 'dtm' || (options.peers && wants('dtm'))) {
+    const { system, stop } = await startDtm(starting, progress);
+    stops.push(stop);
+    systems.push(system);
+  }
+  if (options.only === 'rocketmq' || (options.peers && wants('rocketmq')))
+    systems.push(await startRocketMq(starting, { host: HOST, port: stack.settings.STACK_STORE_PORT }));
+  if (systems.length === 0) throw new StartError(`--only: there is no system ${options.only}`);
+  return systems;
+}
+
+/** In turns, so that whatever else the machine does falls on all of them. */
+async function measureAll(options: BenchOptions, systems: readonly System[], progress: Progress): Promise<Measurement[]> {
+  const measurements: Measurement[] = [];
+  for (const system of systems) await progress.step(`warming up ${system.name}`, () => measure(system, WARM_UP, 0));
+  const take = async (system: System, load: Parameters<typeof measure>[1], round: number) => {
+    const one = await measure(system, load, round);
+    measurements.push(one);
+    progress.say(describe(one, options.rounds));
+  };
+  for (let round = 1; round <= options.rounds; round++) {
+    for (const callers of options.callers) for (const system of systems) await take(system, { callers, seconds: options.seconds }, round);
+    for (const system of systems) await take(system, { callers: 1, seconds: options.seconds, perSecond: STEADY_PER_SECOND }, round);
+  }
+  return measurements;
+}
+
+function describe(one: Measurement, rounds: number): string {
+  const load = one.perSecond === undefined ? `${one.callers} callers` : `steady ${one.perSecond}/s`;
+  const consumed = one.latency.consumed;
+  const trouble = one.lost + one.failed === 0 ? '' : `; LOST ${one.lost}, failed ${one.failed} ${one.firstError}`;
+  const latency = `commit → consumed p50 ${consumed?.p50.toFixed(1)} ms, p99 ${consumed?.p99.toFixed(1)} ms`;
+  return `round ${one.round}/${rounds}  ${load.padEnd(13)} ${one.system.padEnd(11)} ${one.messagesPerSecond.toFixed(0).padStart(6)} msg/s  ${latency}${trouble}`;
+}
+
+function describeMachine() {
+  const [first] = cpus();
+  return {
+    processor: first?.model.trim() ?? 'unknown',
+    processors: cpus().length,
+    memoryGiB: Math.round(totalmem() / 1024 ** 3),
+    node: process.versions.node,
+    loadBefore: loadavg()[0] ?? 0,
+  };
+}
+
+function pidOf(stack: Stack, part: 'mariadb' | 'broker'): number {
+  const { record } = stack.part(part);
+  if (record === undefined) throw new StartError(`${part} does not run`);
+  return record.pid;
+}
+
+/** Programs say much at level info; what is passed on is what went wrong. */
+function problems(say: (line: string) => void): (line: string) => void {
+  return (line) => {
+    if (!/"level":(20|30),/.test(line)) say(line);
+  };
+}

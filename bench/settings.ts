@@ -1,0 +1,34 @@
+/** Names and sizes that the bench's processes share. */
+
+/** Bytes of a message's body; the figures for peers and broker are taken with the same. */
+export const BODY_BYTES = 256;
+/** Connections of each program that has a pool of its own: as many transactions may be open at once. */
+export const POOL = 128;
+export const PRODUCER_GROUP = 'bench';
+
+/** How the consumer handles: many messages in one transaction, or each in its own. */
+export const MODES = ['batch', 'single'] as const;
+export type Mode = (typeof MODES)[number];
+
+export const topicOf = (mode: Mode): string => `BENCH_${mode.toUpperCase()}_TOPIC`;
+export const groupOf = (mode: Mode): string => `CID_BENCH_${mode.toUpperCase()}`;
+export const LIMIT_TOPIC = 'BENCH_LIMIT_TOPIC';
+export const HOP_TOPIC = 'BENCH_HOP_TOPIC';
+export const HOP_GROUP = 'CID_BENCH_HOP';
+/** RocketMQ's own transactional messages want a topic of this type. */
+export const TRANSACTION_TOPIC = 'BENCH_TRANSACTION_TOPIC';
+export const TRANSACTION_GROUP = 'CID_BENCH_TRANSACTION';
+
+export const NORMAL_TOPICS = [...MODES.map(topicOf), LIMIT_TOPIC, HOP_TOPIC];
+export const GROUPS = [...MODES.map(groupOf), HOP_GROUP, TRANSACTION_GROUP];
+
+/** Each made anew by a run. */
+export const DATABASES = { tpc: 'bench_tpc', producer: 'bench_producer', consumer: 'bench_consumer', peers: 'bench_peers' } as const;
+
+/** What a program of the bench is told by its environment. */
+export type BenchEnvironment = { BENCH_DATABASE_URL: string; BENCH_BROKER: string; BENCH_TPC: string; BENCH_MODE: Mode; BENCH_DTM: string };
+
+/** A body of the right size that says nothing. */
+export function body(): string {
+  return JSON.stringify({ fill: 'x'.repeat(BODY_BYTES - 11) });
+}
