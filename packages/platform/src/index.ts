@@ -30,5 +30,6 @@ export { openSqliteKeyValueStore } from './key-value/sqlite-key-value-store.ts';
 export { type Running, runMain, stopAll } from './lifecycle.ts';
 export { createLog, LOG_LEVELS, type Log, type LogLevel } from './log.ts';
 export { type Protocol, whatAnswers } from './net/what-answers.ts';
+export { type DatabaseSetting, judgeDatabaseFailure, whenDatabaseAnswers } from './sql/database-failures.ts';
 export { durabilityWarnings } from './sql/durability.ts';
 export { assertWritable, type DatabaseOptions, openDatabase } from './sql/open-database.ts';

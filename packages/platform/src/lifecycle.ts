@@ -17,12 +17,14 @@ const SAME_SIGNAL_MS = 1_000;
 
 /**
  * Runs a program's main: starts it, stops it gracefully on SIGINT, SIGTERM or SIGHUP (a later second signal ends at once). What can reload does so on
- * SIGHUP instead, as services do. A StartError is printed as one line, without a stack, and ends with code 1.
+ * SIGHUP instead, as services do. A start that waits for something may end its waiting by `stopping`, with the signal's reason. A StartError is printed as one line, without a stack, and ends with code 1.
  */
-export async function runMain(name: string, start: () => Promise<Running>): Promise<void> {
-  const started = (async () => start())();
+export async function runMain(name: string, start: (stopping: AbortSignal) => Promise<Running>): Promise<void> {
+  const stopping = new AbortController();
+  const started = (async () => start(stopping.signal))();
   const { close } = closeWithGrace({ delay: STOP_DEADLINE_MS, logger: false, skip: [...SIGNALS] }, async ({ err }) => {
     if (err) process.stderr.write(`${name}: ${err.stack ?? err.message}\n`);
+    stopping.abort();
     await (await started).stop();
   });
   let firstSignal: number | undefined;
@@ -36,6 +38,7 @@ export async function runMain(name: string, start: () => Promise<Running>): Prom
   try {
     reload = (await started).reload;
   } catch (error) {
+    if (stopping.signal.aborted && error === stopping.signal.reason) process.exit(0);
     process.stderr.write(`${name}: ${error instanceof StartError ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
     process.exit(1);
   }

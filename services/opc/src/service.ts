@@ -42,18 +42,25 @@ export interface OpcService extends Running {
   state(): OpcState;
 }
 
+export type OpcServiceOptions = {
+  config: OpcConfig;
+  log: Log;
+  /** Ends the waiting for a database that is away. */
+  stopping?: AbortSignal;
+};
+
 type Parts = { config: OpcConfig; log: Log; knex: Knex };
 
 /**
- * Starts OPC: its database, NotificationService and the consumer. Broker, TPC and mail server may be away: it keeps looking for them.
- * @throws StartError when a setting is wrong, the database cannot be had, a migration is missing or the port is taken
+ * Starts OPC: its database, NotificationService and the consumer. Its database, broker, TPC and mail server may be away: it keeps looking for them.
+ * @throws StartError when a setting is wrong, the database refuses, a migration is missing or the port is taken
  */
-export async function startOpcService({ config, log }: { config: OpcConfig; log: Log }): Promise<OpcService> {
+export async function startOpcService({ config, log, stopping }: OpcServiceOptions): Promise<OpcService> {
   const undo: Running[] = [];
   try {
     const knex = openDatabase({ url: config.OPC_DATABASE_URL, poolMax: config.OPC_DATABASE_POOL });
     undo.unshift({ stop: () => knex.destroy() });
-    await prepareStore(knex, { migrate: config.MIGRATE, log });
+    await prepareStore(knex, { migrate: config.MIGRATE, url: config.OPC_DATABASE_URL, log, stopping });
     const parts = { config, log, knex };
     const mailer = createMailer(parts);
     undo.unshift({ stop: async () => mailer.close() });

@@ -109,6 +109,7 @@ async function run(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublis
     migrations: MIGRATIONS,
     mode: config.MIGRATE,
     setting: 'TPC_DATABASE_URL',
+    url: config.TPC_DATABASE_URL,
     log,
     onFirstReady: () => {
       parts.state.ready = true;

@@ -1,26 +1,33 @@
 import { migrateClientStore, pendingClientMigrations } from '@tpc/client/producer';
 import { migrate, pendingMigrations } from '@tpc/core';
-import { durabilityWarnings, type Log, StartError } from '@tpc/platform';
+import { durabilityWarnings, type Log, StartError, whenDatabaseAnswers } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { uacMigrations } from './store/migrations/index.ts';
 
+export type PrepareOptions = {
+  /** auto: missing migrations run; check: they refuse the start. */
+  mode: 'auto' | 'check';
+  /** Its address, as in UAC_DATABASE_URL. */
+  url: string;
+  log: Log;
+  /** Ends the waiting. */
+  stopping?: AbortSignal | undefined;
+};
+
 /**
- * Makes the database ready: UAC's tables and the client library's (outbox).
- * @param mode auto: missing migrations run; check: they refuse the start
- * @throws StartError when migrations are missing, or the database cannot be reached
+ * Makes the database ready: UAC's tables and the client library's (outbox). Waits for it while it is away.
+ * @throws StartError when migrations are missing, or the database refuses
  */
-export async function prepareDatabase(db: Knex, mode: 'auto' | 'check', log: Log): Promise<void> {
-  try {
+export async function prepareDatabase(db: Knex, { mode, url, log, stopping }: PrepareOptions): Promise<void> {
+  const prepare = async () => {
     if (mode === 'check') await refusePending(db);
     else {
       await migrate(db, uacMigrations);
       await migrateClientStore(db);
     }
     for (const warning of await durabilityWarnings(db)) log.warn({ setting: warning }, 'database may lose commits');
-  } catch (cause) {
-    if (cause instanceof StartError) throw cause;
-    throw new StartError(`UAC_DATABASE_URL: the database cannot be prepared: ${(cause as Error).message}`, { cause });
-  }
+  };
+  await whenDatabaseAnswers(prepare, { setting: 'UAC_DATABASE_URL', url, log, stopping });
 }
 
 async function refusePending(db: Knex): Promise<void> {

@@ -40,6 +40,8 @@ export type UacServiceOptions = {
   log: Log;
   /** Shared store of rate limits; not closed by the service. Default: the one of KEY_VALUE_URL. */
   keyValue?: KeyValueStore;
+  /** Ends the waiting for a database that is away. */
+  stopping?: AbortSignal;
 };
 
 /**
@@ -57,10 +59,10 @@ export async function startUacService(options: UacServiceOptions): Promise<UacSe
 }
 
 /** What is opened is noted in `opened`, in order; a stop goes backwards. */
-async function start({ config, log, keyValue }: UacServiceOptions, opened: Running[]): Promise<UacService> {
+async function start({ config, log, keyValue, stopping }: UacServiceOptions, opened: Running[]): Promise<UacService> {
   const db = openDatabase({ url: config.UAC_DATABASE_URL, poolMax: config.UAC_DATABASE_POOL });
   opened.push({ stop: () => db.destroy() });
-  await prepareDatabase(db, config.MIGRATE, log);
+  await prepareDatabase(db, { mode: config.MIGRATE, url: config.UAC_DATABASE_URL, log, stopping });
   const { KEY_VALUE_URL: url, KEY_VALUE_CA_FILE: caFile } = config;
   const store = keyValue ?? (await openKeyValueStore({ url, caFile, setting: 'KEY_VALUE_URL', log }));
   if (!keyValue) opened.push({ stop: () => store.close() });

@@ -1,5 +1,5 @@
 import { classifySqlError, isTransient, type Migrations, migrate, pendingMigrations, type RetryPolicy, run, waitBeforeRetry } from '@tpc/core';
-import { durabilityWarnings, type Log, type Running, StartError } from '@tpc/platform';
+import { durabilityWarnings, judgeDatabaseFailure, type Log, type Running, StartError } from '@tpc/platform';
 import type { Knex } from 'knex';
 
 /** Waits between tries to reach an absent database at start. */
@@ -16,6 +16,8 @@ export type DatabaseLinkOptions = {
   mode: 'auto' | 'check';
   /** Name of the setting with the address, for error lines. */
   setting: string;
+  /** That address. */
+  url: string;
   log: Log;
   /** Told once, when the database is there with its schema. Awaited before `onReady(true)`. */
   onFirstReady: () => void;
@@ -35,7 +37,8 @@ export async function connectDatabase(options: DatabaseLinkOptions): Promise<Run
     await prepare(options);
     link.found();
   } catch (error) {
-    if (!isTransient(classifySqlError(error))) throw toStartError(error, options.setting);
+    const wrong = await judgeDatabaseFailure(error, options);
+    if (wrong) throw wrong;
     options.log.warn({ err: error }, 'database not reached; trying again');
     link.search();
   }
@@ -49,11 +52,6 @@ async function prepare({ knex, migrations, mode, log }: DatabaseLinkOptions): Pr
     if (missing.length > 0) throw new StartError(`the database lacks ${missing.join(', ')}: run the migrations, or set MIGRATE=auto`);
   }
   for (const warning of await durabilityWarnings(knex)) log.warn({ warning }, 'the database may lose commits');
-}
-
-function toStartError(error: unknown, setting: string): StartError {
-  if (error instanceof StartError) return error;
-  return new StartError(`${setting}: the database refuses: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
 }
 
 class DatabaseLink implements Running {
