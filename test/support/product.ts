@@ -76,7 +76,8 @@ export class Product {
   launch(): void {
     this.output = '';
     const child = spawn(process.execPath, ['--conditions=tpc-source', '--disable-warning=ExperimentalWarning', this.#script], {
-      env: { ...process.env, LOG_LEVEL: 'warn', LOG_FORMAT: 'json', ...this.#env, ...this.ports, DATA_DIR: this.dataDir },
+      // Crowds come from one ip here.
+      env: { ...process.env, LOG_LEVEL: 'warn', LOG_FORMAT: 'json', UAC_REGISTER_PER_IP: '0', ...this.#env, ...this.ports, DATA_DIR: this.dataDir },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child.stdout.on('data', (chunk) => {
