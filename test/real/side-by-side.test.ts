@@ -1,0 +1,187 @@
+import { MessageState } from '@tpc/gen/tpc/v1/message';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Stack } from '../../scripts/stack/stack.ts';
+import { listMessages, until } from '../support/product.ts';
+import { realStack } from '../support/real-stack.ts';
+import { mailsByUser, makeDatabases, query, registerPerson, registerSteadily } from '../support/registrations.ts';
+import { type ServiceName, ServiceProcess } from '../support/service-process.ts';
+import { startTcpBalancer, type TcpBalancer } from '../support/tcp-balancer.ts';
+
+const PER_SECOND = 10;
+const PUBLISH_LEASE_MS = 5_000;
+const OPC_LEASE_MS = 10_000;
+/** After this an open transaction of a frozen process is ended by MariaDB (the services' default). */
+const IDLE_TRANSACTION_MS = 10_000;
+const TAKEN_OVER = 'a message was taken over or had ended; nothing of this try was kept';
+const OPEN = [MessageState.MESSAGE_STATE_WAITING_CONFIRM, MessageState.MESSAGE_STATE_SENDING];
+
+const found = await realStack();
+
+/** Two TPC behind one address, two UAC, two OPC, on one MariaDB, Redis, RocketMQ and mail server. */
+describe.skipIf(!found)('two of each on the real stack', () => {
+  const stack = found as Stack;
+  const running: ServiceProcess[] = [];
+  let urls: Record<string, string>;
+  let inbox: string;
+  let balancer: TcpBalancer;
+  let tpcs: ServiceProcess[];
+  let uacs: ServiceProcess[];
+  let opcs: ServiceProcess[];
+
+  beforeAll(async () => {
+    await startPair();
+  }, 240_000);
+  afterAll(async () => {
+    for (const service of running) service.signal('SIGCONT');
+    await Promise.all(running.map((service) => service.end('SIGKILL')));
+    await balancer?.stop();
+  });
+
+  async function startPair(): Promise<void> {
+    urls = await makeDatabases(stack.addresses, 'test_pair');
+    inbox = stack.addresses.INBOX_URL as string;
+    const shared = {
+      ...stack.addresses,
+      ...urls,
+      UAC_BCRYPT_COST: '4',
+      UAC_REGISTER_PER_IP: '1000000',
+      TPC_PUBLISH_LEASE_MS: String(PUBLISH_LEASE_MS),
+      TPC_CHECK_FIRST_MS: '2000',
+      OPC_LEASE_MS: String(OPC_LEASE_MS),
+      SMTP_TIMEOUT_MS: String(OPC_LEASE_MS / 2),
+      OPC_RETRY_FIRST_MS: '500',
+      OPC_RETRY_MAX_MS: '2000',
+    };
+    tpcs = [await make('tpc', shared), await make('tpc', shared)];
+    balancer = await startTcpBalancer(tpcs.map(({ grpcPort }) => grpcPort));
+    const withTpc = { ...shared, TPC_ADDRESS: `127.0.0.1:${balancer.port}` };
+    // The sender tells which of the two sent a mail; its domain, which stands in the Message-ID, is the same.
+    opcs = [await make('opc', { ...withTpc, SMTP_FROM: 'one@pair.test' }), await make('opc', { ...withTpc, SMTP_FROM: 'two@pair.test' })];
+    uacs = [await make('uac', withTpc), await make('uac', withTpc)];
+    for (const tpc of tpcs) await tpc.start(['broker']);
+    for (const opc of opcs) await opc.start(['broker', 'tpc']);
+    for (const uac of uacs) await uac.start();
+    await registerPerson(uacUrls, 'pairwarm', '13900000000');
+    await until('the first mail', async () => (await mailsByUser(inbox)).has('pairwarm'), 60_000);
+  }
+
+  async function make(name: ServiceName, env: Record<string, string>): Promise<ServiceProcess> {
+    const service = await ServiceProcess.make(name, env);
+    running.push(service);
+    return service;
+  }
+
+  /** A mail whose answer did not come in time may have been sent, and is sent again under its Message-ID; on a busy machine that happens. */
+  const mailsWithoutAnswer = () => opcs.reduce((sum, opc) => sum + opc.said('an effect failed').length, 0);
+  const signalMail = (signal: 'SIGSTOP' | 'SIGCONT') => process.kill(stack.part('mail').record?.pid as number, signal);
+  const uacUrls = () => uacs.map(({ http }) => http);
+  const liveTpc = (down?: ServiceProcess) => `127.0.0.1:${(tpcs.find((tpc) => tpc !== down) as ServiceProcess).grpcPort}`;
+
+  async function untilSettled(down?: ServiceProcess): Promise<void> {
+    await until('every message is settled', async () => (await listMessages(liveTpc(down), { states: OPEN })).length === 0, 90_000, 200);
+  }
+
+  /** One mail for each person by effect: none is missing, repeats carry the same Message-ID, nobody's message is there twice. */
+  async function assertOnce(prefix: string, count: number): Promise<{ repeats: number; senders: Map<string, number> }> {
+    const mails = [...(await mailsByUser(inbox))].filter(([name]) => new RegExp(`^${prefix}\\d+$`).test(name));
+    expect(mails.length).toBe(count);
+    for (const [, ofOne] of mails) expect(new Set(ofOne.map(({ MessageID }) => MessageID)).size).toBe(1);
+    const [{ users = -1 } = {}] = await query<{ users: number }>(urls.UAC_DATABASE_URL as string, 'SELECT COUNT(*) users FROM pc_uac_user');
+    const [{ consumed = -1, wrong = -1 } = {}] = await query<{ consumed: number; wrong: number }>(
+      urls.OPC_DATABASE_URL as string,
+      'SELECT COUNT(*) consumed, SUM(state <> 30) wrong FROM tpc_inbox',
+    );
+    const messages = await listMessages(liveTpc());
+    const finished = messages.filter(({ state }) => state === MessageState.MESSAGE_STATE_FINISHED).length;
+    const cancelled = messages.filter(({ state }) => state === MessageState.MESSAGE_STATE_CANCELLED).length;
+    expect({ finished, consumed, wrong: Number(wrong), other: messages.length - finished - cancelled }).toEqual({ finished: users, consumed: users, wrong: 0, other: 0 });
+    const all = mails.flatMap(([, ofOne]) => ofOne);
+    const senders = new Map([...Map.groupBy(all, ({ From }) => From.Address)].map(([from, list]) => [from, list.length]));
+    return { repeats: all.length - mails.length, senders };
+  }
+
+  it('shares the work, and handles no message twice', async () => {
+    const before = new Map(balancer.sent);
+    await registerSteadily(uacUrls, 'share', 100, PER_SECOND);
+    await untilSettled();
+    const { repeats, senders } = await assertOnce('share', 100);
+    const bytes = tpcs.map(({ grpcPort }) => (balancer.sent.get(grpcPort) ?? 0) - (before.get(grpcPort) ?? 0));
+    console.log(`shared: mails by ${JSON.stringify(Object.fromEntries(senders))}, bytes to the two TPC ${bytes.join(' and ')}, ${repeats} repeats`);
+    expect(repeats).toBeLessThanOrEqual(mailsWithoutAnswer());
+    expect(Math.min(senders.get('one@pair.test') ?? 0, senders.get('two@pair.test') ?? 0)).toBeGreaterThan(10);
+    expect(Math.min(...bytes)).toBeGreaterThan(5_000);
+  }, 120_000);
+
+  it.each(['tpc', 'opc', 'uac'] as const)('carries on within the lease when one %s is killed with -9', async (name) => {
+    const victim = { tpc: tpcs, opc: opcs, uac: uacs }[name][0] as ServiceProcess;
+    const steady = registerSteadily(uacUrls, `kill${name}`, 40, PER_SECOND);
+    await until('some are registered', async () => [...(await mailsByUser(inbox)).keys()].filter((user) => user.startsWith(`kill${name}`)).length >= 10);
+    await victim.end('SIGKILL');
+    const killedAt = Date.now();
+    const people = await steady;
+    await untilSettled(victim);
+    const settled = Date.now() - killedAt;
+    const registered = Math.max(...people.map(({ since, done }) => done - since));
+    const { repeats } = await assertOnce(`kill${name}`, 40);
+    console.log(`${name} killed: slowest registration ${registered} ms, all settled ${settled} ms after the kill (the last was started ${Math.max(...people.map(({ since }) => since)) - killedAt} ms after it), ${repeats} repeats`);
+    await victim.start();
+  }, 180_000);
+
+  it('refuses what a frozen OPC still writes after its lease', async () => {
+    const [frozen, other] = opcs as [ServiceProcess, ServiceProcess];
+    signalMail('SIGSTOP');
+    const steady = registerSteadily(uacUrls, 'frozenopc', 40, PER_SECOND);
+    const claimed = "SELECT COUNT(*) rows_ FROM tpc_inbox WHERE state = 10 AND claim IS NOT NULL";
+    await until('both have mails in hand', async () => ((await query<{ rows_: number }>(urls.OPC_DATABASE_URL as string, claimed))[0]?.rows_ ?? 0) >= 20);
+    frozen.signal('SIGSTOP');
+    signalMail('SIGCONT');
+    await steady;
+    await untilSettled();
+    const finishedAt = 'SELECT message_key, state, finished_at, attempts FROM tpc_inbox ORDER BY message_key';
+    const before = await query(urls.OPC_DATABASE_URL as string, finishedAt);
+    const refusedBefore = frozen.said(TAKEN_OVER).length;
+    frozen.signal('SIGCONT');
+    await until('the woken one has been refused', () => frozen.said(TAKEN_OVER).length > refusedBefore, 30_000);
+    await untilSettled();
+    const { repeats } = await assertOnce('frozenopc', 40);
+    expect(await query(urls.OPC_DATABASE_URL as string, finishedAt)).toEqual(before);
+    console.log(`OPC frozen: ${frozen.said(TAKEN_OVER).length - refusedBefore} messages refused to the woken one, ${other.said(TAKEN_OVER).length} to the other, ${repeats} mails repeated under their Message-ID`);
+  }, 180_000);
+
+  it('publishes nothing under a lease that ran out while a TPC was frozen', async () => {
+    const [frozen] = tpcs as [ServiceProcess];
+    const steady = registerSteadily(uacUrls, 'frozentpc', 60, PER_SECOND);
+    await until('some are registered', async () => [...(await mailsByUser(inbox)).keys()].filter((user) => user.startsWith('frozentpc')).length >= 10);
+    frozen.signal('SIGSTOP');
+    balancer.exclude(frozen.grpcPort);
+    const frozenAt = Date.now();
+    await steady;
+    await untilSettled(frozen);
+    console.log(`TPC frozen: the other settled everything ${Date.now() - frozenAt} ms later`);
+    await until('its lease is over', () => Date.now() - frozenAt > 2 * PUBLISH_LEASE_MS);
+    frozen.signal('SIGCONT');
+    balancer.include(frozen.grpcPort);
+    await registerSteadily(uacUrls, 'woken', 20, PER_SECOND);
+    await untilSettled();
+    const { repeats } = await assertOnce('frozentpc', 60);
+    console.log(`TPC woken: ${frozen.said('lease ran out').length} batches left to the other, ${repeats} repeats`);
+    expect(repeats).toBeLessThanOrEqual(mailsWithoutAnswer());
+  }, 180_000);
+
+  it('cancels what a frozen UAC had open, and refuses its late commit', async () => {
+    const [frozen, other] = uacs as [ServiceProcess, ServiceProcess];
+    const steady = registerSteadily(uacUrls, 'frozenuac', 60, PER_SECOND);
+    await until('some are registered', async () => [...(await mailsByUser(inbox)).keys()].filter((user) => user.startsWith('frozenuac')).length >= 10);
+    frozen.signal('SIGSTOP');
+    const frozenAt = Date.now();
+    await steady;
+    await until('its transactions are over', () => Date.now() - frozenAt > IDLE_TRANSACTION_MS + 2_000, 30_000, 200);
+    await untilSettled();
+    frozen.signal('SIGCONT');
+    await registerPerson(() => [frozen.http], 'wokenuac', '13900000001');
+    await untilSettled();
+    const { repeats } = await assertOnce('frozenuac', 60);
+    console.log(`UAC frozen: the other answered ${other.said('answered a check-back').length} check-backs, ${repeats} repeats`);
+    expect(repeats).toBeLessThanOrEqual(mailsWithoutAnswer());
+  }, 180_000);
+});
