@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { ListMessagesRequest } from '@tpc/gen/tpc/v1/message_admin_service';
 import { Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
-import { hashToken, openDatabase, StartError, type TokenEntry } from '@tpc/platform';
-import { pino } from 'pino';
+import { createLog, hashToken, openDatabase, StartError, type TokenEntry } from '@tpc/platform';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   type Callers,
@@ -59,7 +58,7 @@ beforeEach(async () => {
   lines = [];
   opened = [];
   writeTokens(...(Object.keys(TOKENS) as Who[]));
-  const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
+  const log = createLog({ service: 'tpc', level: 'trace', format: 'json', destination: { write: (line) => void lines.push(line) } });
   tpc = await startTestTpc({ TPC_DATABASE_URL: database.url, TPC_TOKENS_FILE: file() }, log);
   const { consumerGroup, storeId } = { consumerGroup: 'CID_A', storeId: 'inbox' };
   const subscriptions = [{ topic: 'SEND_EMAIL_TOPIC', tags: [] }];

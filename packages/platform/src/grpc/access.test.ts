@@ -7,13 +7,13 @@ import { Status } from '@tpc/gen/google/rpc/status';
 import { HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { ServerReflectionClient } from '@tpc/gen/grpc/reflection/v1/reflection';
 import { NotificationServiceClient, NotificationServiceService } from '@tpc/gen/opc/v1/notification_service';
-import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Certificate, createTestCa } from '../../../../test/support/certificates.ts';
 import type { AccessOptions } from '../auth/access.ts';
 import { guard, needs } from '../auth/rules.ts';
 import { hashToken } from '../auth/tokens.ts';
 import { StartError } from '../errors.ts';
+import { createLog } from '../log.ts';
 import { type GrpcServer, serve, startGrpcServer } from './grpc-server.ts';
 import { readRpcStatus } from './status-details.ts';
 import type { CallContext } from './unary.ts';
@@ -29,7 +29,7 @@ let seen: CallContext[];
 let work: (context: CallContext) => Promise<void>;
 let clients: { close(): void }[];
 const file = (name: string) => join(dir, name);
-const log = () => pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
+const log = () => createLog({ service: 'opc', level: 'trace', format: 'json', destination: { write: (line) => void lines.push(line) } });
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'tpc-access-'));
