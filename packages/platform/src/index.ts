@@ -16,6 +16,7 @@ export {
   tokensFileSetting,
   tpcLinkSettings,
 } from './auth/index.ts';
+export { type BrokerConnection, brokerConnectionFrom, brokerSettings } from './broker-settings.ts';
 export { bindSetting, type ConfigSchema, describeConfig, integerSetting, isLoopback, loadConfig, loopbackSetting, portSetting } from './config.ts';
 export { AppError, type AppErrorOptions, type FieldViolation, StartError, toAppError } from './errors.ts';
 export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, serve, startGrpcServer } from './grpc/grpc-server.ts';

@@ -1,4 +1,4 @@
-import { bindSetting, integerSetting, LOG_LEVELS, portSetting, tlsSettings, tokensFileSetting, tpcLinkSettings } from '@tpc/platform';
+import { bindSetting, brokerSettings, integerSetting, LOG_LEVELS, portSetting, tlsSettings, tokensFileSetting, tpcLinkSettings } from '@tpc/platform';
 import { z } from 'zod';
 import { parseMailAddress } from './domain/mail-address.ts';
 import { parseSubscriptions } from './domain/subscriptions.ts';
@@ -59,11 +59,7 @@ export const configSchema = z.object({
   OPC_GRPC_PORT: portSetting(50_053).describe('Port of NotificationService; 0: the system chooses.'),
   OPC_TOKENS_FILE: tokensFileSetting(),
   ...tlsSettings,
-  BROKER_ENDPOINTS: z
-    .string()
-    .regex(/^[^\s:;]+:\d+(;[^\s:;]+:\d+)*$/, 'expected host:port, or several with ; between them')
-    .default('127.0.0.1:8081')
-    .describe("Address of the broker (RocketMQ 5's proxy, or the embedded broker): host:port, several with ; between them."),
+  ...brokerSettings(),
   TPC_ADDRESS: z.string().default('127.0.0.1:50051').describe('Address of TPC: host:port, or another target that gRPC knows.'),
   ...tpcLinkSettings,
   OPC_CONSUMER_GROUP: z

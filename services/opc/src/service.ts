@@ -2,6 +2,8 @@ import { createRocketMqSubscriber } from '@tpc/broker';
 import { type Consumer, type ConsumerState, connectTpc, createConsumer, tpcOptionsFrom } from '@tpc/client/consumer';
 import { NotificationServiceService } from '@tpc/gen/opc/v1/notification_service';
 import {
+  type BrokerConnection,
+  brokerConnectionFrom,
   createPageTokens,
   type GrpcServer,
   guard,
@@ -15,6 +17,7 @@ import {
   stopAll,
 } from '@tpc/platform';
 import type { Knex } from 'knex';
+import { refuseWrongMailServer } from './adapters/refuse-wrong-mail-server.ts';
 import { createSmtpMailer, type Mailer, type MailLinkState } from './adapters/smtp.ts';
 import type { OpcConfig } from './config.ts';
 import { createNotificationService } from './grpc/notification-service.ts';
@@ -62,11 +65,13 @@ export async function startOpcService({ config, log, stopping }: OpcServiceOptio
     undo.unshift({ stop: () => knex.destroy() });
     await prepareStore(knex, { migrate: config.MIGRATE, url: config.OPC_DATABASE_URL, log, stopping });
     const parts = { config, log, knex };
+    const broker = await brokerConnectionFrom(config);
     const mailer = createMailer(parts);
     undo.unshift({ stop: async () => mailer.close() });
+    await refuseWrongMailServer(mailer, config);
     const grpc = await startGrpc(parts);
     undo.unshift(grpc);
-    const consumer = createOpcConsumer(parts, mailer, undo);
+    const consumer = createOpcConsumer({ ...parts, broker }, mailer, undo);
     undo.unshift({ stop: () => stopConsumer(consumer, mailer) });
     await consumer.start();
     watch(parts, { mailer, consumer, grpc }, undo);
@@ -121,7 +126,7 @@ async function startGrpc({ config, log, knex }: Parts): Promise<GrpcServer> {
   });
 }
 
-function createOpcConsumer({ config, log, knex }: Parts, mailer: Mailer, undo: Running[]): Consumer {
+function createOpcConsumer({ config, log, knex, broker }: Parts & { broker: BrokerConnection }, mailer: Mailer, undo: Running[]): Consumer {
   const [, domain = ''] = config.SMTP_FROM.address.split(/@(?=[^@]*$)/);
   const { SMTP_TIMEOUT_MS: timeoutMs, OPC_CONCURRENCY: concurrency } = config;
   const handlers = { [SEND_EMAIL_TOPIC]: createSendEmailHandler({ mailer, domain, timeoutMs, concurrency }) };
@@ -133,7 +138,7 @@ function createOpcConsumer({ config, log, knex }: Parts, mailer: Mailer, undo: R
     knex,
     group: config.OPC_CONSUMER_GROUP,
     tpc,
-    subscribe: (options) => createRocketMqSubscriber({ endpoints: config.BROKER_ENDPOINTS, logger: log }, options),
+    subscribe: (options) => createRocketMqSubscriber({ ...broker, logger: log }, options),
     subscriptions: config.OPC_SUBSCRIPTIONS,
     handlers,
     leaseMs: config.OPC_LEASE_MS,

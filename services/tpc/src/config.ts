@@ -1,4 +1,4 @@
-import { bindSetting, integerSetting, LOG_LEVELS, portSetting, tlsSettings, tokensFileSetting } from '@tpc/platform';
+import { bindSetting, brokerSettings, integerSetting, LOG_LEVELS, portSetting, tlsSettings, tokensFileSetting } from '@tpc/platform';
 import { z } from 'zod';
 
 /** Largest body of a message, bytes. */
@@ -53,11 +53,7 @@ export const configSchema = z.object({
   TPC_GRPC_PORT: portSetting(50_051).describe('Port of ReliableMessageService and MessageAdminService; 0: the system chooses.'),
   TPC_TOKENS_FILE: tokensFileSetting(),
   ...tlsSettings,
-  BROKER_ENDPOINTS: z
-    .string()
-    .regex(/^[^\s:;]+:\d+(;[^\s:;]+:\d+)*$/, 'expected host:port, or several with ; between them')
-    .default('127.0.0.1:8081')
-    .describe("Address of the broker (RocketMQ 5's proxy, or the embedded broker): host:port, several with ; between them."),
+  ...brokerSettings(),
   TPC_MAX_BODY_BYTES: integerSetting(DEFAULT_MAX_BODY_BYTES, 1, 2 * 1024 * 1024).describe('Largest body of a message, bytes.'),
   TPC_PUBLISH_LEASE_MS: integerSetting(DEFAULT_PUBLISH_LEASE_MS, 2_000, 600_000).describe(
     'How long a replica may take to publish what it claimed before another does it, milliseconds.',

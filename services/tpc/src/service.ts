@@ -1,6 +1,16 @@
 import { type BrokerPublisher, createRocketMqPublisher } from '@tpc/broker';
 import type { Migrations } from '@tpc/core';
-import { createPageTokens, type GrpcServer, type Log, openDatabase, type Running, StartError, startGrpcServer, stopAll } from '@tpc/platform';
+import {
+  brokerConnectionFrom,
+  createPageTokens,
+  type GrpcServer,
+  type Log,
+  openDatabase,
+  type Running,
+  StartError,
+  startGrpcServer,
+  stopAll,
+} from '@tpc/platform';
 import type { Knex } from 'knex';
 import { watchBrokerLink } from './adapters/broker-link.ts';
 import { connectDatabase } from './adapters/database-link.ts';
@@ -46,7 +56,7 @@ export async function startTpcService({ config, log }: { config: TpcConfig; log:
     poolMax: config.TPC_DATABASE_POOL,
     idleTransactionS: idleTransactionSeconds(config.TPC_PUBLISH_LEASE_MS),
   });
-  const broker = createRocketMqPublisher({ endpoints: config.BROKER_ENDPOINTS, logger: log });
+  const broker = createRocketMqPublisher({ ...(await brokerConnectionFrom(config)), logger: log });
   const parts = build(config, log, knex, broker);
   let server: GrpcServer | undefined;
   try {

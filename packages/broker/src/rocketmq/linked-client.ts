@@ -39,7 +39,7 @@ export abstract class LinkedClient extends BaseClient {
     });
     this.timeoutMs = requestTimeout;
     this.#settings.promise.catch(() => undefined); // Who waits for them handles it; a publisher does not wait.
-    this.link = new RpcLink({ tls: connection.tls === true, metadata: () => this.getRequestMetadata(), observer });
+    this.link = new RpcLink({ tls: connection.tls ?? false, metadata: () => this.getRequestMetadata(), observer });
     this.rpcClientManager.close();
     // The base class has no other way to be given its connections; RpcLink has all methods that it calls.
     (this as unknown as { rpcClientManager: RpcLink }).rpcClientManager = this.link;

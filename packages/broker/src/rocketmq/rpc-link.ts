@@ -70,8 +70,9 @@ export class RpcLink {
   readonly #observer: LinkObserver;
   #closed = false;
 
-  constructor(options: { tls: boolean; metadata: () => Metadata; observer: LinkObserver }) {
-    this.#credentials = options.tls ? ChannelCredentials.createSsl() : ChannelCredentials.createInsecure();
+  constructor(options: { tls: boolean | { ca: Buffer }; metadata: () => Metadata; observer: LinkObserver }) {
+    const ca = typeof options.tls === 'object' ? options.tls.ca : null;
+    this.#credentials = options.tls ? ChannelCredentials.createSsl(ca) : ChannelCredentials.createInsecure();
     this.#metadata = options.metadata;
     this.#observer = options.observer;
   }

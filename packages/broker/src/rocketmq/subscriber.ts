@@ -172,8 +172,9 @@ class RocketMqSubscriber implements BrokerSubscriber {
         for (const { brokerName } of targets) this.#ensureLoops(session, topic, brokerName);
       } catch (error) {
         if (isLinkFailure(error)) return;
+        // Said once for each time that it goes missing; it is looked for every few seconds.
+        if (!this.#missing.has(topic)) session.log.warn({ topic, error: String(error) }, 'the broker does not serve a subscribed topic');
         this.#missing.add(topic);
-        session.log.warn({ topic, error: String(error) }, 'the broker does not serve a subscribed topic');
         this.#noticeReady();
       }
     }

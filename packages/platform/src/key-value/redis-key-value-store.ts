@@ -156,7 +156,7 @@ async function firstAnswer(client: Client, address: RedisAddress): Promise<strin
 
 /** Says so when the port belongs to something that is no Redis. */
 async function otherProtocol({ hosts: [{ host, port }], tls }: RedisAddress): Promise<string | undefined> {
-  const found = await whatAnswers(host, port);
+  const found = await whatAnswers(host, port, tls ? 'TLS' : 'Redis');
   if (found === undefined || found === (tls ? 'TLS' : 'Redis')) return undefined;
   if (found === 'TLS') return `${host}:${port} speaks TLS: write rediss:// for redis://`;
   if (found === 'Redis') return `${host}:${port} speaks Redis without TLS: write redis:// for rediss://`;

@@ -4,7 +4,8 @@ import { connect as connectTls } from 'node:tls';
 /** How long a port may take to say something, milliseconds. */
 const SPEAK_WITHIN_MS = 700;
 
-export type Protocol = 'MySQL' | 'Redis' | 'SMTP' | 'HTTP' | 'gRPC' | 'TLS';
+/** gRPC: or another server of HTTP/2. */
+export type Protocol = 'MySQL' | 'Redis' | 'SMTP' | 'HTTP' | 'gRPC' | 'TLS' | "RocketMQ's remoting protocol";
 
 /** HTTP/2's greeting with an empty SETTINGS frame (RFC 9113, 3.4): what a gRPC server waits for. */
 const HTTP2_PREFACE = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])]);
@@ -14,20 +15,34 @@ const HTTP2_FIRST_FRAMES = [4, 7];
 const MYSQL_HANDSHAKE_VERSION = 10;
 const MYSQL_ERROR = 0xff;
 
+const SILENCE = Buffer.alloc(0);
+const PING = Buffer.from('PING\r\n\r\n');
+/** What makes a server speak: those that speak first do so at once; Redis and HTTP answer what they are asked, gRPC only its own greeting. */
+const GREETINGS: Record<Exclude<Protocol, 'TLS'>, Buffer> = {
+  "RocketMQ's remoting protocol": remotingFrame(),
+  MySQL: SILENCE,
+  SMTP: SILENCE,
+  Redis: PING,
+  HTTP: PING,
+  gRPC: HTTP2_PREFACE,
+};
+
 /**
- * Finds out what listens at an address, to tell a port that was mixed up from a server that is away. Meant for the moment after a failure: the other side
- * sees connections that say nothing useful. Takes three seconds at most.
+ * Finds out what listens at an address, to tell a port that was mixed up from a server that is away. The other side sees connections that say nothing
+ * useful, so it is asked when something has failed. Takes three seconds at most.
+ * @param expected is looked for first
  * @returns undefined when nothing listens, or nothing known
  */
-export async function whatAnswers(host: string, port: number): Promise<Protocol | undefined> {
-  // Servers that speak first do so at once; Redis and HTTP answer what they are asked, gRPC only its own greeting.
-  for (const greeting of [Buffer.alloc(0), Buffer.from('PING\r\n\r\n'), HTTP2_PREFACE]) {
+export async function whatAnswers(host: string, port: number, expected: Protocol = 'MySQL'): Promise<Protocol | undefined> {
+  if (expected === 'TLS' && (await speaksTls(host, port))) return 'TLS';
+  const first = expected === 'TLS' ? GREETINGS.MySQL : GREETINGS[expected];
+  for (const greeting of new Set([first, GREETINGS.MySQL, GREETINGS.Redis, GREETINGS.gRPC, GREETINGS["RocketMQ's remoting protocol"]])) {
     const answer = await firstWords(host, port, greeting);
     if (answer === 'refused') return undefined;
     const protocol = recognise(answer);
     if (protocol) return protocol;
   }
-  return (await speaksTls(host, port)) ? 'TLS' : undefined;
+  return expected !== 'TLS' && (await speaksTls(host, port)) ? 'TLS' : undefined;
 }
 
 /** Exported for its test. */
@@ -35,6 +50,7 @@ export function recognise(answer: Buffer): Protocol | undefined {
   if (answer.length === 0) return undefined;
   const text = answer.toString('latin1');
   if (/^HTTP\/1\./.test(text)) return 'HTTP';
+  if (text.includes('"opaque"')) return "RocketMQ's remoting protocol";
   if (/^220[ -]/.test(text)) return 'SMTP';
   if (/^(\+PONG|-[A-Z]+ )/.test(text)) return 'Redis';
   if (answer.length >= 9 && answer[0] === 0 && HTTP2_FIRST_FRAMES.includes(answer[3] as number)) return 'gRPC';
@@ -76,4 +92,13 @@ function speaksTls(host: string, port: number): Promise<boolean> {
     socket.once('error', () => finish(false));
     socket.once('close', () => finish(false));
   });
+}
+
+/** A request that no RocketMQ knows, to which its name servers and brokers answer that they do not know it: lengths, then the header as JSON. */
+function remotingFrame(): Buffer {
+  const header = Buffer.from(JSON.stringify({ code: 0, language: 'JAVA', version: 0, opaque: 1, flag: 0 }));
+  const lengths = Buffer.alloc(8);
+  lengths.writeUInt32BE(4 + header.length, 0);
+  lengths.writeUInt32BE(header.length, 4);
+  return Buffer.concat([lengths, header]);
 }
