@@ -6,6 +6,7 @@ import { toConfirmOutcome } from './confirm-messages.ts';
 import type { StoreContext } from './context.ts';
 import { type NewMessage, prepareMessages, roundsByKey } from './insert-messages.ts';
 import { isSameEvent, type KnownMessage, readKnownMessages } from './known-messages.ts';
+import { refuseUnsubscribed } from './refuse-unsubscribed.ts';
 import { isDuplicate } from './retrying.ts';
 import { type CommitWork, storeCommitted } from './store-committed.ts';
 import type { Claim, SaveAndSendItem, SaveAndSendOutcome, SaveAndSendResult } from './store-types.ts';
@@ -24,12 +25,12 @@ export async function saveAndSendMessages(ctx: StoreContext, items: readonly Sav
   const results: SaveAndSendResult[] = [];
   const claimed = new Map<number, number>();
   for (const round of roundsByKey(items)) {
-    const allowed: { item: SaveAndSendItem; index: number }[] = [];
-    for (const { item, index } of round) {
-      const { topic, tag } = item.content;
-      if (item.committed || (await ctx.subscriptions.has(topic, tag))) allowed.push({ item, index });
-      else results[index] = { refused: 'NO_SUBSCRIBER', metadata: { topic, tag, message_key: item.messageKey } };
-    }
+    const refused = await refuseUnsubscribed(
+      ctx,
+      round.filter(({ item }) => !item.committed),
+    );
+    for (const [index, refusal] of refused) results[index] = refusal;
+    const allowed = round.filter((entry) => !refused.has(entry.index));
     const done = await saveRound(
       ctx,
       allowed.map((entry) => entry.item),

@@ -1,5 +1,7 @@
 import { classifySqlError, inTransaction, run } from '@tpc/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { claimDueToPublish } from '../claim-due-to-publish.ts';
+import type { StoreContext } from '../context.ts';
 import type { Store } from '../store.ts';
 import type { Mark } from '../store-types.ts';
 import {
@@ -69,6 +71,27 @@ describe.each(STORES)('two replicas at the same moment, on %s', (_name, open) =>
     for (const outcome of outcomes) for (const result of outcome.results) expect(result).toMatchObject({ state: 20, reason: '' });
     const toPublish = outcomes.flatMap((outcome) => outcome.publish.map((item) => item.messageKey));
     expect(toPublish.sort()).toEqual([...keys].sort());
+  });
+
+  it('a claim and a resend: what was claimed goes out under the generation that it was claimed with', async () => {
+    const messageKey = key(1);
+    await prepare(test, messageKey);
+    await test.store.confirmMessages([confirmItem(messageKey)], newClaim());
+    await test.store.markDeliveries([consumed(messageKey)]);
+    await letTimePass(test);
+    // The resend comes between the claim and the look at the contents.
+    let steps = 0;
+    const ctx: StoreContext = {
+      ...test.ctx,
+      retry: async (work) => {
+        const done = await test.ctx.retry(work);
+        steps += 1;
+        if (steps === 2) await test.replica.resendMessage({ messageKey, consumerGroups: ['CID_OPC'], requestId: '', actor: 'o', comment: '' });
+        return done;
+      },
+    };
+    expect(await claimDueToPublish(ctx, 10, newClaim())).toMatchObject([{ messageKey, generation: 1 }]);
+    expect((await rowOf(test, messageKey)).generation).toBe(2);
   });
 
   it('a confirm and a delete of one key: one of them wins, and the confirm never loses for good', async () => {
