@@ -8,6 +8,8 @@ const CONNECT_WAITS: RetryPolicy = { firstWaitMs: 200, factor: 2, maxWaitMs: 5_0
 const PING_MS = 1_000;
 /** Signs of life that must be missed before the service says that it is not ready: one may be a single lost connection. */
 const MISSED_PINGS = 2;
+/** A sign of life must come within this time, milliseconds. */
+const PING_LIMIT_MS = 3_000;
 
 export type DatabaseLinkOptions = {
   knex: Knex;
@@ -63,6 +65,8 @@ class DatabaseLink implements Running {
   #missed = 0;
   #ready = false;
   #underway: Promise<void> = Promise.resolve();
+  /** The last question that has no answer yet: a silent database is not asked again, which would only take one connection after the other. */
+  #asked: Promise<unknown> | undefined;
 
   constructor(options: DatabaseLinkOptions) {
     this.#options = options;
@@ -96,7 +100,7 @@ class DatabaseLink implements Running {
 
   async #ping(): Promise<void> {
     try {
-      await run(this.#options.knex, 'SELECT 1 AS alive');
+      await this.#ask();
       this.#missed = 0;
       this.#tell(true);
     } catch (err) {
@@ -105,6 +109,16 @@ class DatabaseLink implements Running {
       if (this.#missed >= MISSED_PINGS) this.#tell(false);
     }
     this.#after(PING_MS, () => this.#ping());
+  }
+
+  /** @throws when the database does not answer in time */
+  async #ask(): Promise<void> {
+    this.#asked ??= run(this.#options.knex, 'SELECT 1 AS alive').finally(() => {
+      this.#asked = undefined;
+    });
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new Error(`no answer within ${PING_LIMIT_MS} ms`)), PING_LIMIT_MS);
+    await Promise.race([this.#asked, late.promise]).finally(() => clearTimeout(timer));
   }
 
   #tell(ready: boolean): void {
