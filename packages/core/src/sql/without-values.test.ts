@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import knexFactory, { type Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../../test/support/mariadb.ts';
+import { createTestDatabase } from '../../../../test/support/mariadb.ts';
 import { withoutValues } from './without-values.ts';
 
 const VALUE = 'ann@example.com';
@@ -17,7 +17,7 @@ async function failing(db: Knex, sql: string, values: readonly string[] = [VALUE
 
 describe.each(['SQLite', 'MariaDB'])('an error of %s', (name) => {
   let db: Knex;
-  let server: TestDatabase | undefined;
+  let server: Awaited<ReturnType<typeof createTestDatabase>> | undefined;
   beforeEach(async () => {
     server = name === 'MariaDB' ? await createTestDatabase() : undefined;
     db = server
