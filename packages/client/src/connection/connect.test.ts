@@ -43,7 +43,7 @@ describe('connection to TPC', () => {
     expect(error).toMatchObject({ status: 'NOT_FOUND', reason: 'TPC10050002' });
     expect(error?.is('TPC10050002')).toBe(true);
     expect(errorOfItem({ code: 0, message: '', details: [] })).toBeUndefined();
-    expect(errorOfItem(undefined)).toBeUndefined();
+    expect(errorOfItem(undefined)).toMatchObject({ status: 'UNKNOWN', unavailable: true });
   });
 
   it('says unavailable for a frozen TPC once the deadline is over', async () => {

@@ -54,9 +54,10 @@ export class TpcError extends Error implements TpcErrorFields {
   }
 }
 
-/** Reads the status of one item of a batch. @returns undefined when it is OK or absent */
+/** Reads the status of one item of a batch. An absent one is no consent: it is UNKNOWN. @returns undefined when it is OK */
 export function errorOfItem(item: Status | undefined): TpcError | undefined {
-  return item === undefined || item.code === grpcStatus.OK ? undefined : fromStatus(item);
+  if (item === undefined) return new TpcError('TPC gave no status for an item', plain('UNKNOWN'));
+  return item.code === grpcStatus.OK ? undefined : fromStatus(item);
 }
 
 /** Reads an error of grpc-js, with the details in its trailers. Anything else becomes UNKNOWN with its cause. */

@@ -52,7 +52,9 @@ function wordsOf(error: DatabaseError): string {
   return words === '' ? name : `${name}: ${words}`;
 }
 
-function plainWords({ code, errno, sqlMessage, message }: DatabaseError): string {
+function plainWords({ name, code, errno, sqlMessage, message }: DatabaseError): string {
+  // No connection in time: the statement stands in a field of its own.
+  if (name === 'KnexTimeoutError') return message;
   if (typeof errno === 'number' && PLAIN_ERRNOS.has(errno)) return sqlMessage ?? '';
   // SQLite's own words come last; its syntax errors quote the statement.
   if (typeof code === 'string' && code.startsWith('SQLITE_')) {
