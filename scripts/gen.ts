@@ -12,7 +12,7 @@ const call = (name: string, args: string[]) => execFileSync(bin(name), args, { s
 function generate(out: string): void {
   call('buf', ['generate', '--output', out]);
   const gen = join(out, 'gen');
-  call('buf', ['build', '--as-file-descriptor-set', '--exclude-source-info', '-o', join(gen, 'descriptors.binpb')]);
+  call('buf', ['build', '--as-file-descriptor-set', '-o', join(gen, 'descriptors.binpb')]);
   const bytes = readFileSync(join(gen, 'descriptors.binpb')).toString('base64');
   const text = `// Made by npm run gen from proto/. DO NOT EDIT.\n\n/** google.protobuf.FileDescriptorSet of all contracts, for server reflection. */\nexport const descriptorSet: Uint8Array = Buffer.from(\n  '${bytes}',\n  'base64',\n);\n`;
   writeFileSync(join(gen, 'descriptors.ts'), text);
