@@ -4,9 +4,14 @@ export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, serve, star
 export { createPageTokens, type PageTokens } from './grpc/page-token.ts';
 export { OK_STATUS, readRpcStatus, toRpcStatus, toServiceError } from './grpc/status-details.ts';
 export { type CallContext, MAX_REQUEST_BYTES, type UnaryHandler, type UnaryHandlers } from './grpc/unary.ts';
+export { createDatabaseProbe } from './health/database-probe.ts';
+export { createHealthWatch } from './health/health-watch.ts';
+export { createRepeater, type Repeater } from './health/repeater.ts';
 export type { KeyValueStore } from './key-value/key-value-store.ts';
 export { openSqliteKeyValueStore } from './key-value/sqlite-key-value-store.ts';
-export { type Running, runMain, stopAll } from './lifecycle.ts';
+export { type Running, stopAll } from './lifecycle.ts';
 export { createLog, LOG_LEVELS, type Log, type LogLevel } from './log.ts';
+export { type Program, runProgram } from './program.ts';
 export { durabilityWarnings } from './sql/durability.ts';
 export { assertWritable, type DatabaseOptions, openDatabase } from './sql/open-database.ts';
+export { bringUpToDate, databaseStartError, prepareDatabase, schemaOf } from './sql/prepare-database.ts';

@@ -1,13 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { connectTpc, createProducer, type Producer, type ProducerState } from '@tpc/client/producer';
-import { run } from '@tpc/core';
+import { connectTpc, createProducer, migrateClientStore, type Producer, type ProducerState, pendingClientMigrations } from '@tpc/client/producer';
 import {
+  createDatabaseProbe,
+  createHealthWatch,
   type KeyValueStore,
   type Log,
   openDatabase,
   openSqliteKeyValueStore,
+  prepareDatabase,
   type Running,
   StartError,
+  schemaOf,
   startGrpcServer,
   stopAll,
 } from '@tpc/platform';
@@ -22,17 +24,16 @@ import { EMAIL_TOPIC, type MailProducer } from './flows/mail-transactions.ts';
 import { createUserService } from './grpc/user-service.ts';
 import type { HealthState } from './http/health-routes.ts';
 import { closeHttpServer, createHttpServer } from './http/http-server.ts';
-import { prepareDatabase } from './prepare-database.ts';
+import { uacMigrations } from './store/migrations/index.ts';
 import { readOrCreateSigningKey } from './store/signing-key.ts';
-import { createHealthWatch } from './workers/health-watch.ts';
 import { createWorkerIdLease } from './workers/worker-id-lease.ts';
 
 /** UAC's producer group. */
 export const PRODUCER_GROUP = 'PID_UAC';
 /** How long a stop waits for open transactions and confirms, milliseconds. */
 const PRODUCER_STOP_MS = 5_000;
-/** How long the database may take to answer before it counts as away, milliseconds. */
-const HEALTH_WAIT_MS = 2_000;
+/** UAC's tables, and the outbox's. */
+const SCHEMAS = [schemaOf(uacMigrations), { migrate: migrateClientStore, pending: pendingClientMigrations }];
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
@@ -68,7 +69,7 @@ export async function startUacService(options: UacServiceOptions): Promise<UacSe
 async function start({ config, log, keyValue }: UacServiceOptions, opened: Running[]): Promise<UacService> {
   const db = openDatabase({ url: config.UAC_DATABASE_URL, poolMax: config.UAC_DATABASE_POOL });
   opened.push({ stop: () => db.destroy() });
-  await prepareDatabase(db, config.MIGRATE, log);
+  await prepareDatabase(db, { setting: 'UAC_DATABASE_URL', mode: config.MIGRATE, schemas: SCHEMAS, log });
   const store = keyValue ?? openSqliteKeyValueStore(config.KEY_VALUE_URL.slice('sqlite:'.length));
   if (!keyValue) opened.push({ stop: () => store.close() });
   const ids = createIdGenerator(Date.now);
@@ -80,16 +81,19 @@ async function start({ config, log, keyValue }: UacServiceOptions, opened: Runni
   let httpPort = config.UAC_HTTP_PORT;
   const publicUrl = () => config.UAC_PUBLIC_URL ?? `http://127.0.0.1:${httpPort}`;
   const flows = await flowsFor({ config, log, db, producer, ids, store, publicUrl });
-  const health = healthOf(db, () => producer.state());
+  const database = createDatabaseProbe(db);
+  const isOnline = () => producer.state().mode === 'online';
+  const health = healthOf(database, isOnline);
   const http = await createHttpServer({ flows, health, publicUrl, inboxUrl: config.INBOX_URL ?? '', log });
   opened.push({ stop: () => closeHttpServer(http) });
   const grpcOptions = { host: config.BIND_HOST, port: config.UAC_GRPC_PORT, portSetting: 'UAC_GRPC_PORT', domain: 'uac', log };
   const grpc = await startGrpcServer({ ...grpcOptions, services: [createUserService(flows)] });
   opened.push(grpc);
   httpPort = await listen(http, config.BIND_HOST, config.UAC_HTTP_PORT);
-  const watch = createHealthWatch({ health, setHealth: (part, serving) => grpc.setHealth(part, serving) });
+  const watch = createHealthWatch({ database, parts: () => ({ tpc: isOnline() }), setHealth: grpc.setHealth, log });
   opened.push(watch);
-  await watch.start();
+  await watch.runOnce();
+  watch.start();
   log.info({ http_port: httpPort, grpc_port: grpc.port }, 'uac is up');
   return { httpPort, grpcPort: grpc.port, producerState: () => producer.state(), stop: () => stopAll([...opened].reverse()) };
 }
@@ -130,15 +134,10 @@ async function flowsFor({ config, log, db, producer, ids, store, publicUrl }: Fl
 }
 
 /** Ready follows the database alone; TPC is named beside it. */
-function healthOf(db: Knex, producer: () => ProducerState): () => Promise<HealthState> {
+function healthOf(database: () => Promise<boolean>, isOnline: () => boolean): () => Promise<HealthState> {
   return async () => {
-    const answered = run(db, 'SELECT 1 AS one').then(
-      () => true,
-      () => false,
-    );
-    const ready = await Promise.race([answered, sleep(HEALTH_WAIT_MS, false, { ref: false })]);
-    const tpc = producer().mode === 'online' ? 'ok' : 'away, mails go out later';
-    return { ready, parts: { database: ready ? 'ok' : 'away', tpc } };
+    const ready = await database();
+    return { ready, parts: { database: ready ? 'ok' : 'away', tpc: isOnline() ? 'ok' : 'away, mails go out later' } };
   };
 }
 

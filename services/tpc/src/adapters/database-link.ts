@@ -1,5 +1,5 @@
-import { classifySqlError, isTransient, type Migrations, migrate, pendingMigrations, type RetryPolicy, run, waitBeforeRetry } from '@tpc/core';
-import { durabilityWarnings, type Log, type Running, StartError } from '@tpc/platform';
+import { classifySqlError, isTransient, type Migrations, type RetryPolicy, run, waitBeforeRetry } from '@tpc/core';
+import { bringUpToDate, databaseStartError, type Log, type Running, schemaOf } from '@tpc/platform';
 import type { Knex } from 'knex';
 
 /** Waits between tries to reach an absent database at start. */
@@ -37,25 +37,15 @@ export async function connectDatabase(options: DatabaseLinkOptions): Promise<Run
     await prepare(options);
     link.found();
   } catch (error) {
-    if (!isTransient(classifySqlError(error))) throw toStartError(error, options.setting);
+    if (!isTransient(classifySqlError(error))) throw databaseStartError(error, options.setting);
     options.log.warn({ err: error }, 'database not reached; trying again');
     link.search();
   }
   return link;
 }
 
-async function prepare({ knex, migrations, mode, log }: DatabaseLinkOptions): Promise<void> {
-  if (mode === 'auto') await migrate(knex, migrations);
-  else {
-    const missing = await pendingMigrations(knex, migrations);
-    if (missing.length > 0) throw new StartError(`the database lacks ${missing.join(', ')}: run the migrations, or set MIGRATE=auto`);
-  }
-  for (const warning of await durabilityWarnings(knex)) log.warn({ warning }, 'the database may lose commits');
-}
-
-function toStartError(error: unknown, setting: string): StartError {
-  if (error instanceof StartError) return error;
-  return new StartError(`${setting}: the database refuses: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+function prepare({ knex, migrations, mode, setting, log }: DatabaseLinkOptions): Promise<void> {
+  return bringUpToDate(knex, { setting, mode, schemas: [schemaOf(migrations)], log });
 }
 
 class DatabaseLink implements Running {
