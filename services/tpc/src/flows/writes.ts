@@ -1,4 +1,5 @@
 import { classifySqlError, isTransient, NaturalBatcher } from '@tpc/core';
+import type { Refusal } from '../domain/reasons.ts';
 import { MessageState } from '../domain/states.ts';
 import type { Store } from '../store/store.ts';
 import type {
@@ -29,7 +30,7 @@ export interface Writes {
   saveAndSend(item: SaveAndSendItem, deadline: number): Promise<SaveAndSendResult>;
   delete(item: DeleteItem, deadline: number): Promise<StateResult>;
   verdict(item: VerdictItem, deadline: number): Promise<StateResult>;
-  mark(item: Mark, deadline: number): Promise<MarkResult>;
+  mark(item: Mark, deadline: number): Promise<MarkResult | Refusal>;
   /** Resolves when nothing waits and nothing is under way. */
   drain(): Promise<void>;
 }
@@ -59,7 +60,7 @@ export function createWrites(options: WritesOptions): Writes {
   const saveAndSend = batcher<SaveAndSendItem, SaveAndSendResult>('save and send', options, (items) => storeAndPublish(options, items), sized);
   const remove = batcher<DeleteItem, StateResult>('delete', options, (items) => store.deleteMessages(items));
   const verdict = batcher<VerdictItem, StateResult>('verdict', options, (items) => applyAndPublish(options, items));
-  const mark = batcher<Mark, MarkResult>('mark', options, (items) => store.markDeliveries(items));
+  const mark = batcher<Mark, MarkResult | Refusal>('mark', options, (items) => store.markDeliveries(items));
   return {
     save: (item, deadline) => save.add(item, deadline),
     confirm: (item, deadline) => confirm.add(item, deadline),

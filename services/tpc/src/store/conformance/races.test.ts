@@ -212,6 +212,24 @@ describe('a lock that another holds, on MariaDB', () => {
     expect((await confirming).results).toEqual([{ state: 20 }]);
   });
 
+  it('that is never given up (a replica froze) fails the calls for its message alone; the others are done, and published', async () => {
+    await subscribe(test);
+    await publish(test, key(3), key(4));
+    await prepare(test, key(1), key(2));
+    const holder = await test.knex.transaction();
+    await run(holder, 'SELECT id FROM message WHERE message_key IN (?, ?) FOR UPDATE', [key(1), key(3)]);
+    const busy = expect.objectContaining({ refused: 'STORE_UNAVAILABLE' });
+    const [confirmedNow, marked] = await Promise.all([
+      test.replica.confirmMessages([key(1), key(2)].map(confirmItem), newClaim()),
+      test.replica.markDeliveries([consumed(key(3)), consumed(key(4))]),
+    ]);
+    await holder.rollback();
+    expect(confirmedNow.results).toEqual([busy, { state: 20 }]);
+    expect(confirmedNow.publish.map((item) => item.messageKey)).toEqual([key(2)]);
+    expect(marked).toEqual([busy, { tracked: true }]);
+    expect([(await rowOf(test, key(1))).state, (await rowOf(test, key(4))).state]).toEqual([10, 30]);
+  });
+
   it('never keeps a claimer waiting: it takes the others', async () => {
     await subscribe(test);
     await publish(test, key(1), key(2));
