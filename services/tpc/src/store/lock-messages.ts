@@ -83,17 +83,20 @@ export async function inLockPasses(
   const done = new Set(await ctx.retry(() => work(ids, 'skip')));
   const rest = ids.filter((id) => !done.has(id));
   if (rest.length === 0) return new Set();
-  return ctx.retry(async () => {
-    for (let waits = 1; ; waits++) {
-      try {
-        await work(rest, 'wait');
-        return new Set<number>();
-      } catch (error) {
-        if (classifySqlError(error) !== 'locked') throw error;
-        if (waits >= LOCK_WAITS) return new Set(rest);
-      }
+  const waited = await ctx.retry(() => inLockWaits(() => work(rest, 'wait')));
+  return new Set(waited === 'held' ? rest : []);
+}
+
+/** Does work that may wait for what another holds, a bounded number of times. @returns 'held' when another still holds it; nothing is done then */
+export async function inLockWaits<T>(work: () => Promise<T>): Promise<T | 'held'> {
+  for (let waits = 1; ; waits++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (classifySqlError(error) !== 'locked') throw error;
+      if (waits >= LOCK_WAITS) return 'held';
     }
-  });
+  }
 }
 
 /** The answer to who asked for something of a message that another holds. */

@@ -2,6 +2,7 @@ import { classifySqlError, inTransaction, run } from '@tpc/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { claimDueToPublish } from '../claim-due-to-publish.ts';
 import type { StoreContext } from '../context.ts';
+import { insertMessages, prepareMessages } from '../insert-messages.ts';
 import type { Store } from '../store.ts';
 import type { Mark } from '../store-types.ts';
 import {
@@ -228,6 +229,30 @@ describe('a lock that another holds, on MariaDB', () => {
     expect(confirmedNow.publish.map((item) => item.messageKey)).toEqual([key(2)]);
     expect(marked).toEqual([busy, { tracked: true }]);
     expect([(await rowOf(test, key(1))).state, (await rowOf(test, key(4))).state]).toEqual([10, 30]);
+  });
+
+  it('that is never given up fails a save-and-send of its message alone', async () => {
+    await subscribe(test);
+    await prepare(test, key(1), key(2));
+    const holder = await test.knex.transaction();
+    await run(holder, 'SELECT id FROM message WHERE message_key = ? FOR UPDATE', [key(1)]);
+    const committed = [key(1), key(2), key(3)].map((messageKey) => ({ ...itemOf(messageKey), committed: true }));
+    const outcome = await test.replica.saveAndSendMessages(committed, newClaim());
+    expect(outcome.results).toMatchObject([{ refused: 'STORE_UNAVAILABLE' }, { state: 20 }, { state: 20 }]);
+    expect(outcome.publish.map((item) => item.messageKey).sort()).toEqual([key(2), key(3)]);
+    await holder.rollback();
+    expect((await test.replica.saveAndSendMessages(committed, newClaim())).results).toMatchObject([{ state: 20 }, { state: 20 }, { state: 20 }]);
+  });
+
+  it('on a key that is being inserted is not waited for without end', async () => {
+    await subscribe(test);
+    await prepare(test, key('names'));
+    const holder = await test.knex.transaction();
+    await insertMessages(holder, test.ctx, await prepareMessages(test.ctx, [itemOf(key(1))]), 'prepared');
+    const committed = [{ ...itemOf(key(1)), committed: true }];
+    expect((await test.replica.saveAndSendMessages(committed, newClaim())).results).toMatchObject([{ refused: 'STORE_UNAVAILABLE' }]);
+    await holder.rollback();
+    expect((await test.replica.saveAndSendMessages(committed, newClaim())).results).toMatchObject([{ state: 20 }]);
   });
 
   it('never keeps a claimer waiting: it takes the others', async () => {
