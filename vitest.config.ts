@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 const conditions = ['tpc-source', 'node', 'import', 'module', 'default'];
 
 /** Tests that start whole products: one file at a time, after the others, so that they have the machine for themselves. */
-const WHOLE = ['test/browser/**/*.test.ts', 'test/faults/**/*.test.ts'];
+const WHOLE = ['test/browser/**/*.test.ts', 'test/faults/**/*.test.ts', 'test/polyglot/**/*.test.ts'];
 
 /** Tests on the real MariaDB, Redis and RocketMQ: last, one file at a time. */
 const REAL = ['test/real/**/*.test.ts'];

@@ -1,7 +1,7 @@
 // Plain JavaScript for any Node from 18 on: finds or fetches the Node that the product needs, installs what is missing, then runs
 // scripts/<command>.ts with it. Nothing is imported before the version is checked: a native package of the product would crash an old Node.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -26,16 +26,24 @@ function findNode() {
   if (major > WANTED[0] || (major === WANTED[0] && minor >= WANTED[1])) return process.execPath;
   const name = NODE_PACKAGES[`${process.platform}-${process.arch}`];
   if (!name) fail(`Node ${process.versions.node} is too old: install Node ${WANTED.join('.')} or newer`);
-  const binary = join(ROOT, '.cache', 'node', 'node_modules', name, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+  const home = join(ROOT, '.cache', 'node');
+  const binary = join(home, 'node_modules', name, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
   if (!existsSync(binary)) {
     say(`Node ${process.versions.node} is older than ${WANTED.join('.')}: fetching Node ${NODE_VERSION} into .cache/node …`);
-    mkdirSync(join(ROOT, '.cache', 'node'), { recursive: true });
-    npm(
-      ['install', '--prefix', join('.cache', 'node'), '--no-save', '--no-audit', '--no-fund', '--loglevel=error', `${name}@${NODE_VERSION}`],
-      process.env,
-    );
+    fetchNode(name, home, binary);
   }
   return binary;
+}
+
+/** Fetches beside the place and then moves it there: what an interrupted start leaves behind is never taken for a whole Node. */
+function fetchNode(name, home, binary) {
+  const coming = `${home}.${process.pid}`;
+  mkdirSync(coming, { recursive: true });
+  npm(['install', '--prefix', coming, '--no-save', '--no-audit', '--no-fund', '--loglevel=error', `${name}@${NODE_VERSION}`], process.env);
+  if (!existsSync(binary)) {
+    rmSync(home, { recursive: true, force: true });
+    renameSync(coming, home);
+  } else rmSync(coming, { recursive: true, force: true }); // another start was faster
 }
 
 function installPackages() {

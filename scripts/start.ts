@@ -3,19 +3,17 @@
  * the outside parts are small.
  */
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { startEmbeddedBroker, startMailCatcher } from '@tpc/embedded';
 import { configSchema as opcSchema, startOpcService } from '@tpc/opc-service';
 import {
   assertWritable,
   createLog,
-  describeConfig,
   LOG_LEVELS,
   loadConfig,
   loopbackSetting,
   portSetting,
   type Running,
-  runMain,
+  runProgram,
   StartError,
   stopAll,
 } from '@tpc/platform';
@@ -42,27 +40,10 @@ const startSchema = z.object({
 });
 type StartConfig = z.output<typeof startSchema>;
 
-const HELP = `npm start: TPC, UAC and OPC in one process on embedded parts (SQLite, a broker that speaks RocketMQ 5's protocol, a mail catcher).
-
-Settings, by environment variable:
-${describeConfig(startSchema)
-  .map(({ key, defaultValue, description }) => `  ${key.padEnd(18)} ${defaultValue.padEnd(12)} ${description}`)
-  .join('\n')}
-
+const ABOUT = `npm start: TPC, UAC and OPC in one process on embedded parts (SQLite, a broker that speaks RocketMQ 5's protocol, a mail catcher).
 Each service's own settings (docs/configuration.md) may be set as well. Ctrl-C stops everything; the state stays in DATA_DIR.`;
 
-if (wantsHelp()) console.log(HELP);
-else await runMain('tpc', () => start(loadConfig(startSchema, process.env)));
-
-/** Reads the arguments; one that is not known ends the program with a line that names it. */
-function wantsHelp(): boolean {
-  try {
-    return parseArgs({ options: { help: { type: 'boolean', short: 'h' } } }).values.help ?? false;
-  } catch (error) {
-    console.error(`tpc: ${(error as Error).message}. Settings are environment variables: npm start -- --help lists them.`);
-    process.exit(1);
-  }
-}
+await runProgram({ name: 'tpc', about: ABOUT, schema: startSchema, start }, { args: process.argv.slice(2), env: process.env });
 
 async function start(config: StartConfig): Promise<Running> {
   const began = performance.now();

@@ -4,7 +4,9 @@ import os
 import pathlib
 import socket
 import sqlite3
+import sys
 import threading
+import time
 import uuid
 
 import grpc
@@ -30,7 +32,7 @@ class Consumer:
 
     def __init__(self, database, tpc_address, broker_endpoints, handle):
         self.database, self.handle = database, handle
-        self.instance_id, self.idle, self.stopped = str(uuid.uuid4()), False, threading.Event()
+        self.instance_id, self.idle = str(uuid.uuid4()), False
         self.tpc = ReliableMessageServiceStub(grpc.insecure_channel(tpc_address))
         subscription = {TOPIC: FilterExpression(" || ".join(TAGS))}
         self.broker = SimpleConsumer(ClientConfiguration(broker_endpoints, Credentials()), GROUP, subscription, await_duration=5)
@@ -44,41 +46,58 @@ class Consumer:
         db.execute("PRAGMA synchronous = FULL")  # a commit that was answered is on the disk
         return db
 
-    def start(self):
+    def run(self):
+        """Never returns; raises what TPC refuses for good."""
         self.broker.startup()
-        self.receive()  # step 1: the group has its place in the topic before TPC counts on it
-        seconds = self.register()
+        first = self.poll()  # step 1: the group has its place in the topic before TPC counts on it
+        self.register()
         print("registered", flush=True)
-        for work, wait in ((self.receive, 0), (self.register, seconds), (self.handle_due, 0.1), (self.report, 0.2)):
-            threading.Thread(target=self.repeat, args=(work, wait), daemon=True).start()
+        self.store_all(first)
+        for work in (self.receive, self.handle_due, self.report):
+            threading.Thread(target=self.repeat, args=(work,), daemon=True).start()
+        while True:
+            time.sleep(self.register())
 
-    def repeat(self, work, wait):
-        while not self.stopped.wait(wait):
+    def repeat(self, work):
+        while True:
             try:
                 work()
+                time.sleep(0.1)
             except Exception as error:  # the broker or TPC away, a database that is locked: again in a second
                 print(f"{work.__name__}: {type(error).__name__}", flush=True)
-                self.stopped.wait(1)
+                self.idle = False
+                time.sleep(1)
 
     def register(self):
+        """Registers, however long that takes; answers how many seconds later it is to be repeated."""
         subscription = api.Subscription(topic=TOPIC, tags=TAGS)
         who = {"consumer_group": GROUP, "store_id": self.store_id, "instance_id": self.instance_id, "host": socket.gethostname()}
-        answer = self.tpc.RegisterConsumer(api.RegisterConsumerRequest(**who, subscriptions=[subscription], idle=self.idle), timeout=5)
-        return answer.heartbeat_interval.ToTimedelta().total_seconds()
+        while True:
+            try:
+                answer = self.tpc.RegisterConsumer(api.RegisterConsumerRequest(**who, subscriptions=[subscription], idle=self.idle), timeout=5)
+                return answer.heartbeat_interval.ToTimedelta().total_seconds()
+            except grpc.RpcError as error:
+                if error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
+                    raise
+                time.sleep(1)
+
+    def poll(self):
+        messages = self.broker.receive(32, INVISIBLE_SECONDS)
+        self.idle = not messages
+        return messages
 
     def receive(self):
-        self.idle = False
-        messages = self.broker.receive(32, INVISIBLE_SECONDS) or []
+        self.store_all(self.poll())
+
+    def store_all(self, messages):
         db = self.connect()
         for message in messages:
             if message.corrupted:
                 continue  # not acknowledged: the broker gives it again
-            properties = message.properties
-            if "tpc-key" in properties and properties.get("tpc-only-group", GROUP) == GROUP:
-                self.store(db, message, properties["tpc-key"], int(properties.get("tpc-generation", "1")))
+            if "tpc-key" in message.properties and message.properties.get("tpc-only-group", GROUP) == GROUP:
+                self.store(db, message, message.properties["tpc-key"], int(message.properties.get("tpc-generation", "1")))
             self.broker.ack(message)
         db.close()
-        self.idle = not messages
 
     def store(self, db, message, key, generation):  # steps 2 and 3: stored first, acknowledged then
         db.execute("BEGIN IMMEDIATE")
@@ -151,8 +170,10 @@ def ship(db, body):
 
 
 if __name__ == "__main__":
-    settings = {"tpc_address": ("TPC_ADDRESS", "127.0.0.1:50051"), "broker_endpoints": ("BROKER_ENDPOINTS", "127.0.0.1:8081")}
-    consumer = Consumer(os.environ.get("SHIPPING_DB", "shipping.db"), **{k: os.environ.get(*v) for k, v in settings.items()}, handle=ship)
+    setting = os.environ.get
+    consumer = Consumer(setting("SHIPPING_DB", "shipping.db"), setting("TPC_ADDRESS", "127.0.0.1:50051"), setting("BROKER_ENDPOINTS", "127.0.0.1:8081"), ship)
     consumer.connect().execute("CREATE TABLE IF NOT EXISTS shipments (item TEXT NOT NULL)")
-    consumer.start()
-    threading.Event().wait()
+    try:
+        consumer.run()
+    except grpc.RpcError as refusal:
+        sys.exit(f"not registered: {refusal.details()}")

@@ -19,9 +19,9 @@ SCHEMA = pathlib.Path(__file__).parents[2] / "packages/client/sql/outbox.sqlite.
 PENDING, ACKNOWLEDGED, BARRIER = 10, 20, 90
 NOW = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"  # the database's clock, milliseconds
 PREPARE_BUDGET = 0.25  # seconds that a business transaction waits for TPC at most
-TRY_LATER = {  # a prepare that ends so says nothing about the message: go on without it
-    grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.ABORTED,
-    grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED,
+REFUSED = {  # TPC refuses this message; any other end of a prepare says nothing about it
+    grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.OUT_OF_RANGE, grpc.StatusCode.UNIMPLEMENTED,
 }
 
 
@@ -76,8 +76,8 @@ class Producer:
             db.execute("BEGIN IMMEDIATE")  # the write lock from the start: check_back relies on it
             yield db, send
             for prepare in prepares.values():
-                if prepare.exception() is not None and prepare.code() not in TRY_LATER:
-                    raise prepare.exception()  # a definite refusal
+                if prepare.code() in REFUSED:  # waits for the answer
+                    raise prepare.exception()
             if any(db.execute("SELECT 1 FROM tpc_outbox WHERE message_key = ?", (key,)).fetchone() is None for key in prepares):
                 raise RuntimeError("the outbox row is lost: a savepoint was rolled back, or an error was swallowed")
             db.execute("COMMIT")  # step 3; an error here means unknown: sweep and check_back find out

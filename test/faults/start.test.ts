@@ -7,8 +7,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Product, until } from '../support/product.ts';
 
 /** Runs npm start's program with settings; answers with its exit code and what it wrote to stderr. */
-function run(env: Record<string, string>, args: string[] = []): Promise<{ code: number | null; stderr: string; stdout: string }> {
-  const child = spawn(process.execPath, ['--conditions=tpc-source', '--disable-warning=ExperimentalWarning', 'scripts/start.ts', ...args], {
+function run(
+  env: Record<string, string>,
+  args: string[] = [],
+  program = 'scripts/start.ts',
+): Promise<{ code: number | null; stderr: string; stdout: string }> {
+  const child = spawn(process.execPath, ['--conditions=tpc-source', '--disable-warning=ExperimentalWarning', program, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 30_000,
@@ -84,10 +88,15 @@ describe('npm start with something wrong says so in one line and ends', () => {
     expect(stderr).toContain(words);
   });
 
-  it('lists its settings by --help', async () => {
-    const { code, stdout } = await run({}, ['--help']);
+  it.each([
+    ['scripts/start.ts', ['DATA_DIR', 'UAC_HTTP_PORT', 'BROKER_GRPC_PORT']],
+    ['services/tpc/src/main.ts', ['TPC_DATABASE_URL', 'TPC_GRPC_PORT']],
+    ['services/uac/src/main.ts', ['UAC_DATABASE_URL', 'UAC_HTTP_PORT']],
+    ['services/opc/src/main.ts', ['OPC_DATABASE_URL', 'SMTP_HOST']],
+  ])('%s lists its settings by --help', async (program, settings) => {
+    const { code, stdout } = await run({}, ['--help'], program);
     expect(code).toBe(0);
-    for (const name of ['DATA_DIR', 'UAC_HTTP_PORT', 'BROKER_GRPC_PORT']) expect(stdout).toContain(name);
+    for (const name of settings) expect(stdout).toContain(name);
   });
 });
 

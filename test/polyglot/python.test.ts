@@ -11,6 +11,7 @@ import { ensurePython, makePythonStubs } from '../support/python.ts';
 
 const EXAMPLES = resolve(import.meta.dirname, '../../examples');
 const PRODUCER = join(EXAMPLES, 'python-producer');
+const CONSUMER = join(EXAMPLES, 'python-consumer', 'consumer.py');
 const folder = mkdtempSync(join(tmpdir(), 'tpc-polyglot-'));
 const started: ChildProcess[] = [];
 let python: string;
@@ -19,7 +20,7 @@ let product: Product;
 /** A program with its output, and its exit code once it has ended. */
 type Run = { readonly output: string; readonly ended: Promise<number | null>; kill(): Promise<unknown> };
 
-function run(...args: string[]): Run {
+function run(args: string[], changed: Record<string, string> = {}): Run {
   const env = {
     ...process.env,
     HOME: folder, // where the RocketMQ client writes its log
@@ -29,6 +30,7 @@ function run(...args: string[]): Run {
     BROKER_ENDPOINTS: `127.0.0.1:${product.ports.BROKER_GRPC_PORT}`,
     ORDERS_DB: join(folder, 'orders.db'),
     SHIPPING_DB: join(folder, 'shipping.db'),
+    ...changed,
   };
   const child = spawn(python, ['-u', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   started.push(child);
@@ -68,7 +70,7 @@ async function messageIn(state: MessageState, messageKey: string): Promise<Messa
 
 /** Runs a producer that orders an item, and kills it once TPC has the prepared message; answers with the message's key. */
 async function orderAndDie(item: string, stopsAt: 'before commit' | 'after commit'): Promise<string> {
-  const program = run(
+  const program = run([
     '-c',
     `
 import os, threading
@@ -83,7 +85,7 @@ with producer.transaction() as (db, send):
     if "${stopsAt}" == "before commit":
         stop()
 `,
-  );
+  ]);
   const key = await until(`the order of ${item}`, () => /^\S{36}$/m.exec(program.output)?.[0]);
   await messageIn(MessageState.MESSAGE_STATE_WAITING_CONFIRM, key);
   if (stopsAt === 'after commit')
@@ -107,16 +109,16 @@ afterAll(async () => {
 });
 
 it('without a subscriber an order in Python is refused in words, and is not in its database', async () => {
-  const refused = run(join(PRODUCER, 'producer.py'), 'lamp');
+  const refused = run([join(PRODUCER, 'producer.py'), 'lamp']);
   expect(await refused.ended).toBe(1);
   expect(refused.output.trim()).toBe('not ordered: No consumer group subscribes topic ORDER_TOPIC, tag "PAID".');
   expect(rows('orders', 'SELECT * FROM tpc_outbox')).toEqual([]);
 });
 
 it('an order in Python is shipped in Python, once, and TPC sees it finished', async () => {
-  const consumer = run(join(EXAMPLES, 'python-consumer', 'consumer.py'));
-  await until('the consumer is registered', () => consumer.output.includes('registered') || Promise.reject(new Error(consumer.output)));
-  const producer = run(join(PRODUCER, 'producer.py'), 'a "book"');
+  const consumer = run([CONSUMER]);
+  await until('the consumer is registered', () => consumer.output.startsWith('registered') || Promise.reject(new Error(consumer.output)));
+  const producer = run([join(PRODUCER, 'producer.py'), 'a "book"']);
   expect(await producer.ended, producer.output).toBe(0);
   const key = /message (\S+)/.exec(producer.output)?.[1] as string;
   await messageIn(MessageState.MESSAGE_STATE_FINISHED, key);
@@ -124,8 +126,14 @@ it('an order in Python is shipped in Python, once, and TPC sees it finished', as
   expect(rows('shipping', 'SELECT item FROM shipments')).toEqual([{ item: 'a "book"' }]);
 });
 
+it('a consumer with another inbox is refused in words', async () => {
+  const second = run([CONSUMER], { SHIPPING_DB: join(folder, 'second.db') });
+  expect(await second.ended).toBe(1);
+  expect(second.output.trim()).toBe('not registered: Consumer group CID_SHIPPING is bound to another inbox database.');
+});
+
 it('a bad message is dead at once, and TPC has the reason', async () => {
-  const producer = run(join(PRODUCER, 'producer.py'), '');
+  const producer = run([join(PRODUCER, 'producer.py'), '']);
   expect(await producer.ended, producer.output).toBe(0);
   const key = /message (\S+)/.exec(producer.output)?.[1] as string;
   expect((await messageIn(MessageState.MESSAGE_STATE_DEAD, key)).reason).toContain('GROUP_FAILED');
@@ -137,7 +145,7 @@ it('a bad message is dead at once, and TPC has the reason', async () => {
 it('of producers that died, what was committed is shipped and what was not is cancelled', async () => {
   const lost = await orderAndDie('lost', 'before commit');
   const kept = await orderAndDie('kept', 'after commit');
-  run('-c', 'import os; from producer import *; Producer(os.environ["ORDERS_DB"], os.environ["TPC_ADDRESS"]).start(); threading.Event().wait()');
+  run(['-c', 'import os; from producer import *; Producer(os.environ["ORDERS_DB"], os.environ["TPC_ADDRESS"]).start(); threading.Event().wait()']);
   await messageIn(MessageState.MESSAGE_STATE_FINISHED, kept);
   expect(rows('shipping', "SELECT item FROM shipments WHERE item IN ('lost', 'kept')")).toEqual([{ item: 'kept' }]);
   expect((await messageIn(MessageState.MESSAGE_STATE_CANCELLED, lost)).cancelKind).toBe(CancelKind.CANCEL_KIND_ROLLED_BACK);
@@ -147,7 +155,7 @@ it('of producers that died, what was committed is shipped and what was not is ca
 
 it('while TPC and the broker are away orders are taken, and they are shipped after the return', async () => {
   await product.end('SIGKILL');
-  const producer = run(join(PRODUCER, 'producer.py'), 'patience');
+  const producer = run([join(PRODUCER, 'producer.py'), 'patience']);
   await until('the order is taken', () => producer.output.includes('ordered patience'));
   await product.start();
   await until('it is shipped', () => rows('shipping', "SELECT item FROM shipments WHERE item = 'patience'").length === 1, 60_000);

@@ -14,6 +14,11 @@ export type OutgoingBrokerMessage = {
   body: Uint8Array;
   /** User properties; travel unchanged to the consumer. */
   properties: Readonly<Record<string, string>>;
+  /**
+   * On the clock of `performance.now()`, milliseconds: a message that still waits in this process then is not sent, and answered as one to be tried
+   * again. Absent: it may wait for ever.
+   */
+  sendBefore?: number;
 };
 
 /** What became of one message that was published. */

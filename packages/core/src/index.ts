@@ -5,3 +5,4 @@ export { type Dialect, dialectOf } from './sql/dialect.ts';
 export { type Migrations, migrate, pendingMigrations } from './sql/migrate.ts';
 export { inTransaction, placeholders, rowPlaceholders, run, type SqlResult, type SqlValue } from './sql/run.ts';
 export { classifySqlError, doomsTransaction, isTransient, type SqlErrorKind } from './sql/sql-errors.ts';
+export { withoutValues } from './sql/without-values.ts';

@@ -1,9 +1,14 @@
-import { createLog, loadConfig, runMain } from '@tpc/platform';
+import { createLog, runProgram } from '@tpc/platform';
 import { configSchema } from './config.ts';
 import { startOpcService } from './service.ts';
 
-await runMain('opc', async (stopping) => {
-  const config = loadConfig(configSchema, process.env);
-  const log = createLog({ service: 'opc', level: config.LOG_LEVEL, format: config.LOG_FORMAT });
-  return startOpcService({ config, log, stopping });
-});
+await runProgram(
+  {
+    name: 'opc',
+    about: 'OPC, operations: receives messages from RocketMQ and sends mails by SMTP.',
+    schema: configSchema,
+    start: (config, stopping) =>
+      startOpcService({ config, log: createLog({ service: 'opc', level: config.LOG_LEVEL, format: config.LOG_FORMAT }), stopping }),
+  },
+  { args: process.argv.slice(2), env: process.env },
+);

@@ -1,17 +1,30 @@
 import { createRocketMqSubscriber } from '@tpc/broker';
-import { type Consumer, type ConsumerState, connectTpc, createConsumer, tpcOptionsFrom } from '@tpc/client/consumer';
+import {
+  type Consumer,
+  type ConsumerState,
+  connectTpc,
+  createConsumer,
+  migrateClientStore,
+  pendingClientMigrations,
+  tpcOptionsFrom,
+} from '@tpc/client/consumer';
 import { NotificationServiceService } from '@tpc/gen/opc/v1/notification_service';
 import {
   type BrokerConnection,
   brokerConnectionFrom,
+  createDatabaseProbe,
+  createHealthWatch,
   createPageTokens,
+  createRepeater,
   type GrpcServer,
   guard,
   type Log,
   needs,
   openDatabase,
+  prepareDatabase,
   type Running,
   StartError,
+  schemaOf,
   serve,
   startGrpcServer,
   stopAll,
@@ -22,10 +35,8 @@ import { createSmtpMailer, type Mailer, type MailLinkState } from './adapters/sm
 import type { OpcConfig } from './config.ts';
 import { createNotificationService } from './grpc/notification-service.ts';
 import { createSendEmailHandler, SEND_EMAIL_TOPIC } from './handlers/send-email.ts';
-import { prepareStore } from './prepare-store.ts';
+import { opcMigrations } from './store/migrations/index.ts';
 import { readOrCreatePageTokenSecret } from './store/page-token-secret.ts';
-import { createRepeater } from './workers/repeater.ts';
-import { createHealthWatch } from './workers/watch-health.ts';
 
 /** How long messages in handling and reports may take at a stop, milliseconds; well below the limit of the process (15 s). */
 const CONSUMER_STOP_MS = 8_000;
@@ -34,6 +45,8 @@ const MAILS_STOP_MS = 5_000;
 /** A wait lies up to this share below or above its value, so that many mails do not come back at one moment. */
 const RETRY_JITTER = 0.2;
 const RETRY_FACTOR = 2;
+/** The inbox's tables, and OPC's own. */
+const SCHEMAS = [{ migrate: migrateClientStore, pending: pendingClientMigrations }, schemaOf(opcMigrations)];
 
 export type OpcState = ConsumerState & { smtp: MailLinkState };
 
@@ -63,7 +76,7 @@ export async function startOpcService({ config, log, stopping }: OpcServiceOptio
   try {
     const knex = openDatabase({ url: config.OPC_DATABASE_URL, poolMax: config.OPC_DATABASE_POOL });
     undo.unshift({ stop: () => knex.destroy() });
-    await prepareStore(knex, { migrate: config.MIGRATE, url: config.OPC_DATABASE_URL, log, stopping });
+    await prepareDatabase(knex, { setting: 'OPC_DATABASE_URL', url: config.OPC_DATABASE_URL, mode: config.MIGRATE, schemas: SCHEMAS, log, stopping });
     const parts = { config, log, knex };
     const broker = await brokerConnectionFrom(config);
     const mailer = createMailer(parts);
@@ -175,7 +188,7 @@ function watch(
   undo: Running[],
 ): void {
   const health = createHealthWatch({
-    knex,
+    database: createDatabaseProbe(knex),
     log,
     setHealth: grpc.setHealth,
     parts: () => {

@@ -1,9 +1,14 @@
-import { createLog, loadConfig, runMain } from '@tpc/platform';
+import { createLog, runProgram } from '@tpc/platform';
 import { configSchema } from './config.ts';
 import { startTpcService } from './service.ts';
 
-await runMain('tpc', async () => {
-  const config = loadConfig(configSchema, process.env);
-  const log = createLog({ service: 'tpc', level: config.LOG_LEVEL, format: config.LOG_FORMAT });
-  return startTpcService({ config, log });
-});
+await runProgram(
+  {
+    name: 'tpc',
+    about:
+      'TPC, the reliable-message service: takes messages from producers over gRPC, publishes them to RocketMQ and follows them until every subscribed group has consumed them.',
+    schema: configSchema,
+    start: (config) => startTpcService({ config, log: createLog({ service: 'tpc', level: config.LOG_LEVEL, format: config.LOG_FORMAT }) }),
+  },
+  { args: process.argv.slice(2), env: process.env },
+);

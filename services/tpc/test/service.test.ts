@@ -108,6 +108,25 @@ describe('the database', () => {
     await tpc.stop();
   });
 
+  it('may fall silent while it runs: the service says NOT_SERVING, and goes on when the database is back', async () => {
+    const database = await keep(mariaDatabase(), (part) => part.drop());
+    const url = new URL(database.url);
+    const proxy = await keep(createTcpProxy(Number(url.port)), (part) => part.cut());
+    await proxy.mend();
+    url.port = String(proxy.port);
+    const tpc = await tpcWith({ TPC_DATABASE_URL: url.href });
+    await untilHealth(tpc, '', SERVING);
+    await subscribe(tpc);
+    proxy.silence();
+    const stuck = tpc.messages.saveMessageWaitingConfirm({ producerGroup: 'P', message: outgoing({ messageKey: KEY }) });
+    await untilHealth(tpc, '', NOT_SERVING);
+    await proxy.cut();
+    await proxy.mend();
+    expect(await stuck.catch((error) => error.code)).toSatisfy((answer) => answer === status.UNAVAILABLE || answer.state === 10);
+    await untilHealth(tpc, '', SERVING);
+    expect(await saveOne(tpc)).toEqual({ state: 10 });
+  });
+
   it('gets no call before its schema is there', async () => {
     const database = await keep(mariaDatabase(), (part) => part.drop());
     const port = await freePort();

@@ -1,14 +1,18 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { freePort } from '../../../test/support/mariadb.ts';
 
-/** A way to a server that can be cut and mended: cut, connections break and new ones are refused. */
-export type TcpProxy = { port: number; cut(): Promise<void>; mend(): Promise<void> };
+/**
+ * A way to a server that can be cut and mended: cut, connections break and new ones are refused; silenced, all stay as they are and nothing comes
+ * through any more, until it is cut.
+ */
+export type TcpProxy = { port: number; cut(): Promise<void>; mend(): Promise<void>; silence(): void };
 
 /** Starts cut. */
 export async function createTcpProxy(targetPort: number): Promise<TcpProxy> {
   const port = await freePort();
   const sockets = new Set<Socket>();
   let server: Server | undefined;
+  let silent = false;
   const accept = (caller: Socket) => {
     const target = connect(targetPort, '127.0.0.1');
     for (const [from, to] of [
@@ -16,7 +20,9 @@ export async function createTcpProxy(targetPort: number): Promise<TcpProxy> {
       [target, caller],
     ] as const) {
       sockets.add(from);
-      from.pipe(to);
+      from.on('data', (bytes) => {
+        if (!silent) to.write(bytes);
+      });
       from.on('error', () => to.destroy());
       from.on('close', () => {
         sockets.delete(from);
@@ -30,8 +36,12 @@ export async function createTcpProxy(targetPort: number): Promise<TcpProxy> {
       new Promise((resolve, reject) => {
         server = createServer(accept).once('error', reject).listen(port, '127.0.0.1', resolve);
       }),
+    silence: () => {
+      silent = true;
+    },
     cut: () =>
       new Promise((resolve) => {
+        silent = false;
         for (const socket of sockets) socket.destroy();
         if (server) server.close(() => resolve());
         else resolve();

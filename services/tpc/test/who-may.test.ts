@@ -58,7 +58,7 @@ beforeEach(async () => {
   lines = [];
   opened = [];
   writeTokens(...(Object.keys(TOKENS) as Who[]));
-  const log = createLog({ service: 'tpc', level: 'trace', format: 'json', destination: { write: (line) => void lines.push(line) } });
+  const log = createLog({ service: 'tpc', level: 'trace', format: 'json' }, { write: (line) => void lines.push(line) });
   tpc = await startTestTpc({ TPC_DATABASE_URL: database.url, TPC_TOKENS_FILE: file() }, log);
   const { consumerGroup, storeId } = { consumerGroup: 'CID_A', storeId: 'inbox' };
   const subscriptions = [{ topic: 'SEND_EMAIL_TOPIC', tags: [] }];

@@ -1,9 +1,14 @@
-import { createLog, loadConfig, runMain } from '@tpc/platform';
+import { createLog, runProgram } from '@tpc/platform';
 import { configSchema } from './config.ts';
 import { startUacService } from './service.ts';
 
-await runMain('uac', async (stopping) => {
-  const config = loadConfig(configSchema, process.env);
-  const log = createLog({ service: 'uac', level: config.LOG_LEVEL, format: config.LOG_FORMAT });
-  return startUacService({ config, log, stopping });
-});
+await runProgram(
+  {
+    name: 'uac',
+    about: 'UAC, user accounts: registration, activation and login over HTTP and gRPC. Sends its mails as reliable messages through TPC.',
+    schema: configSchema,
+    start: (config, stopping) =>
+      startUacService({ config, log: createLog({ service: 'uac', level: config.LOG_LEVEL, format: config.LOG_FORMAT }), stopping }),
+  },
+  { args: process.argv.slice(2), env: process.env },
+);

@@ -1,7 +1,26 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { connectTpc, createProducer, type Producer, type ProducerState, tpcOptionsFrom } from '@tpc/client/producer';
-import { run } from '@tpc/core';
-import { type KeyValueStore, type Log, openDatabase, openKeyValueStore, type Running, StartError, startGrpcServer, stopAll } from '@tpc/platform';
+import {
+  connectTpc,
+  createProducer,
+  migrateClientStore,
+  type Producer,
+  type ProducerState,
+  pendingClientMigrations,
+  tpcOptionsFrom,
+} from '@tpc/client/producer';
+import {
+  createDatabaseProbe,
+  createHealthWatch,
+  type KeyValueStore,
+  type Log,
+  openDatabase,
+  openKeyValueStore,
+  prepareDatabase,
+  type Running,
+  StartError,
+  schemaOf,
+  startGrpcServer,
+  stopAll,
+} from '@tpc/platform';
 import type { FastifyInstance } from 'fastify';
 import type { Knex } from 'knex';
 import { createAccessTokens } from './adapters/access-tokens.ts';
@@ -14,17 +33,16 @@ import { createRateLimiter } from './flows/rate-limit.ts';
 import { createUserService } from './grpc/user-service.ts';
 import type { HealthState } from './http/health-routes.ts';
 import { closeHttpServer, createHttpServer } from './http/http-server.ts';
-import { prepareDatabase } from './prepare-database.ts';
+import { uacMigrations } from './store/migrations/index.ts';
 import { readOrCreateSigningKey } from './store/signing-key.ts';
-import { createHealthWatch } from './workers/health-watch.ts';
 import { createWorkerIdLease } from './workers/worker-id-lease.ts';
 
 /** UAC's producer group. */
 export const PRODUCER_GROUP = 'PID_UAC';
 /** How long a stop waits for open transactions and confirms, milliseconds. */
 const PRODUCER_STOP_MS = 5_000;
-/** How long the database may take to answer before it counts as away, milliseconds. */
-const HEALTH_WAIT_MS = 2_000;
+/** UAC's tables, and the outbox's. */
+const SCHEMAS = [schemaOf(uacMigrations), { migrate: migrateClientStore, pending: pendingClientMigrations }];
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
@@ -62,7 +80,7 @@ export async function startUacService(options: UacServiceOptions): Promise<UacSe
 async function start({ config, log, keyValue, stopping }: UacServiceOptions, opened: Running[]): Promise<UacService> {
   const db = openDatabase({ url: config.UAC_DATABASE_URL, poolMax: config.UAC_DATABASE_POOL });
   opened.push({ stop: () => db.destroy() });
-  await prepareDatabase(db, { mode: config.MIGRATE, url: config.UAC_DATABASE_URL, log, stopping });
+  await prepareDatabase(db, { setting: 'UAC_DATABASE_URL', url: config.UAC_DATABASE_URL, mode: config.MIGRATE, schemas: SCHEMAS, log, stopping });
   const { KEY_VALUE_URL: url, KEY_VALUE_CA_FILE: caFile } = config;
   const store = keyValue ?? (await openKeyValueStore({ url, caFile, setting: 'KEY_VALUE_URL', log }));
   if (!keyValue) opened.push({ stop: () => store.close() });
@@ -75,7 +93,9 @@ async function start({ config, log, keyValue, stopping }: UacServiceOptions, ope
   let httpPort = config.UAC_HTTP_PORT;
   const publicUrl = () => config.UAC_PUBLIC_URL ?? `http://127.0.0.1:${httpPort}`;
   const flows = await flowsFor({ config, log, db, producer, ids, store, publicUrl });
-  const health = healthOf(db, () => producer.state(), store);
+  const database = createDatabaseProbe(db);
+  const isOnline = () => producer.state().mode === 'online';
+  const health = healthOf(database, isOnline, store);
   const http = await createHttpServer({
     flows,
     health,
@@ -95,9 +115,11 @@ async function start({ config, log, keyValue, stopping }: UacServiceOptions, ope
   const grpc = await startGrpcServer({ ...grpcOptions, access, services: [createUserService(flows)] });
   opened.push(grpc);
   httpPort = await listen(http, config.UAC_HTTP_HOST ?? config.BIND_HOST, config.UAC_HTTP_PORT);
-  const watch = createHealthWatch({ health, setHealth: (part, serving) => grpc.setHealth(part, serving) });
+  const parts = () => ({ tpc: isOnline(), key_value: store.state().connected });
+  const watch = createHealthWatch({ database, parts, setHealth: grpc.setHealth, log });
   opened.push(watch);
-  await watch.start();
+  await watch.runOnce();
+  watch.start();
   log.info({ http_port: httpPort, grpc_port: grpc.port }, 'uac is up');
   return { httpPort, grpcPort: grpc.port, reload: grpc.reload, producerState: () => producer.state(), stop: () => stopAll([...opened].reverse()) };
 }
@@ -148,14 +170,10 @@ async function flowsFor({ config, log, db, producer, ids, store, publicUrl }: Fl
 }
 
 /** Ready follows the database alone; TPC and the key-value store are named beside it. */
-function healthOf(db: Knex, producer: () => ProducerState, store: KeyValueStore): () => Promise<HealthState> {
+function healthOf(database: () => Promise<boolean>, isOnline: () => boolean, store: KeyValueStore): () => Promise<HealthState> {
   return async () => {
-    const answered = run(db, 'SELECT 1 AS one').then(
-      () => true,
-      () => false,
-    );
-    const ready = await Promise.race([answered, sleep(HEALTH_WAIT_MS, false, { ref: false })]);
-    const tpc = producer().mode === 'online' ? 'ok' : 'away, mails go out later';
+    const ready = await database();
+    const tpc = isOnline() ? 'ok' : 'away, mails go out later';
     const key_value = store.state().connected ? 'ok' : 'away, rate limits do not count';
     return { ready, parts: { database: ready ? 'ok' : 'away', tpc, key_value } };
   };

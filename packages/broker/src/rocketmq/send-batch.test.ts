@@ -6,6 +6,7 @@ import type { Target } from './linked-client.ts';
 import { type Sendable, type Sender, sendBatch } from './send-batch.ts';
 
 const { Code } = definition;
+const LATE = { ok: false, permanent: false, reason: expect.stringContaining('waited') };
 const batchOf = (...ids: string[]): Sendable[] =>
   ids.map((id) => ({ id, message: { topic: 'T', tag: '', keys: [], body: Buffer.from(id), properties: {} } }));
 
@@ -35,6 +36,19 @@ function sender(decide: (ids: string[]) => ReturnType<typeof answer> | Error): S
 }
 
 describe('sendBatch', () => {
+  it('does not send what has waited beyond its time, and sends the rest', async () => {
+    const broker = sender(() => answer(Code.OK));
+    const [early, late, free] = batchOf('early', 'late', 'free') as [Sendable, Sendable, Sendable];
+    early.message.sendBefore = performance.now() + 60_000;
+    late.message.sendBefore = performance.now();
+    expect(await sendBatch(broker, 'T', [late, early, free, late])).toEqual({
+      outcomes: [LATE, { ok: true, brokerMessageId: 'early' }, { ok: true, brokerMessageId: 'free' }, LATE],
+      unreachable: undefined,
+    });
+    expect((await sendBatch(broker, 'T', [late])).outcomes).toEqual([LATE]);
+    expect(broker.requests).toEqual([['early', 'free']]);
+  });
+
   it('sends a good batch in one request and answers each with its own id', async () => {
     const broker = sender(() => answer(Code.OK));
     const { outcomes } = await sendBatch(broker, 'T', batchOf('a', 'b'));

@@ -31,6 +31,16 @@ type Answer =
 
 /** Sends messages of one topic, split where the broker refuses them together, so that a bad one never holds up the others. Never rejects. */
 export async function sendBatch(sender: Sender, topic: string, batch: readonly Sendable[]): Promise<BatchResult> {
+  const now = performance.now();
+  const late = new Set(batch.filter(({ message }) => message.sendBefore !== undefined && message.sendBefore <= now));
+  if (late.size === 0) return sendAll(sender, topic, batch);
+  const good = batch.filter((one) => !late.has(one));
+  const { outcomes, unreachable } = good.length > 0 ? await sendAll(sender, topic, good) : { outcomes: [], unreachable: undefined };
+  const outcomeOf = new Map(good.map((one, index) => [one, outcomes[index]]));
+  return { outcomes: batch.map((one) => outcomeOf.get(one) ?? failed('it waited too long before it could be sent')), unreachable };
+}
+
+async function sendAll(sender: Sender, topic: string, batch: readonly Sendable[]): Promise<BatchResult> {
   const answer = await sendOnce(sender, topic, batch);
   if (answer.kind === 'answered') return { outcomes: answer.outcomes, unreachable: undefined };
   if (answer.kind === 'unreachable') return { outcomes: batch.map(() => failed(answer.text)), unreachable: answer.text };

@@ -1,3 +1,4 @@
+import { RetryInfo } from '@tpc/gen/google/rpc/error_details';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeRefusal, FakeTpc } from '../testing/index.ts';
 import { connectTpc, errorOfItem, type TpcConnection, TpcError } from './index.ts';
@@ -43,7 +44,17 @@ describe('connection to TPC', () => {
     expect(error).toMatchObject({ status: 'NOT_FOUND', reason: 'TPC10050002' });
     expect(error?.is('TPC10050002')).toBe(true);
     expect(errorOfItem({ code: 0, message: '', details: [] })).toBeUndefined();
-    expect(errorOfItem(undefined)).toBeUndefined();
+    expect(errorOfItem(undefined)).toMatchObject({ status: 'UNKNOWN', unavailable: true });
+  });
+
+  it.each([
+    [2, 2_000],
+    [10 ** 12, 3_600_000],
+    [-5, 0],
+  ])('reads a wish to wait for %i seconds within sensible bounds', (seconds, expected) => {
+    const value = Buffer.from(RetryInfo.encode({ retryDelay: { seconds: BigInt(seconds), nanos: 0 } }).finish());
+    const error = errorOfItem({ code: 8, message: 'later', details: [{ typeUrl: 'type.googleapis.com/google.rpc.RetryInfo', value }] });
+    expect(error?.retryAfterMs).toBe(expected);
   });
 
   it('says unavailable for a frozen TPC once the deadline is over', async () => {

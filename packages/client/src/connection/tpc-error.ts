@@ -18,6 +18,8 @@ export type TpcErrorFields = {
 };
 
 const UNAVAILABLE: readonly StatusName[] = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'INTERNAL', 'UNKNOWN', 'DATA_LOSS'];
+/** Longest wait that is taken from an answer, milliseconds. */
+const MAX_RETRY_AFTER_MS = 3_600_000;
 const RETRYABLE: readonly StatusName[] = ['RESOURCE_EXHAUSTED', 'ABORTED'];
 
 /** What TPC, or the way to it, answered instead of a result. The one error class of the connection. */
@@ -54,9 +56,10 @@ export class TpcError extends Error implements TpcErrorFields {
   }
 }
 
-/** Reads the status of one item of a batch. @returns undefined when it is OK or absent */
+/** Reads the status of one item of a batch. An absent one is no consent: it is UNKNOWN. @returns undefined when it is OK */
 export function errorOfItem(item: Status | undefined): TpcError | undefined {
-  return item === undefined || item.code === grpcStatus.OK ? undefined : fromStatus(item);
+  if (item === undefined) return new TpcError('TPC gave no status for an item', plain('UNKNOWN'));
+  return item.code === grpcStatus.OK ? undefined : fromStatus(item);
 }
 
 /** Reads an error of grpc-js, with the details in its trailers. Anything else becomes UNKNOWN with its cause. */
@@ -82,10 +85,15 @@ function fromStatus(status: Status, cause?: unknown): TpcError {
     } else if (typeUrl.endsWith('/google.rpc.BadRequest')) fields.field = BadRequest.decode(value).fieldViolations[0]?.field ?? '';
     else if (typeUrl.endsWith('/google.rpc.RetryInfo')) {
       const delay = RetryInfo.decode(value).retryDelay;
-      if (delay !== undefined) fields.retryAfterMs = Number(delay.seconds) * 1000 + Math.ceil(delay.nanos / 1e6);
+      if (delay !== undefined) fields.retryAfterMs = sensibleWait(Number(delay.seconds) * 1000 + Math.ceil(delay.nanos / 1e6));
     }
   }
   return new TpcError(status.message || fields.status, fields, cause);
+}
+
+/** A message must come again, and a timer take it, whatever was answered. */
+function sensibleWait(ms: number): number {
+  return Math.min(MAX_RETRY_AFTER_MS, Math.max(0, ms));
 }
 
 /** Details that cannot be read must not hide the error that they belong to. */

@@ -67,6 +67,7 @@ class InboxConsumer implements Consumer {
     if (this.#started) throw new Error('a consumer is started once; make a new one');
     this.#started = true;
     const { storeId } = await readStoreMeta(this.#settings.knex);
+    if (this.#condition !== 'closed') throw new Error('the consumer was stopped before it had started');
     const isIdle = () => this.#subscriber?.state().idle ?? false;
     const firstAnswer = Promise.withResolvers<void>();
     this.#registration = new Registration(this.#settings, { storeId, isIdle }, (outcome) => {

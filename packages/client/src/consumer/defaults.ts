@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { RetryPolicy } from '@tpc/core';
 import { v4 as uuidv4 } from 'uuid';
-import { silentLog } from '../log.ts';
+import { discreet, silentLog } from '../log.ts';
 import type { ConsumerOptions } from './types.ts';
 
 /** About 80 minutes in all: 5 s, 10 s, 20 s … up to 10 minutes, 16 tries. */
@@ -42,6 +42,7 @@ export function settingsOf(options: ConsumerOptions): Settings {
     inboxRetentionMs: undefined,
     ...given,
   };
+  settings.log = discreet(settings.log);
   if (!GROUP.test(settings.group)) throw new Error(`group: "${settings.group}" is not 1 to 64 characters of [A-Za-z0-9_-]`);
   if (settings.subscriptions.length === 0) throw new Error('subscriptions: at least one is needed');
   for (const { topic } of settings.subscriptions) {

@@ -1,3 +1,5 @@
+import { withoutValues } from '@tpc/core';
+
 /**
  * What a handler throws to say more than "it failed". Reason codes are at most 64 characters of [A-Z0-9_]; details are for people, travel to
  * TPC and must not hold personal data.
@@ -57,10 +59,11 @@ export function reasonCode(reason: string): string {
 }
 
 /**
- * An error in words that may be stored and reported: its class, code and text, with mail addresses and long numbers masked, at most 1,024
- * characters.
+ * An error in words that may be stored and reported: its class, code and text, without the values of a statement, with mail addresses and long
+ * numbers masked, at most 1,024 characters.
  */
-export function describeError(error: unknown): string {
+export function describeError(thrown: unknown): string {
+  const error = withoutValues(thrown);
   if (!(error instanceof Error)) return mask(String(error));
   const code = (error as { code?: unknown }).code;
   const prefix = error.name === 'Error' ? '' : `${error.name}: `;

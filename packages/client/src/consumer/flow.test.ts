@@ -36,6 +36,57 @@ describe.each(STORES)('consumer on %s, under load', (_name, makeStore) => {
     if (!('leaseMs' in options)) expect(most).toBeLessThanOrEqual(limit);
   });
 
+  it('takes no more than it may into memory from an inbox that was full before it began', async () => {
+    const row = { consumer_group: GROUP, generation: 1, topic: TOPIC, body: Buffer.alloc(100), due_at: 1, received_at: 1, state: 10 };
+    await bed.store.knex('tpc_inbox').insert(Array.from({ length: 100 }, (_, n) => ({ ...row, message_key: `b${n}` })));
+    const door = Promise.withResolvers<void>();
+    const consumer = await bed.run(
+      {
+        effects: () => [{ key: 'a' }],
+        run: () => door.promise.then(() => ({})),
+        timeoutMs: 20_000,
+        leaseMs: 30_000,
+        onUncertain: 'repeat',
+        concurrency: 2,
+      },
+      { leaseMs: 60_000, maxInMemoryBytes: 450 },
+    );
+    await until(() => consumer.state().inMemory >= 5);
+    expect(consumer.state().inMemory).toBe(5);
+    door.resolve();
+    await until(() => consumer.state().counters.consumed === 100);
+  });
+
+  it('never begins when it is stopped while it starts', async () => {
+    let subscribed = 0;
+    const consumer = bed.make(
+      { handle: takeEffect },
+      {
+        subscribe: (options) => {
+          subscribed++;
+          return bed.broker.subscribe(options);
+        },
+      },
+    );
+    const starting = consumer.start();
+    await consumer.stop(1_000);
+    await expect(starting).rejects.toThrow(/stopped/);
+    await expect(consumer.registered()).rejects.toThrow(/stopped/);
+    expect(subscribed).toBe(0);
+    expect(consumer.state().running).toBe(false);
+  });
+
+  it('commits what a handler has sent and not waited for', async () => {
+    await bed.run({
+      handle: async (tx, message) => {
+        for (const by of ['a', 'b', 'c']) void takeEffect(tx, message, by);
+      },
+    });
+    deliver('unawaited');
+    await until(consumed('unawaited'));
+    expect(await bed.took('unawaited')).toBe(3);
+  });
+
   it('lets work under way end when it stops, and gives the rest back at once', async () => {
     const door = Promise.withResolvers<void>();
     let begun = 0;

@@ -20,7 +20,7 @@ import type { ConsumedMessage, EffectHandler, EffectPlan } from './types.ts';
  * Handlers that act outside the database. The story of one message:
  *
  * 1. *Plan*: one transaction, fenced by the inbox row's token, makes a row for each effect. The inbox row stays received.
- * 2. Each open effect: *claim* (attempt counted, lease, token; commits; the plan has claimed the first) → *act*, within a time below the lease →
+ * 2. Each open effect: *claim* (attempt counted, lease, token; commits; the plan has claimed the first) → *act*, within a time below what is left of the lease →
  *    *settle* (done, dead or held), or give back until its next try.
  * 3. Whoever settles the last one ends the message in the same transaction. Else the round ends, and the inbox row is due again when the first
  *    open effect may be tried.
@@ -34,6 +34,9 @@ export function createEffectExecutor(parts: HandlerParts, handler: EffectHandler
     for (const row of rows) await new EffectRound(parts, handler, slots, leaseMs, { ...row }).run();
   };
 }
+
+/** A claim of an effect; `from`: when it was asked for, on the clock of `performance.now()`. */
+type Claim = { token: string; from: number };
 
 class EffectRound {
   readonly #parts: HandlerParts;
@@ -72,19 +75,20 @@ class EffectRound {
   /** Plans, and runs the first effect under the claim that the plan has made; its slot is taken before, so that the lease is not spent waiting. */
   async #begin(): Promise<Promise<void>[]> {
     const release = await this.#slots.acquire();
-    const token = randomUUID();
+    const claim = { token: randomUUID(), from: 0 };
     let plans: EffectPlan[];
     try {
       const { handlerTimeoutMs } = this.#parts.settings;
       plans = distinct(await withTimeLimit('the planning of effects', handlerTimeoutMs, this.#handler.effects(this.#message)));
-      await this.#plan(plans, token);
+      claim.from = performance.now();
+      await this.#plan(plans, claim.token);
     } catch (error) {
       release();
       throw error;
     }
     this.#siblings = plans.length;
     const [first, ...rest] = plans.map((plan) => ({ ...FRESH, effectKey: plan.key, payload: plan.payload }));
-    const begun = first === undefined ? Promise.resolve() : this.#act(first, token);
+    const begun = first === undefined ? Promise.resolve() : this.#act(first, claim);
     return [begun.finally(release), ...rest.map((effect) => this.#slots.run(() => this.#step(effect)))];
   }
 
@@ -121,9 +125,9 @@ class EffectRound {
   async #step(effect: EffectRow): Promise<void> {
     if (this.#parts.stopping() || !(await this.#keepLease())) return;
     const { settings } = this.#parts;
-    const token = randomUUID();
-    const claimed = await claimEffect(settings.knex, settings.group, this.#row, effect, { token, leaseMs: this.#handler.leaseMs });
-    if (claimed) await this.#act(effect, token);
+    const claim = { token: randomUUID(), from: performance.now() };
+    const claimed = await claimEffect(settings.knex, settings.group, this.#row, effect, { token: claim.token, leaseMs: this.#handler.leaseMs });
+    if (claimed) await this.#act(effect, claim);
   }
 
   /** The inbox row must be ours for longer than the effect's lease. */
@@ -136,7 +140,11 @@ class EffectRound {
   }
 
   /** Runs a claimed effect and records what became of it. */
-  async #act(effect: EffectRow, token: string): Promise<void> {
+  async #act(effect: EffectRow, claim: Claim): Promise<void> {
+    const { timeoutMs, leaseMs } = this.#handler;
+    // This process stood still: the act would end after the lease, beside another's.
+    if (performance.now() - claim.from > leaseMs - timeoutMs)
+      return this.#tryAgain(effect, claim.token, { waitMs: 0, error: 'its lease ran out before it was begun' });
     const plan: EffectPlan = { key: effect.effectKey, payload: effect.payload };
     const started = performance.now();
     let settlement: EffectSettlement | undefined;
@@ -150,27 +158,32 @@ class EffectRound {
       settlement = { state: EffectState.DONE, result };
       this.#emit('done', started);
     } catch (error) {
-      settlement = await this.#judge(error, effect, token, started);
+      settlement = await this.#judge(error, effect, claim.token, started);
     }
     if (settlement !== undefined) await this.#settle(effect, settlement);
   }
 
   /** @returns how the failed effect is settled; undefined when it is tried again */
   async #judge(error: unknown, effect: EffectRow, token: string, started: number): Promise<EffectSettlement | undefined> {
-    const { settings, topic, goOn } = this.#parts;
+    const { settings, topic } = this.#parts;
     const options = { retry: settings.retry, onUncertain: this.#handler.onUncertain, random: Math.random() };
     const outcome = decideEffectOutcome(error, effect.attempts + 1, options);
     this.#emit(outcome.kind, started);
     const fields = { message_key: this.#row.messageKey, effect_key: effect.effectKey, topic, attempt: effect.attempts + 1, err: error };
     if (outcome.kind === 'retry') {
       settings.log.warn({ ...fields, wait_ms: outcome.waitMs }, 'an effect failed; it is tried again');
-      await persist(() => retryEffect(settings.knex, settings.group, this.#row, { effectKey: effect.effectKey, token }, outcome), goOn);
+      await this.#tryAgain(effect, token, outcome);
       return undefined;
     }
     settings.log.error(fields, outcome.kind === 'dead' ? 'an effect has finally failed' : 'an effect is held: nobody knows whether it was done');
     return outcome.kind === 'dead'
       ? { state: EffectState.DEAD, reason: outcome.reason, detail: outcome.detail }
       : { state: EffectState.HELD, reason: Reason.EFFECT_UNCERTAIN, detail: outcome.detail };
+  }
+
+  async #tryAgain(effect: EffectRow, token: string, outcome: { waitMs: number; error: string }): Promise<void> {
+    const { settings, goOn } = this.#parts;
+    await persist(() => retryEffect(settings.knex, settings.group, this.#row, { effectKey: effect.effectKey, token }, outcome), goOn);
   }
 
   /** What was done is a fact: it is written again and again until it stands, as long as the process lives. */

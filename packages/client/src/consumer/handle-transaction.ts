@@ -31,7 +31,7 @@ export function createTransactionExecutor(parts: HandlerParts, handler: Transact
       if (marked !== rows.length) throw new FencedError();
       // One that never ends must not keep its transaction, nor its place; what it asks of the ended transaction later is refused.
       await withTimeLimit('the handler', settings.handlerTimeoutMs, call(tx, rows.map(messageOfRow)));
-      guard.check();
+      await guard.check();
     });
     for (const { messageKey, generation } of rows) {
       parts.reporter.report({ messageKey, generation, kind: ReportKind.CONSUMED, reason: '', detail: '' });

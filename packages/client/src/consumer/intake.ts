@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReceivedBrokerMessage } from '@tpc/broker';
-import { NaturalBatcher } from '@tpc/core';
+import { NaturalBatcher, withoutValues } from '@tpc/core';
 import type { Telemetry } from './counters.ts';
 import { type Admission, decideAdmission, isContentFault, stub } from './decide-admission.ts';
 import type { Arrival } from './decide-arrival.ts';
@@ -69,7 +69,8 @@ export class Intake {
     const results = await Promise.allSettled(taken);
     const failed = results.find((result) => result.status === 'rejected');
     this.#broken = failed !== undefined;
-    if (failed !== undefined) throw failed.reason;
+    // The adapter logs what it gets: no body may be in it.
+    if (failed !== undefined) throw withoutValues(failed.reason);
   }
 
   /** Waits while the inbox takes nothing: what is received then only uses up the broker's deliveries. */

@@ -42,7 +42,7 @@ export class Lane {
   #reserved = 0;
   #handling = 0;
   #bytes = 0;
-  #typicalBytes = 0;
+  #typicalBytes: number | undefined;
   #workers = 0;
   #messageMs = FIRST_GUESS_MS;
   #open = false;
@@ -69,9 +69,9 @@ export class Lane {
     return laneCapacity(this.#options, this.#messageMs);
   }
 
-  /** What a body has been like lately, for places of rows that are not read yet. */
+  /** What a body has been like lately, for places of rows that are not read yet; before the first, all that may be held, so that one row is read. */
   get typicalBytes(): number {
-    return this.#typicalBytes;
+    return this.#typicalBytes ?? this.#options.maxInMemoryBytes;
   }
 
   get hasRoom(): boolean {
@@ -102,8 +102,13 @@ export class Lane {
     this.#queue.push(...rows);
     const bytes = bytesOf(rows);
     this.#bytes += bytes - reservedBytes;
-    if (rows.length > 0) this.#typicalBytes += (this.#typicalBytes === 0 ? 1 : SMOOTHING) * (bytes / rows.length - this.#typicalBytes);
+    if (rows.length > 0) this.#learn(bytes / rows.length);
     this.#pump();
+  }
+
+  #learn(bytes: number): void {
+    const before = this.#typicalBytes ?? bytes;
+    this.#typicalBytes = before + SMOOTHING * (bytes - before);
   }
 
   /** Begins, or goes on, to handle. */

@@ -7,9 +7,10 @@ type Query = (connection: unknown, statement: unknown) => Promise<unknown>;
  * Keeps a handler's transaction that the server has ended from going on by itself. After a deadlock (1213) the server has rolled everything
  * back, the mark included; if the handler's code swallows that error, or has sent another statement beside it, the next statement would commit
  * alone and the message would take effect twice. So statements go one by one (a connection does no more anyway), from the first such error on
- * every further one is refused, and `check` throws before the COMMIT.
+ * every further one is refused, and `check` throws before the COMMIT. It waits for statements that the handler has sent and not awaited: behind the
+ * COMMIT they would be lost, and the message consumed without them.
  */
-export function guardTransaction(tx: Knex.Transaction): { check(): void } {
+export function guardTransaction(tx: Knex.Transaction): { check(): Promise<void> } {
   let doomed: unknown;
   // Savepoints have a client of their own; their events come here too, and what is thrown here refuses the statement.
   tx.on('query-error', (error: unknown) => {
@@ -29,7 +30,11 @@ export function guardTransaction(tx: Knex.Transaction): { check(): void } {
     return turn;
   };
   return {
-    check() {
+    async check() {
+      for (let seen: unknown; seen !== last; ) {
+        seen = last;
+        await seen;
+      }
       if (doomed !== undefined) throw doomed;
     },
   };

@@ -138,7 +138,10 @@ export type RegistrationState =
   | 'registered'
   /** TPC has accepted this instance before and cannot be reached now. */
   | 'unreachable'
-  /** TPC refuses this instance (INBOX_STORE_CONFLICT and the like): nothing is received, handled or reported until it is accepted. */
+  /**
+   * TPC refuses this instance; tried on. With INBOX_STORE_CONFLICT nothing is received, handled or reported until it is accepted; else it goes on with
+   * what comes.
+   */
   | 'refused';
 
 export type ConsumerState = {
@@ -174,7 +177,7 @@ export type ConsumerCounters = {
 };
 
 export interface Consumer {
-  /** Begins to receive, to handle what the inbox holds, and to register. @throws Error when the inbox's database cannot be read */
+  /** Begins to receive, to handle what the inbox holds, and to register. @throws Error when the inbox's database cannot be read, or it is stopped meanwhile */
   start(): Promise<void>;
   /** Resolves when TPC has first accepted this instance. Rejects only when the consumer is stopped before. */
   registered(): Promise<void>;

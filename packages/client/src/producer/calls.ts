@@ -42,7 +42,7 @@ export class Calls {
       flush: (items) => this.#flushPrepare(items),
     });
     this.#confirm = new NaturalBatcher<string, undefined>({ name: 'confirm', ...shared, flush: (keys) => this.#flushConfirm(keys) });
-    this.#send = new NaturalBatcher({ name: 'save and send', ...shared, sizeOf: sizeOnWire, flush: (items) => this.sendCommitted(items) });
+    this.#send = new NaturalBatcher({ name: 'save and send', ...shared, sizeOf: sizeOnWire, flush: (items) => this.#flushSend(items) });
     this.#remove = new NaturalBatcher<string, undefined>({
       name: 'delete',
       ...shared,
@@ -60,6 +60,7 @@ export class Calls {
     await this.#confirm.add(key);
   }
 
+  /** Sends a committed message whole: right in every state of its key. */
   saveAndSend(content: OutboxContent): Promise<SendResult> {
     return this.#send.add(content);
   }
@@ -68,12 +69,12 @@ export class Calls {
     await this.#remove.add(key);
   }
 
-  /** One request with the full content of committed messages: right in every state of their keys. Results in order. */
-  async sendCommitted(contents: readonly OutboxContent[]): Promise<(SendResult | TpcError)[]> {
+  /** The full content of committed messages: right in every state of their keys. */
+  async #flushSend(contents: readonly OutboxContent[]): Promise<(SendResult | TpcError)[]> {
     const { tpc, group, callDeadlineMs } = this.#parts;
     const request = { producerGroup: group, storeId: await this.#parts.storeId(), messages: contents.map(toOutgoing), committed: true };
     const { results } = await tpc.batchSaveAndSendMessage(request, { deadlineMs: callDeadlineMs });
-    return contents.map((_, index) => errorOfItem(results[index]?.status) ?? { reason: required(results[index]).reason });
+    return contents.map((_, index) => errorOfItem(required(results[index]).status) ?? { reason: required(results[index]).reason });
   }
 
   async #flushPrepare(contents: readonly OutboxContent[]): Promise<(undefined | TpcError)[]> {

@@ -81,7 +81,7 @@ export class CheckBack {
   async #taken({ messageKey, verdict }: Outcome, result: ReportOutcomesResult | undefined): Promise<void> {
     const error = errorOfItem(result?.status);
     if (error !== undefined) this.#parts.log.warn({ message_key: messageKey, status: error.status, reason: error.reason }, 'TPC refuses a verdict');
-    else if (verdict === VERDICT_COMMITTED && result !== undefined) await this.#parts.delivery.acknowledged(messageKey, 'check_back', '');
+    else if (verdict === VERDICT_COMMITTED) await this.#parts.delivery.acknowledged(messageKey, 'check_back', '');
   }
 
   async #turn(signal: AbortSignal): Promise<number> {

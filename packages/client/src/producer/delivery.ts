@@ -109,7 +109,7 @@ export class Delivery {
     }
     this.#parts.log.warn({ message_key: key, reason }, 'TPC stored the message as dead');
     this.#parts.onEvent({ type: 'dead', messageKey: key, reason });
-    await acknowledgeOutboxRows(this.#parts.knex, [key], reason);
+    await acknowledgeOutboxRows(this.#parts.knex, [key], storable(reason));
   }
 
   async #confirm(content: OutboxContent): Promise<void> {
@@ -142,6 +142,11 @@ export class Delivery {
     if (error.unavailable) this.#parts.link.lost(error);
     else this.#parts.log.error({ status: error.status, reason: error.reason, field: error.field }, 'TPC refuses calls of this producer');
   }
+}
+
+/** A reason as the column takes it. */
+function storable(reason: string): string {
+  return reason.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 64);
 }
 
 const skipped: Prepared = { outcome: 'skipped' };

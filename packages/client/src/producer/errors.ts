@@ -1,4 +1,4 @@
-import { classifySqlError, isTransient } from '@tpc/core';
+import { classifySqlError, isTransient, withoutValues } from '@tpc/core';
 
 /**
  * COMMIT was sent and no answer came: the transaction may or may not have committed. Nothing is taken back; the message goes out if, and only if,
@@ -41,14 +41,6 @@ export class OutboxMisuse extends Error {
     super(message);
     this.name = 'OutboxMisuse';
   }
-}
-
-/** The database's error without its statement: knex writes the values into the message, and a logger would write the body, or a secret, out. */
-function withoutValues(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const { code, errno, sqlState, sqlMessage } = error as { code?: string; errno?: number; sqlState?: string; sqlMessage?: string };
-  if (code === undefined && errno === undefined) return error;
-  return Object.assign(new Error(sqlMessage ?? codeOf(error)), { name: error.name, code, errno, sqlState });
 }
 
 /** Code of a database's error, without its message: that has the statement's values in it. */

@@ -19,6 +19,9 @@ type LinkParts = {
 };
 
 const DEFAULT_HEARTBEAT_MS = 10_000;
+/** Bounds for what TPC asks for: a longer wait would overflow a timer. */
+const MIN_HEARTBEAT_MS = 100;
+const MAX_HEARTBEAT_MS = 300_000;
 
 /**
  * Whether TPC is worth asking. One unanswered prepare makes it *outbox_only*: transactions then commit at once with their outbox row alone. A
@@ -78,7 +81,7 @@ export class Link {
       this.#registered = true;
       this.#reached();
       const { seconds, nanos } = answer.heartbeatInterval ?? { seconds: BigInt(DEFAULT_HEARTBEAT_MS / 1000), nanos: 0 };
-      return Math.max(100, Number(seconds) * 1000 + nanos / 1e6);
+      return Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, Number(seconds) * 1000 + nanos / 1e6));
     } catch (thrown) {
       if (signal.aborted) return 0;
       const error = toTpcError(thrown);

@@ -16,7 +16,7 @@ export type Outbox = {
    * @returns its key. An own key that was used before for the same content is answered again, and nothing is added; one whose earlier
    *   transaction was found rolled back by TPC goes on as `<key>.2`, `<key>.3` …
    * @throws InvalidMessage for a bad field; KeyAlreadyUsed for another content under a known key; OutboxMisuse inside a savepoint or after the
-   *   end. Any failure of the insert dooms the transaction, also when the error is swallowed.
+   *   end. Any failure dooms the transaction, also when the error is swallowed or nobody awaited it.
    */
   add(message: OutboxMessage): Promise<string>;
 };
@@ -59,16 +59,13 @@ export class TransactionOutbox implements Outbox {
 
   async #add(message: OutboxMessage): Promise<string> {
     const { guard, group, traceContext } = this.#parts;
-    if (this.#closed) throw new OutboxMisuse('the transaction of this outbox is over');
+    if (this.#closed) throw this.#doomed(new OutboxMisuse('the transaction of this outbox is over'));
     if (guard.inSavepoint) {
-      const misuse = new OutboxMisuse(
-        'outbox.add inside a savepoint or nested transaction: its rollback would drop the message and keep business rows',
-      );
-      guard.doomBy(misuse.message);
-      throw misuse;
+      const why = 'outbox.add inside a savepoint or nested transaction: its rollback would drop the message and keep business rows';
+      throw this.#doomed(new OutboxMisuse(why));
     }
     if (guard.doom !== undefined) throw guard.doom;
-    const checked = checkMessage(message, group);
+    const checked = this.#checked(message, group);
     const trace = usableTraceContext(traceContext());
     if (checked.key === undefined) return this.#insert({ ...checked, ...trace, key: uuidv7() });
     return this.#addOwnKey(checked, checked.key, trace);
@@ -101,6 +98,14 @@ export class TransactionOutbox implements Outbox {
       return await statement();
     } catch (cause) {
       throw this.#parts.guard.doomBy(`the outbox row of ${key} could not be written`, cause);
+    }
+  }
+
+  #checked(message: OutboxMessage, group: string): CheckedMessage {
+    try {
+      return checkMessage(message, group);
+    } catch (error) {
+      throw this.#doomed(error as Error);
     }
   }
 

@@ -18,7 +18,7 @@ import {
 } from './config.ts';
 import { Delivery } from './delivery.ts';
 import { checkGroup, type OutboxMessage } from './domain/message.ts';
-import { OutboxMisuse } from './errors.ts';
+import { codeOf, OutboxMisuse } from './errors.ts';
 import { Link, type Mode } from './link.ts';
 import { OpenKeys } from './open-keys.ts';
 import { durabilityProblems } from './store/durability.ts';
@@ -88,7 +88,8 @@ class OutboxProducer implements Producer {
   #stopped = false;
 
   constructor(options: ProducerOptions) {
-    const { knex, group, tpc, log = silentLog, onEvent = () => {}, traceContext = () => undefined } = options;
+    const { knex, group, tpc, log = silentLog } = options;
+    const { onEvent, traceContext } = harmlessTelemetry(options, log);
     const { prepareBudgetMs = DEFAULT_PREPARE_BUDGET_MS, callDeadlineMs = DEFAULT_CALL_DEADLINE_MS, instanceId = uuidv7() } = options;
     const sweep = { ...DEFAULT_SWEEP, ...options.sweep };
     const checkBack = { ...DEFAULT_CHECK_BACK, ...options.checkBack };
@@ -180,6 +181,22 @@ class OutboxProducer implements Producer {
       return store;
     });
   }
+}
+
+/** What telemetry throws costs a log line: it must neither stop a message nor hide that a transaction has committed. */
+function harmlessTelemetry({ onEvent, traceContext }: ProducerOptions, log: Log): Required<Pick<ProducerOptions, 'onEvent' | 'traceContext'>> {
+  const harmless = <T>(what: string, work: () => T): T | undefined => {
+    try {
+      return work();
+    } catch (error) {
+      log.warn({ error_code: codeOf(error) }, `${what} threw`);
+      return undefined;
+    }
+  };
+  return {
+    onEvent: (event) => harmless('onEvent', () => onEvent?.(event)),
+    traceContext: () => harmless('traceContext', () => traceContext?.()),
+  };
 }
 
 async function readStore(knex: Knex): Promise<Store> {

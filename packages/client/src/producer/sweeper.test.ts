@@ -102,6 +102,33 @@ describe.each(STORES)('the sweeper on %s', (_name, open) => {
     expect(events).toEqual([`${key} COMMIT_AFTER_ROLLBACK`]);
   });
 
+  it('sends the others when TPC refuses a whole request for one of its messages', async () => {
+    const keys = (await commitUnheard(fixture, 5)) as [string, ...string[]];
+    const [bad, ...good] = keys;
+    fixture.fake.beforeCall = ({ method, request }) => {
+      const { messages = [] } = request as BatchSaveAndSendMessageRequest;
+      if (method === 'batchSaveAndSendMessage' && messages.some((message) => message.messageKey === bad))
+        throw new FakeRefusal('INVALID_ARGUMENT', 'FIELD_INVALID', 'not to be read');
+    };
+    expect(await fixture.replica().sweepOnce()).toEqual({ claimed: 5, sent: 4, failed: 1 });
+    const outbox = await fixture.outbox();
+    expect(good.map((key) => outbox[key]?.state)).toEqual([20, 20, 20, 20]);
+    expect(outbox[bad]).toMatchObject({ state: 10, claim: null, last_error: 'INVALID_ARGUMENT FIELD_INVALID not to be read' });
+  });
+
+  it('takes an answer without results, or with results that say nothing, for no answer', async () => {
+    const keys = await commitUnheard(fixture, 2);
+    const tpc = { ...fixture.tpc };
+    const sweeper = fixture.replica({ tpc });
+    const silent = { status: undefined, state: 0 as const, storedKey: '', reason: '' };
+    for (const results of [[], [silent], [silent, silent]]) {
+      tpc.batchSaveAndSendMessage = async () => ({ results });
+      await fixture.store.knex('tpc_outbox').update({ due_at: 1 });
+      expect(await sweeper.sweepOnce()).toEqual({ claimed: 2, sent: 0, failed: 2 });
+    }
+    expect(Object.values(await fixture.outbox()).map(({ state }) => state)).toEqual(keys.map(() => 10));
+  });
+
   it('keeps requests below the size that TPC takes', async () => {
     const keys = await commitUnheard(fixture, 5, 'b'.repeat(400_000));
     const sweeper = fixture.replica({ sweep: { enabled: true, intervalMs: 5 } });

@@ -57,7 +57,7 @@ export class Sweeper {
     return this.#loop.stop();
   }
 
-  /** One claim and one request. */
+  /** One claim, and its messages sent. */
   async sweepOnce(): Promise<SweepResult> {
     const { knex, batchSize, leaseMs } = this.#parts;
     const token = uuidv4();
@@ -82,14 +82,12 @@ export class Sweeper {
     return { key, waitMs, error: `${error.status} ${error.reason} ${error.message}` };
   }
 
+  /** As few requests as their size allows; one that TPC refuses as a whole is halved, so that a bad message fails alone. */
   async #send(rows: readonly ClaimedRow[]): Promise<readonly (SendResult | TpcError)[]> {
-    try {
-      return await this.#parts.calls.sendCommitted(rows.map((row) => row.content));
-    } catch (thrown) {
-      const error = toTpcError(thrown);
-      if (error.unavailable) this.#parts.link.lost(error);
-      return rows.map(() => error);
-    }
+    const results = await Promise.all(rows.map((row) => this.#parts.calls.saveAndSend(row.content).catch(toTpcError)));
+    const away = results.find((result) => result instanceof TpcError && result.unavailable);
+    if (away !== undefined) this.#parts.link.lost(away as TpcError);
+    return results;
   }
 
   /** While TPC is away rows keep their place; the link wakes the sweeper when it is back. */

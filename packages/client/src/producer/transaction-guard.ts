@@ -1,10 +1,8 @@
 import { classifySqlError, dialectOf, doomsTransaction } from '@tpc/core';
-import type { Knex } from 'knex';
 import type { DatabaseSession } from './database-session.ts';
 import { commitsImplicitly, endsTransaction, Savepoints } from './domain/savepoints.ts';
 import { OutboxMisuse, TransactionDoomed } from './errors.ts';
-
-type Query = (connection: unknown, query: unknown) => Promise<unknown>;
+import { LAST_LOOK } from './store/outbox-rows.ts';
 
 /**
  * Watches a transaction's statements, so that it commits only what it is known to hold. An error after which the server has ended the
@@ -15,14 +13,20 @@ export class TransactionGuard {
   readonly #session: DatabaseSession;
   readonly #savepoints = new Savepoints();
   readonly #lockTimeoutEndsTransaction: boolean;
+  readonly #isMysql: boolean;
   #doom: TransactionDoomed | undefined;
-  #ending = false;
+  #phase: 'work' | 'last look' | 'end' = 'work';
 
   constructor(session: DatabaseSession, lockTimeoutEndsTransaction: boolean) {
     this.#session = session;
     this.#lockTimeoutEndsTransaction = lockTimeoutEndsTransaction;
     const { tx } = session;
-    tx.on('query', ({ sql }: { sql: string }) => this.#savepoints.see(sql));
+    this.#isMysql = dialectOf(tx).name === 'mysql';
+    // Nested transactions have a client of their own; their events come here too, and what is thrown here refuses the statement.
+    tx.on('query', ({ sql }: { sql: string }) => {
+      this.#refuse(sql);
+      this.#savepoints.see(sql);
+    });
     tx.on('query-error', (error: unknown) => this.#judge(error));
     tx.commit = () => {
       throw new OutboxMisuse('producer.transaction commits by itself when its work is done');
@@ -30,7 +34,6 @@ export class TransactionGuard {
     tx.rollback = () => {
       throw new OutboxMisuse('producer.transaction rolls back when its work throws: throw an error instead');
     };
-    this.#refuseEndingStatements(tx);
   }
 
   /** Why the transaction must not commit; undefined when nothing is known against it. */
@@ -48,9 +51,14 @@ export class TransactionGuard {
     return this.#doom;
   }
 
+  /** From here on only `LAST_LOOK` may run: a statement of the work behind it could end the transaction, and COMMIT would commit nothing. */
+  beginLastLook(): void {
+    this.#phase = 'last look';
+  }
+
   /** From here on COMMIT and ROLLBACK are the library's own. */
   allowEnd(): void {
-    this.#ending = true;
+    this.#phase = 'end';
   }
 
   #judge(error: unknown): void {
@@ -59,18 +67,13 @@ export class TransactionGuard {
       this.doomBy('the database ended the transaction at one of its statements', error);
   }
 
-  #refuseEndingStatements(tx: Knex.Transaction): void {
-    const client = tx.client as { query: Query };
-    const isMysql = dialectOf(tx).name === 'mysql';
-    const query = client.query;
-    client.query = (connection, statement) => {
-      const sql = typeof statement === 'string' ? statement : String((statement as { sql?: string })?.sql ?? '');
-      if (!this.#ending) {
-        if (endsTransaction(sql) || (isMysql && commitsImplicitly(sql)))
-          return Promise.reject(new OutboxMisuse('inside producer.transaction no statement may begin or end a transaction, or change the schema'));
-        if (this.doom !== undefined) return Promise.reject(this.doom);
-      }
-      return query.call(client, connection, statement);
-    };
+  /** @throws OutboxMisuse, or the doom, when the statement must not run */
+  #refuse(sql: string): void {
+    if (this.#phase === 'end') return;
+    if (endsTransaction(sql) || (this.#isMysql && commitsImplicitly(sql)))
+      throw new OutboxMisuse('inside producer.transaction no statement may begin or end a transaction, or change the schema');
+    // A nested transaction may still clean up after itself.
+    if (this.doom !== undefined && !/^\s*ROLLBACK\b/i.test(sql)) throw this.doom;
+    if (this.#phase === 'last look' && !sql.startsWith(LAST_LOOK)) throw new OutboxMisuse('the work of this transaction is over');
   }
 }

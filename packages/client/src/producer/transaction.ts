@@ -88,6 +88,7 @@ export class BusinessTransaction {
       await this.#outbox.close();
       this.#throwIfDoomed();
       await this.#awaitPrepares();
+      this.#guard.beginLastLook();
       await this.#lookForRows();
       this.#throwIfDoomed();
       return result;

@@ -26,6 +26,8 @@ const BY_ERRNO: ReadonlyMap<number, SqlErrorKind> = new Map([
   [2013, 'connection'],
   [4031, 'connection'],
   [1040, 'connection'],
+  [1203, 'connection'], // more sessions of this user than it may have
+  [1047, 'connection'], // a node of a Galera cluster that has lost the others
   [1290, 'read_only'],
   [1792, 'read_only'],
   [1836, 'read_only'],
@@ -46,7 +48,10 @@ const BY_CODE: ReadonlyMap<string, SqlErrorKind> = new Map([
   ['EPIPE', 'connection'],
   ['ETIMEDOUT', 'connection'],
   ['EHOSTUNREACH', 'connection'],
+  ['ENETUNREACH', 'connection'],
+  ['ECONNABORTED', 'connection'],
   ['ENOTFOUND', 'connection'],
+  ['EAI_AGAIN', 'connection'],
 ]);
 
 /** Classifies an error of mysql2, better-sqlite3 or knex. */

@@ -29,7 +29,7 @@ let seen: CallContext[];
 let work: (context: CallContext) => Promise<void>;
 let clients: { close(): void }[];
 const file = (name: string) => join(dir, name);
-const log = () => createLog({ service: 'opc', level: 'trace', format: 'json', destination: { write: (line) => void lines.push(line) } });
+const log = () => createLog({ service: 'opc', level: 'trace', format: 'json' }, { write: (line) => void lines.push(line) });
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'tpc-access-'));

@@ -1,7 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Migrations, migrate, pendingMigrations, run } from '@tpc/core';
+import { classifySqlError, type Migrations, migrate, pendingMigrations, run } from '@tpc/core';
 import { describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/mariadb.ts';
 import { StartError } from '../errors.ts';
@@ -76,6 +76,37 @@ describe('openDatabase', () => {
       'SELECT @@time_zone AS zone, @@tx_isolation AS isolation, @@innodb_lock_wait_timeout AS lockWait, @@idle_transaction_timeout AS idle',
     );
     expect(rows[0]).toMatchObject({ zone: '+00:00', isolation: 'READ-COMMITTED', lockWait: 1, idle: 7 });
+    await knex.destroy();
+    await drop();
+  });
+
+  it('uses no session again whose server has become read-only: the name may lead to another primary by now', async () => {
+    const { url, drop } = await createTestDatabase();
+    const knex = openDatabase({ url, poolMax: 1 });
+    const session = async () => (await run<{ id: number }>(knex, 'SELECT CONNECTION_ID() AS id')).rows[0]?.id;
+    const before = await session();
+    expect(await session()).toBe(before);
+    const refused = run(knex, "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = 'read only'");
+    expect(await refused.catch(classifySqlError)).toBe('read_only');
+    expect(await session()).not.toBe(before);
+    await knex.destroy();
+    await drop();
+  });
+
+  it('gives up a statement that gets no answer, and its session with it', async () => {
+    const { url, drop } = await createTestDatabase();
+    const knex = openDatabase({ url, poolMax: 1, statementLimitMs: 200 });
+    expect(await run(knex, 'SELECT SLEEP(60)').catch(classifySqlError)).toBe('connection');
+    expect((await run(knex, 'SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+    await knex.destroy();
+    await drop();
+  });
+
+  it('lets a change of the schema take its time', async () => {
+    const { url, drop } = await createTestDatabase();
+    const knex = openDatabase({ url, poolMax: 1, statementLimitMs: 200 });
+    await run(knex, 'CREATE TABLE slow AS SELECT SLEEP(0.5) AS slept');
+    expect((await run(knex, 'SELECT slept FROM slow')).rows).toEqual([{ slept: 0 }]);
     await knex.destroy();
     await drop();
   });

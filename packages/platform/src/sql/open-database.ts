@@ -2,6 +2,7 @@ import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import knexFactory, { type Knex } from 'knex';
 import { StartError } from '../errors.ts';
+import { type GuardedSession, guardSession } from './guard-session.ts';
 
 export type DatabaseOptions = {
   /** `sqlite:<file>`, or `mysql://user:password@host:port/database`. */
@@ -12,6 +13,8 @@ export type DatabaseOptions = {
   lockWaitS?: number;
   /** How long a session may hold a transaction open without a statement before the server ends it, seconds. Less than any lease. Default 10. */
   idleTransactionS?: number;
+  /** How long MySQL or MariaDB may take to answer a statement before its connection counts as lost, milliseconds. Default 30,000. */
+  statementLimitMs?: number;
 };
 
 /** knex would print failed connections to the console, between the log's lines; the same errors reach whoever asked for the connection. */
@@ -25,6 +28,7 @@ function ignore(): void {
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Wait for a connection of the pool before KnexTimeoutError, milliseconds. */
 const ACQUIRE_TIMEOUT_MS = 10_000;
+const STATEMENT_LIMIT_MS = 30_000;
 
 /**
  * Opens a database. SQLite: the folder is made, WAL, synchronous=FULL. MySQL: UTC, READ COMMITTED, short lock waits.
@@ -83,7 +87,7 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-type MysqlSession = { query: (sql: string, done: (error: Error | null, rows?: { version: string }[]) => void) => void };
+type MysqlSession = GuardedSession & { query: (sql: string, done: (error: Error | null, rows?: { version: string }[]) => void) => void };
 
 function openMysql(options: DatabaseOptions): Knex {
   return knexFactory({
@@ -102,6 +106,7 @@ function openMysql(options: DatabaseOptions): Knex {
       min: 0,
       max: options.poolMax ?? 16,
       afterCreate: (session: MysqlSession, done: (error: Error | null, session: unknown) => void) => {
+        guardSession(session, options.statementLimitMs ?? STATEMENT_LIMIT_MS);
         prepareSession(session, options).then(
           () => done(null, session),
           (error: Error) => done(error, session),

@@ -1,5 +1,5 @@
-import { classifySqlError, isTransient, type Migrations, migrate, pendingMigrations, type RetryPolicy, run, waitBeforeRetry } from '@tpc/core';
-import { durabilityWarnings, judgeDatabaseFailure, type Log, type Running, StartError } from '@tpc/platform';
+import { classifySqlError, isTransient, type Migrations, type RetryPolicy, run, waitBeforeRetry } from '@tpc/core';
+import { bringUpToDate, judgeDatabaseFailure, type Log, type Running, schemaOf } from '@tpc/platform';
 import type { Knex } from 'knex';
 
 /** Waits between tries to reach an absent database at start. */
@@ -8,6 +8,8 @@ const CONNECT_WAITS: RetryPolicy = { firstWaitMs: 200, factor: 2, maxWaitMs: 5_0
 const PING_MS = 1_000;
 /** Signs of life that must be missed before the service says that it is not ready: one may be a single lost connection. */
 const MISSED_PINGS = 2;
+/** A sign of life must come within this time, milliseconds. */
+const PING_LIMIT_MS = 3_000;
 
 export type DatabaseLinkOptions = {
   knex: Knex;
@@ -45,13 +47,8 @@ export async function connectDatabase(options: DatabaseLinkOptions): Promise<Run
   return link;
 }
 
-async function prepare({ knex, migrations, mode, log }: DatabaseLinkOptions): Promise<void> {
-  if (mode === 'auto') await migrate(knex, migrations);
-  else {
-    const missing = await pendingMigrations(knex, migrations);
-    if (missing.length > 0) throw new StartError(`the database lacks ${missing.join(', ')}: run the migrations, or set MIGRATE=auto`);
-  }
-  for (const warning of await durabilityWarnings(knex)) log.warn({ warning }, 'the database may lose commits');
+function prepare({ knex, migrations, mode, setting, log }: DatabaseLinkOptions): Promise<void> {
+  return bringUpToDate(knex, { setting, mode, schemas: [schemaOf(migrations)], log });
 }
 
 class DatabaseLink implements Running {
@@ -61,6 +58,8 @@ class DatabaseLink implements Running {
   #missed = 0;
   #ready = false;
   #underway: Promise<void> = Promise.resolve();
+  /** The last question that has no answer yet: a silent database is not asked again, which would only take one connection after the other. */
+  #asked: Promise<unknown> | undefined;
 
   constructor(options: DatabaseLinkOptions) {
     this.#options = options;
@@ -94,7 +93,7 @@ class DatabaseLink implements Running {
 
   async #ping(): Promise<void> {
     try {
-      await run(this.#options.knex, 'SELECT 1 AS alive');
+      await this.#ask();
       this.#missed = 0;
       this.#tell(true);
     } catch (err) {
@@ -103,6 +102,16 @@ class DatabaseLink implements Running {
       if (this.#missed >= MISSED_PINGS) this.#tell(false);
     }
     this.#after(PING_MS, () => this.#ping());
+  }
+
+  /** @throws when the database does not answer in time */
+  async #ask(): Promise<void> {
+    this.#asked ??= run(this.#options.knex, 'SELECT 1 AS alive').finally(() => {
+      this.#asked = undefined;
+    });
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new Error(`no answer within ${PING_LIMIT_MS} ms`)), PING_LIMIT_MS);
+    await Promise.race([this.#asked, late.promise]).finally(() => clearTimeout(timer));
   }
 
   #tell(ready: boolean): void {

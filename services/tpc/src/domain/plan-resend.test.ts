@@ -49,6 +49,8 @@ describe('a resend to named groups', () => {
 
   it('raises above the newest generation of any group', () => {
     expect(plan({ generation: 5, copies: [copy(1, 30, false, 2)], requested: [1] })).toMatchObject({ steps: [{ generation: 6 }], generation: 6 });
+    // A group that reported a newer generation than TPC knew: TPC was restored from a backup.
+    expect(plan({ generation: 1, copies: [copy(1, 30, false, 3)], requested: [1] })).toMatchObject({ steps: [{ generation: 4 }], generation: 4 });
   });
 
   it('is refused for a group that never had to do with it', () => {

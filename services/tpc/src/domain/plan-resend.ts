@@ -33,7 +33,8 @@ export function planResend(facts: ResendFacts): ResendPlan {
   if (stranger !== undefined) return { refused: 'GROUP_NOT_SUBSCRIBED', groupId: stranger };
   if (facts.copies.length === 0 && facts.subscribers.length === 0) return { refused: 'NO_SUBSCRIBER' };
   const chosen = facts.requested.length > 0 ? facts.requested : notConsumed(facts);
-  const steps = chosen.map((groupId) => stepFor(groupId, byGroup.get(groupId), facts.generation));
+  const newest = Math.max(facts.generation, ...facts.copies.map((copy) => copy.generation));
+  const steps = chosen.map((groupId) => stepFor(groupId, byGroup.get(groupId), { ...facts, newest }));
   const pending = facts.publishPending && steps.length > 0 ? pendingSteps(facts, chosen) : [];
   const after = new Set([...steps, ...pending].map((step) => step.groupId));
   const untouched = facts.copies.filter((copy) => !after.has(copy.groupId));
@@ -51,9 +52,10 @@ function notConsumed({ copies, subscribers }: ResendFacts): number[] {
   return [...open, ...subscribers.filter((groupId) => !known.has(groupId))].sort((a, b) => a - b);
 }
 
-function stepFor(groupId: number, copy: ResendCopy | undefined, generation: number): ResendStep {
+/** Anew is above what any group has handled: one may have reported a newer generation than TPC, restored from a backup, knows. */
+function stepFor(groupId: number, copy: ResendCopy | undefined, { generation, newest }: { generation: number; newest: number }): ResendStep {
   if (copy === undefined) return { groupId, how: 'create', generation };
-  if (copy.dead || copy.status >= ConfirmStatus.CONSUMED) return { groupId, how: 'anew', generation: generation + 1 };
+  if (copy.dead || copy.status >= ConfirmStatus.CONSUMED) return { groupId, how: 'anew', generation: newest + 1 };
   return { groupId, how: 'again', generation: copy.generation };
 }
 

@@ -94,6 +94,7 @@ describe('other fields', () => {
     expect(reasons(checkFailureReason('reason', 'bad'))).toEqual(['REASON_SYNTAX']);
     expect(reasons(checkFailureReason('reason', ''))).toEqual(['REASON_EMPTY']);
     expect(reasons(checkGeneration('generation', -1))).toEqual(['GENERATION_BAD']);
+    expect(reasons(checkGeneration('generation', 2 ** 31 - 1))).toEqual(['GENERATION_BAD']);
     expect(checkGeneration('generation', 0)).toEqual([]);
   });
 });

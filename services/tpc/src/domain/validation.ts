@@ -15,6 +15,8 @@ export const MAX_HEADER_NAME_LENGTH = 64;
 export const MAX_HEADERS_BYTES = 16 * 1024;
 export const MAX_TRACEPARENT_LENGTH = 64;
 export const MAX_TRACESTATE_LENGTH = 512;
+/** A generation is raised by operators' acts alone; a report above this would leave no room for the next. */
+export const MAX_GENERATION = 1_000_000;
 export const MAX_DELAY_LEVEL = 18;
 /** Default of the largest body, bytes. */
 export const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
@@ -172,9 +174,8 @@ export function checkFailureReason(field: string, reason: string): Violation[] {
 
 /** Generation of a delivery, where 0 means 1. */
 export function checkGeneration(field: string, generation: number): Violation[] {
-  return Number.isInteger(generation) && generation >= 0
-    ? []
-    : [{ field, reason: 'GENERATION_BAD', description: 'The generation must be a whole number from 0.' }];
+  if (Number.isInteger(generation) && generation >= 0 && generation <= MAX_GENERATION) return [];
+  return [{ field, reason: 'GENERATION_BAD', description: `The generation must be a whole number from 0 to ${MAX_GENERATION}.` }];
 }
 
 /** Violations that have an error code of their own, in the original's order of checks (F-24). All others are FIELD_INVALID. */

@@ -58,6 +58,17 @@ describe('publishing', () => {
     expect([published, recorded]).toEqual([[], []]);
   });
 
+  it('tells the broker’s adapter until when each message may be sent, so that one that waits there goes out under no lost lease', async () => {
+    const { publishing, published, clock } = bench();
+    publishing.publish(publishing.newClaim(), [item(1)]);
+    clock.now = 1_000;
+    publishing.publish(publishing.newClaim(), [item(2)]);
+    await publishing.close();
+    const [first, second] = published.map(({ sendBefore }) => sendBefore as number);
+    expect(first).toBeLessThan(LEASE_MS);
+    expect(second).toBe((first as number) + 1_000);
+  });
+
   it('gives back what the broker does not take now, and names what it refuses for good', async () => {
     const { publishing, recorded } = bench(({ keys }) => ({ ok: false, permanent: keys[0] === 'P:2', reason: 'why' }));
     publishing.publish(publishing.newClaim(), [item(1), item(2)]);

@@ -106,11 +106,17 @@ export function createPublishing(options: PublishingOptions): Publishing {
 /** Sends what still has its lease; undefined for the rest, which belongs to whoever claims it next. */
 async function send({ broker, log }: PublishingOptions, now: () => number, batch: readonly Claimed[]): Promise<(PublishOutcome | undefined)[]> {
   const at = now();
-  const good = batch.filter(({ claim }) => at < claim.endsAt - claim.leaseMs * LEASE_RESERVE);
+  const good = batch.filter(({ claim }) => at < sendBefore(claim));
   if (good.length < batch.length) log.warn({ num_messages: batch.length - good.length }, 'lease ran out before the publish; left to the next claim');
-  const outcomes = good.length > 0 ? await broker.publish(good.map(({ item }) => toBrokerMessage(item))) : [];
+  const outcomes =
+    good.length > 0 ? await broker.publish(good.map(({ item, claim }) => ({ ...toBrokerMessage(item), sendBefore: sendBefore(claim) }))) : [];
   const byClaimed = new Map(good.map((claimed, index) => [claimed, outcomes[index]]));
   return batch.map((claimed) => byClaimed.get(claimed));
+}
+
+/** The lease counts until the send itself begins, also after a wait in the broker's adapter. */
+function sendBefore({ endsAt, leaseMs }: TimedClaim): number {
+  return endsAt - leaseMs * LEASE_RESERVE;
 }
 
 /** How a stored message looks to the broker. */

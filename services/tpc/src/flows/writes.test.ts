@@ -1,5 +1,6 @@
 import { BatchDeadlineExceeded, BatcherFull } from '@tpc/core';
 import { describe, expect, it, vi } from 'vitest';
+import { MAX_BATCH } from '../store/in-chunks.ts';
 import type { ConfirmItem, MessageContent, PublishItem, SaveItem, StateResult } from '../store/store-types.ts';
 import { createWrites } from './writes.ts';
 
@@ -58,6 +59,14 @@ describe('writes', () => {
     await expect(late).rejects.toBeInstanceOf(BatchDeadlineExceeded);
     expect(await early).toEqual({ state: 10 });
     expect(store.saveMessages.mock.calls[1]?.[0].map(({ messageKey }) => messageKey)).toEqual(['early']);
+  });
+
+  it('flush no more at once than the store does in one transaction, so that no part of a flush can hide what another has claimed', async () => {
+    const { writes, store, publish } = bench(2_000);
+    const keys = Array.from({ length: 3 * MAX_BATCH }, (_, n) => `${n}`);
+    await Promise.all(keys.map((key) => writes.confirm(confirmItem(key), NO_DEADLINE)));
+    for (const [items] of store.confirmMessages.mock.calls) expect(items.length).toBeLessThanOrEqual(MAX_BATCH);
+    expect(publish.mock.calls.flatMap(([, items]) => items)).toHaveLength(keys.length);
   });
 
   it('refuse what they cannot hold', async () => {

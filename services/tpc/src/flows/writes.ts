@@ -1,5 +1,7 @@
 import { classifySqlError, isTransient, NaturalBatcher } from '@tpc/core';
+import type { Refusal } from '../domain/reasons.ts';
 import { MessageState } from '../domain/states.ts';
+import { MAX_BATCH } from '../store/in-chunks.ts';
 import type { Store } from '../store/store.ts';
 import type {
   ConfirmItem,
@@ -7,12 +9,14 @@ import type {
   Mark,
   MarkResult,
   MessageContent,
+  PublishItem,
   SaveAndSendItem,
   SaveAndSendResult,
   SaveItem,
   StateResult,
   VerdictItem,
 } from '../store/store-types.ts';
+import type { TimedClaim } from './claims.ts';
 import { type ContentCache, createContentCache } from './content-cache.ts';
 import type { Publishing } from './publishing.ts';
 
@@ -29,7 +33,7 @@ export interface Writes {
   saveAndSend(item: SaveAndSendItem, deadline: number): Promise<SaveAndSendResult>;
   delete(item: DeleteItem, deadline: number): Promise<StateResult>;
   verdict(item: VerdictItem, deadline: number): Promise<StateResult>;
-  mark(item: Mark, deadline: number): Promise<MarkResult>;
+  mark(item: Mark, deadline: number): Promise<MarkResult | Refusal>;
   /** Resolves when nothing waits and nothing is under way. */
   drain(): Promise<void>;
 }
@@ -44,8 +48,8 @@ export type WritesOptions = {
   onContentError: (error: unknown) => void;
 };
 
-/** The store's limits for one call. */
-const MAX_ITEMS = 512;
+/** A flush is one transaction of the store: a part that failed would else hide what another part has claimed. */
+const MAX_ITEMS = MAX_BATCH;
 const MAX_BYTES = 2 * 1024 * 1024;
 /** What a message costs in a statement beside body and headers, bytes, roughly. */
 const ROW_OVERHEAD_BYTES = 512;
@@ -56,10 +60,15 @@ export function createWrites(options: WritesOptions): Writes {
   const sized = (item: SaveItem) => contentBytes(item.content);
   const save = batcher<SaveItem, StateResult>('save', options, (items) => saveAndRemember(options, cache, items), sized);
   const confirm = batcher<ConfirmItem, StateResult>('confirm', options, (items) => confirmAndPublish(options, cache, items));
-  const saveAndSend = batcher<SaveAndSendItem, SaveAndSendResult>('save and send', options, (items) => storeAndPublish(options, items), sized);
+  const saveAndSend = batcher<SaveAndSendItem, SaveAndSendResult>(
+    'save and send',
+    options,
+    (items) => publishing(options, (claim) => store.saveAndSendMessages(items, claim)),
+    sized,
+  );
   const remove = batcher<DeleteItem, StateResult>('delete', options, (items) => store.deleteMessages(items));
-  const verdict = batcher<VerdictItem, StateResult>('verdict', options, (items) => applyAndPublish(options, items));
-  const mark = batcher<Mark, MarkResult>('mark', options, (items) => store.markDeliveries(items));
+  const verdict = batcher<VerdictItem, StateResult>('verdict', options, (items) => publishing(options, (claim) => store.applyVerdicts(items, claim)));
+  const mark = batcher<Mark, MarkResult | Refusal>('mark', options, (items) => store.markDeliveries(items));
   return {
     save: (item, deadline) => save.add(item, deadline),
     confirm: (item, deadline) => confirm.add(item, deadline),
@@ -108,24 +117,16 @@ async function saveAndRemember({ store }: WritesOptions, cache: ContentCache, it
 
 async function confirmAndPublish(options: WritesOptions, cache: ContentCache, items: readonly ConfirmItem[]): Promise<StateResult[]> {
   const known = items.map((item) => ({ ...item, content: cache.take(item.producerGroup, item.messageKey) }));
-  const claim = options.publishing.newClaim();
-  const outcome = await options.store.confirmMessages(known, claim);
-  void options.publishing.publish(claim, outcome.publish);
-  if (outcome.contentError !== undefined) options.onContentError(outcome.contentError);
-  return outcome.results;
+  return publishing(options, (claim) => options.store.confirmMessages(known, claim));
 }
 
-async function storeAndPublish(options: WritesOptions, items: readonly SaveAndSendItem[]): Promise<SaveAndSendResult[]> {
+/** A call that may make messages SENDING: what it claims is published at once; nobody waits for that. */
+async function publishing<R>(
+  options: WritesOptions,
+  call: (claim: TimedClaim) => Promise<{ results: R[]; publish: PublishItem[]; contentError?: unknown }>,
+): Promise<R[]> {
   const claim = options.publishing.newClaim();
-  const outcome = await options.store.saveAndSendMessages(items, claim);
-  void options.publishing.publish(claim, outcome.publish);
-  if (outcome.contentError !== undefined) options.onContentError(outcome.contentError);
-  return outcome.results;
-}
-
-async function applyAndPublish(options: WritesOptions, items: readonly VerdictItem[]): Promise<StateResult[]> {
-  const claim = options.publishing.newClaim();
-  const outcome = await options.store.applyVerdicts(items, claim);
+  const outcome = await call(claim);
   void options.publishing.publish(claim, outcome.publish);
   if (outcome.contentError !== undefined) options.onContentError(outcome.contentError);
   return outcome.results;

@@ -16,6 +16,11 @@ describe('errors of the calls', () => {
     });
   });
 
+  it('tell when to try again where another holds the message', () => {
+    const busy = appErrorOfRefusal({ refused: 'STORE_UNAVAILABLE', metadata: { message_key: 'k1' } });
+    expect(busy).toMatchObject({ status: status.UNAVAILABLE, retryAfterMs: expect.any(Number) });
+  });
+
   it('have a legal code and a status that gRPC knows, all of them', () => {
     for (const { code, status: name } of Object.values(REASONS)) {
       expect(code).toMatch(/^[A-Z][A-Z0-9_]{0,61}[A-Z0-9]$/);

@@ -22,7 +22,8 @@ export function appErrorOf(
 
 /** The error of a domain rule that said no. */
 export function appErrorOfRefusal(refusal: Refusal): AppError {
-  return appErrorOf(refusal.refused, refusal.metadata);
+  const more = refusal.refused === 'STORE_UNAVAILABLE' ? { retryAfterMs: RETRY_WHEN_UNAVAILABLE_MS } : {};
+  return appErrorOf(refusal.refused, refusal.metadata, more);
 }
 
 /** Whether a value is a refusal. */

@@ -3,6 +3,7 @@ import type { CallContext, Log } from '@tpc/platform';
 import { checkConsumerGroup, checkFailureReason, checkGeneration, checkStoredKey, type Violation } from '../domain/validation.ts';
 import type { Writes } from '../flows/writes.ts';
 import { answerItems } from './batch-results.ts';
+import { appErrorOfRefusal, isRefusal } from './errors.ts';
 import { MAX_REPORTS, type MessageHandlers } from './handlers.ts';
 import { refuseBatchSize, refuseViolations } from './validate.ts';
 
@@ -23,8 +24,11 @@ type Kind = { kind: 'received' } | { kind: 'consumed' } | { kind: 'failed'; reas
 
 /** Takes the consumer groups' reports: received, consumed, failed; single and batch (F-34, F-35). */
 export function markDeliveryHandlers({ writes, log }: { writes: Pick<Writes, 'mark'>; log: Log }): MarkHandlers {
-  const mark = (consumerGroup: string, { messageKey, generation }: Delivery, kind: Kind, context: CallContext) =>
-    writes.mark({ consumerGroup, messageKey, generation: generation === 0 ? 1 : generation, ...kind }, context.deadline);
+  const mark = async (consumerGroup: string, { messageKey, generation }: Delivery, kind: Kind, context: CallContext) => {
+    const result = await writes.mark({ consumerGroup, messageKey, generation: generation === 0 ? 1 : generation, ...kind }, context.deadline);
+    if (isRefusal(result)) throw appErrorOfRefusal(result);
+    return result;
+  };
   const single = (request: Delivery & { consumerGroup: string }, kind: Kind, context: CallContext, more: readonly Violation[] = []) => {
     refuseViolations([...checkConsumerGroup('consumer_group', request.consumerGroup), ...checkDelivery('', request), ...more]);
     return mark(request.consumerGroup, request, kind, context);

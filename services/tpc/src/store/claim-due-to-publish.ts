@@ -14,9 +14,10 @@ export async function claimDueToPublish(ctx: StoreContext, limit: number, claim:
   const owners = await ctx.retry(() => ownersWithDueWork(ctx));
   if (owners.length === 0) return [];
   const shares = fairShares(owners, limit, ctx.random());
-  const ids = await ctx.retry(() => inTransaction(ctx.knex, (tx) => claimShares(tx, ctx, shares, claim)));
-  const items = await ctx.retry(() => readPublishItems(ctx.knex, ids));
-  return [...items.values()];
+  const claimed = await ctx.retry(() => inTransaction(ctx.knex, (tx) => claimShares(tx, ctx, shares, claim)));
+  const items = await ctx.retry(() => readPublishItems(ctx.knex, [...claimed.keys()]));
+  // An operator may have raised the generation since; what goes to all groups must carry theirs.
+  return [...items.values()].map((item) => ({ ...item, generation: claimed.get(item.messageId) as number }));
 }
 
 async function ownersWithDueWork(ctx: StoreContext): Promise<number[]> {
@@ -29,14 +30,15 @@ async function ownersWithDueWork(ctx: StoreContext): Promise<number[]> {
   return rows.filter((row) => row.due_at !== null).map((row) => row.id);
 }
 
-type Candidate = { id: number; body_size: number };
+type Candidate = { id: number; body_size: number; generation: number };
 
+/** @returns the generation by id of what is claimed */
 async function claimShares(
   tx: Knex.Transaction,
   ctx: StoreContext,
   shares: readonly { owner: number; share: number }[],
   claim: Claim,
-): Promise<number[]> {
+): Promise<Map<number, number>> {
   const limit = shares.reduce((sum, { share }) => sum + share, 0);
   const candidates = new Map<number, Candidate>();
   const full: { owner: number; share: number }[] = [];
@@ -51,24 +53,25 @@ async function claimShares(
     if (left === 0) break;
     for (const row of await lockDue(tx, ctx, owner, share + left)) candidates.set(row.id, row);
   }
-  return setClaim(tx, ctx, withinBytes([...candidates.values()]), claim);
+  const ids = withinBytes([...candidates.values()]);
+  await setClaim(tx, ctx, ids, claim);
+  return new Map(ids.map((id) => [id, (candidates.get(id) as Candidate).generation]));
 }
 
 async function lockDue(tx: Knex.Transaction, ctx: StoreContext, owner: number, count: number): Promise<Candidate[]> {
   const { rows } = await run<Candidate>(
     tx,
-    `SELECT id, body_size FROM message WHERE lane = ? AND due_at <= ${ctx.sql.now} ORDER BY due_at LIMIT ?${ctx.sql.forUpdateSkipLocked}`,
+    `SELECT id, body_size, generation FROM message WHERE lane = ? AND due_at <= ${ctx.sql.now} ORDER BY due_at LIMIT ?${ctx.sql.forUpdateSkipLocked}`,
     [laneOf(LaneKind.PUBLISH, owner), count],
   );
   return rows;
 }
 
-async function setClaim(tx: Knex.Transaction, ctx: StoreContext, ids: readonly number[], claim: Claim): Promise<number[]> {
-  if (ids.length === 0) return [];
+async function setClaim(tx: Knex.Transaction, ctx: StoreContext, ids: readonly number[], claim: Claim): Promise<void> {
+  if (ids.length === 0) return;
   await run(tx, `UPDATE message SET claim = ?, due_at = ${ctx.sql.now} + ? WHERE id IN (${placeholders(ids.length)})`, [
     claim.token,
     claim.leaseMs,
     ...ids,
   ]);
-  return [...ids];
 }

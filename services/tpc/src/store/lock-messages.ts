@@ -1,5 +1,6 @@
-import { placeholders, run } from '@tpc/core';
+import { classifySqlError, placeholders, run } from '@tpc/core';
 import type { Knex } from 'knex';
+import type { Refusal } from '../domain/reasons.ts';
 import type { Db, StoreContext } from './context.ts';
 
 /** A message row under its lock, without its content. */
@@ -65,16 +66,40 @@ export async function lockMessages(
   return rows;
 }
 
+/** How often rows that another holds are waited for, each time as long as the session waits for a lock (about a second). */
+const LOCK_WAITS = 2;
+
 /**
  * Does work for message ids in two transactions at most: first for all rows that are free, then, waiting, for the rest.
  * @param work one transaction; answers with the ids that it could lock
+ * @returns ids of the rows that another still holds (a replica that froze in a transaction): nothing was done for them. The rest is done, so they
+ *   must not fail it.
  */
 export async function inLockPasses(
   ctx: Pick<StoreContext, 'retry'>,
   ids: readonly number[],
   work: (ids: readonly number[], pass: LockPass) => Promise<readonly number[]>,
-): Promise<void> {
+): Promise<ReadonlySet<number>> {
   const done = new Set(await ctx.retry(() => work(ids, 'skip')));
   const rest = ids.filter((id) => !done.has(id));
-  if (rest.length > 0) await ctx.retry(() => work(rest, 'wait'));
+  if (rest.length === 0) return new Set();
+  const waited = await ctx.retry(() => inLockWaits(() => work(rest, 'wait')));
+  return new Set(waited === 'held' ? rest : []);
+}
+
+/** Does work that may wait for what another holds, a bounded number of times. @returns 'held' when another still holds it; nothing is done then */
+export async function inLockWaits<T>(work: () => Promise<T>): Promise<T | 'held'> {
+  for (let waits = 1; ; waits++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (classifySqlError(error) !== 'locked') throw error;
+      if (waits >= LOCK_WAITS) return 'held';
+    }
+  }
+}
+
+/** The answer to who asked for something of a message that another holds. */
+export function heldByAnother(messageKey: string): Refusal {
+  return { refused: 'STORE_UNAVAILABLE', metadata: { message_key: messageKey } };
 }

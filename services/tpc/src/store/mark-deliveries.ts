@@ -1,11 +1,12 @@
 import { inTransaction, placeholders, run, type SqlValue } from '@tpc/core';
 import type { Knex } from 'knex';
 import { decideMark, type MarkDecision, strongerReport } from '../domain/mark-copy.ts';
+import type { Refusal } from '../domain/reasons.ts';
 import { ConfirmStatus } from '../domain/states.ts';
 import { closeGroups } from './close-groups.ts';
 import type { StoreContext } from './context.ts';
 import type { Progress } from './group-progress.ts';
-import { findMessageIds, inLockPasses, type LockedMessage, type LockPass, lockMessages } from './lock-messages.ts';
+import { findMessageIds, heldByAnother, inLockPasses, type LockedMessage, type LockPass, lockMessages } from './lock-messages.ts';
 import { addEvents, type NewEvent } from './message-events.ts';
 import type { Mark, MarkResult } from './store-types.ts';
 
@@ -21,7 +22,7 @@ type Decided = Report & MarkDecision & { row: LockedMessage; copy: CopyRow };
  * locked its message first, so two replicas that settle the last two groups cannot both miss the end.
  * Index: UNIQUE (message_key), PRIMARY of message, PRIMARY of confirm. Locks: message rows by id, then their confirm rows.
  */
-export async function markDeliveries(ctx: StoreContext, marks: readonly Mark[]): Promise<MarkResult[]> {
+export async function markDeliveries(ctx: StoreContext, marks: readonly Mark[]): Promise<(MarkResult | Refusal)[]> {
   const groups = await ctx.names.findConsumerGroups(marks.map((mark) => mark.consumerGroup));
   const idByKey = await ctx.retry(() => findMessageIds(ctx.knex, [...new Set(marks.map((mark) => mark.messageKey))]));
   const reports = new Map<string, Report>();
@@ -37,14 +38,18 @@ export async function markDeliveries(ctx: StoreContext, marks: readonly Mark[]):
   const tracked = new Set<string>();
   const progress: Progress[] = [];
   const ids = [...new Set([...reports.values()].map((report) => report.messageId))];
-  await inLockPasses(ctx, ids, async (passIds, pass) => {
+  const held = await inLockPasses(ctx, ids, async (passIds, pass) => {
     const done = await markOnce(ctx, [...reports.values()], passIds, pass);
     for (const slot of done.tracked) tracked.add(slot);
     progress.push(...done.progress);
     return done.locked;
   });
   await ctx.progress.note(ctx, progress);
-  return slots.map((slot) => ({ tracked: slot !== undefined && tracked.has(slot) }));
+  return slots.map((slot, index) => {
+    const { messageKey } = marks[index] as Mark;
+    if (held.has(idByKey.get(messageKey) ?? -1)) return heldByAnother(messageKey);
+    return { tracked: slot !== undefined && tracked.has(slot) };
+  });
 }
 
 type Done = { tracked: string[]; progress: Progress[]; locked: number[] };

@@ -6,12 +6,17 @@ import { toConfirmOutcome } from './confirm-messages.ts';
 import type { StoreContext } from './context.ts';
 import { type NewMessage, prepareMessages, roundsByKey } from './insert-messages.ts';
 import { isSameEvent, type KnownMessage, readKnownMessages } from './known-messages.ts';
+import { heldByAnother, inLockWaits, type LockPass } from './lock-messages.ts';
+import { refuseUnsubscribed } from './refuse-unsubscribed.ts';
 import { isDuplicate } from './retrying.ts';
 import { type CommitWork, storeCommitted } from './store-committed.ts';
 import type { Claim, SaveAndSendItem, SaveAndSendOutcome, SaveAndSendResult } from './store-types.ts';
 
 /** A batch is tried as a whole so often while others insert its keys at the same moment; then each message goes by itself. */
 const WHOLE_BATCH_TRIES = 2;
+
+/** Messages that are stored by one transaction, each key once. On the pass that skips what another holds, its results are missing. */
+type Batch = { items: readonly SaveAndSendItem[]; messages: readonly NewMessage[]; claim: Claim; pass: LockPass };
 
 /** What a round has come to: a result for each of its items, and what is claimed (message id → place in the round). */
 type Round = { results: SaveAndSendResult[]; claimed: Map<number, number> };
@@ -24,12 +29,12 @@ export async function saveAndSendMessages(ctx: StoreContext, items: readonly Sav
   const results: SaveAndSendResult[] = [];
   const claimed = new Map<number, number>();
   for (const round of roundsByKey(items)) {
-    const allowed: { item: SaveAndSendItem; index: number }[] = [];
-    for (const { item, index } of round) {
-      const { topic, tag } = item.content;
-      if (item.committed || (await ctx.subscriptions.has(topic, tag))) allowed.push({ item, index });
-      else results[index] = { refused: 'NO_SUBSCRIBER', metadata: { topic, tag, message_key: item.messageKey } };
-    }
+    const refused = await refuseUnsubscribed(
+      ctx,
+      round.filter(({ item }) => !item.committed),
+    );
+    for (const [index, refusal] of refused) results[index] = refusal;
+    const allowed = round.filter((entry) => !refused.has(entry.index));
     const done = await saveRound(
       ctx,
       allowed.map((entry) => entry.item),
@@ -43,45 +48,55 @@ export async function saveAndSendMessages(ctx: StoreContext, items: readonly Sav
   return { ...outcome, results };
 }
 
-/** @param items each key once */
+/** First for all that is free, then, waiting, for the messages that another holds. @param items each key once */
 async function saveRound(ctx: StoreContext, items: readonly SaveAndSendItem[], claim: Claim): Promise<Round> {
   const messages = await prepareMessages(ctx, items);
+  const round = await saveAll(ctx, { items, messages, claim, pass: 'skip' });
+  const held = [...items.keys()].filter((place) => round.results[place] === undefined);
+  if (held.length === 0) return round;
+  const pick = <T>(all: readonly T[]) => held.map((place) => all[place] as T);
+  const rest = await saveAll(ctx, { items: pick(items), messages: pick(messages), claim, pass: 'wait' });
+  held.forEach((place, at) => {
+    round.results[place] = rest.results[at] as SaveAndSendResult;
+  });
+  for (const [id, at] of rest.claimed) round.claimed.set(id, held[at] as number);
+  return round;
+}
+
+async function saveAll(ctx: StoreContext, batch: Batch): Promise<Round> {
   for (let tries = 1; tries <= WHOLE_BATCH_TRIES; tries++) {
-    const done = await trySave(ctx, items, messages, claim);
+    const done = await trySave(ctx, batch);
     if (done !== undefined) return done;
   }
   const round: Round = { results: [], claimed: new Map() };
-  for (const [place, item] of items.entries()) {
-    const single = await saveSingle(ctx, item, messages[place] as NewMessage, claim);
+  for (const [place, item] of batch.items.entries()) {
+    const single = await saveSingle(ctx, { ...batch, items: [item], messages: [batch.messages[place] as NewMessage], pass: 'wait' });
     round.results[place] = single.results[0] as SaveAndSendResult;
     for (const id of single.claimed.keys()) round.claimed.set(id, place);
   }
   return round;
 }
 
-async function saveSingle(ctx: StoreContext, item: SaveAndSendItem, message: NewMessage, claim: Claim): Promise<Round> {
+async function saveSingle(ctx: StoreContext, single: Batch): Promise<Round> {
   for (;;) {
-    const done = await trySave(ctx, [item], [message], claim);
+    const done = await trySave(ctx, single);
     if (done !== undefined) return done;
   }
 }
 
 /** @returns undefined when another inserted one of the keys meanwhile; nothing is stored then */
-async function trySave(
-  ctx: StoreContext,
-  items: readonly SaveAndSendItem[],
-  messages: readonly NewMessage[],
-  claim: Claim,
-): Promise<Round | undefined> {
+async function trySave(ctx: StoreContext, batch: Batch): Promise<Round | undefined> {
   try {
-    return await ctx.retry(() => saveOnce(ctx, items, messages, claim));
+    const done = await ctx.retry(() => inLockWaits(() => saveOnce(ctx, batch)));
+    if (done !== 'held') return done;
+    return { results: batch.items.map((item) => heldByAnother(item.messageKey)), claimed: new Map() };
   } catch (error) {
     if (isDuplicate(error)) return undefined;
     throw error;
   }
 }
 
-async function saveOnce(ctx: StoreContext, items: readonly SaveAndSendItem[], messages: readonly NewMessage[], claim: Claim): Promise<Round> {
+async function saveOnce(ctx: StoreContext, { items, messages, claim, pass }: Batch): Promise<Round> {
   const known = await readKnownMessages(
     ctx.knex,
     messages.map((message) => message.messageKey),
@@ -101,8 +116,11 @@ async function saveOnce(ctx: StoreContext, items: readonly SaveAndSendItem[], me
     conflicts.map((conflict) => conflict.message.messageKey),
   );
   const fresh = conflicts.map((conflict) => conflict.message).filter((message) => !kept.has(message.messageKey));
-  const stored = await inTransaction(ctx.knex, (tx) => storeCommitted(tx, ctx, { work, conflicts: fresh, claim }));
-  for (const { message, place } of work) results[place] = stored.results.get(message.messageKey) as SaveAndSendResult;
+  const stored = await inTransaction(ctx.knex, (tx) => storeCommitted(tx, ctx, { work, conflicts: fresh, claim, pass }));
+  for (const { message, place } of work) {
+    const result = stored.results.get(message.messageKey);
+    if (result !== undefined) results[place] = result;
+  }
   for (const { message, place } of conflicts) results[place] = conflictResult(message.messageKey, kept.get(message.messageKey));
   const placeOfKey = new Map(work.map(({ message, place }) => [message.messageKey, place]));
   const claimed = [...stored.claimed].map(([id, key]) => [id, placeOfKey.get(key) as number] as const);

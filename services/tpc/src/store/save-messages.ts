@@ -7,6 +7,7 @@ import { insertMessages, type NewMessage, prepareMessages, roundsByKey } from '.
 import { isSameEvent, type KnownMessage, readKnownMessages } from './known-messages.ts';
 import { LaneKind, laneOf } from './lanes.ts';
 import { addEvents } from './message-events.ts';
+import { refuseUnsubscribed } from './refuse-unsubscribed.ts';
 import { isDuplicate } from './retrying.ts';
 import type { SaveItem, StateResult } from './store-types.ts';
 
@@ -18,12 +19,9 @@ export async function saveMessages(ctx: StoreContext, items: readonly SaveItem[]
   const results: StateResult[] = [];
   for (const round of roundsByKey(items)) {
     const wanted: { message: NewMessage; index: number }[] = [];
-    const subscribed: { item: SaveItem; index: number }[] = [];
-    for (const entry of round) {
-      const { topic, tag } = entry.item.content;
-      if (await ctx.subscriptions.has(topic, tag)) subscribed.push(entry);
-      else results[entry.index] = { refused: 'NO_SUBSCRIBER', metadata: { topic, tag, message_key: entry.item.messageKey } };
-    }
+    const refused = await refuseUnsubscribed(ctx, round);
+    for (const [index, refusal] of refused) results[index] = refusal;
+    const subscribed = round.filter((entry) => !refused.has(entry.index));
     const prepared = await prepareMessages(
       ctx,
       subscribed.map((entry) => entry.item),

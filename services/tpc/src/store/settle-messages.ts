@@ -4,7 +4,7 @@ import { type MessageEvent, moveOf, placeOf, type StoredPlace, stateOf } from '.
 import type { Refusal } from '../domain/reasons.ts';
 import { CancelKind, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
-import { findMessageIds, inLockPasses, type LockedMessage, type LockPass, lockMessages } from './lock-messages.ts';
+import { findMessageIds, heldByAnother, inLockPasses, type LockedMessage, type LockPass, lockMessages } from './lock-messages.ts';
 import { addEvents, type NewEvent } from './message-events.ts';
 import { type Fanout, readFanout, startSending } from './start-sending.ts';
 import type { Claim, StateResult } from './store-types.ts';
@@ -46,12 +46,15 @@ export async function settleMessages(ctx: StoreContext, items: readonly Settleme
   const idByKey = await ctx.retry(() => findMessageIds(ctx.knex, [...new Set(items.map((item) => item.messageKey))]));
   const settled: Settled = { results: items.map((item) => refusalOf(item)), claimed: new Map() };
   const ids = [...new Set(idByKey.values())];
-  await inLockPasses(ctx, ids, async (passIds, pass) => {
+  const held = await inLockPasses(ctx, ids, async (passIds, pass) => {
     const part = await settleOnce(ctx, { items, owners, claim, ids: passIds, pass });
     for (const [index, result] of part.results) settled.results[index] = result;
     for (const [id, index] of part.claimed) settled.claimed.set(id, index);
     return part.locked;
   });
+  for (const [index, { messageKey }] of items.entries()) {
+    if (held.has(idByKey.get(messageKey) ?? -1)) settled.results[index] = heldByAnother(messageKey);
+  }
   return settled;
 }
 

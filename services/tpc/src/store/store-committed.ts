@@ -5,7 +5,7 @@ import { CancelKind, DeadReason, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
 import { encodeHeaders } from './headers.ts';
 import { insertMessages, type NewMessage } from './insert-messages.ts';
-import { findMessageIds, type LockedMessage, lockMessages } from './lock-messages.ts';
+import { findMessageIds, type LockedMessage, type LockPass, lockMessages } from './lock-messages.ts';
 import { ACTOR_TPC, addEvents, type NewEvent } from './message-events.ts';
 import { type Fanout, readFanout, startSending } from './start-sending.ts';
 import type { Claim, SaveAndSendResult } from './store-types.ts';
@@ -18,9 +18,12 @@ type Work = {
   /** Other contents under known keys, to be kept DEAD under keys of their own; only those that are not kept yet. */
   conflicts: readonly NewMessage[];
   claim: Claim;
+  /** Whether to wait for known messages that another holds. */
+  pass: LockPass;
 };
 
 type Stored = {
+  /** By key; missing is what another holds, on the pass that skips it. */
   results: Map<string, SaveAndSendResult>;
   /** Keys by id of what the caller is to publish. */
   claimed: Map<number, string>;
@@ -33,7 +36,7 @@ type Decided = { row: LockedMessage; message: NewMessage; move: Move };
  * nobody who holds a message waits for an insert.
  * @throws the database's duplicate error when another inserted one of the keys meanwhile
  */
-export async function storeCommitted(tx: Knex.Transaction, ctx: StoreContext, { work, conflicts, claim }: Work): Promise<Stored> {
+export async function storeCommitted(tx: Knex.Transaction, ctx: StoreContext, { work, conflicts, claim, pass }: Work): Promise<Stored> {
   const fresh = work.filter((entry) => entry.isNew).map((entry) => entry.message);
   if (fresh.length > 0) await insertMessages(tx, ctx, fresh, 'prepared');
   await keepConflicts(tx, ctx, conflicts);
@@ -41,11 +44,12 @@ export async function storeCommitted(tx: Knex.Transaction, ctx: StoreContext, { 
     tx,
     work.map((entry) => entry.message.messageKey),
   );
-  const rows = new Map((await lockMessages(tx, ctx, [...ids.values()], 'wait')).map((row) => [row.message_key, row]));
-  const decided = work.map(({ message, committed }): Decided => {
+  const rows = new Map((await lockMessages(tx, ctx, [...ids.values()], pass)).map((row) => [row.message_key, row]));
+  const decided = work.flatMap(({ message, committed }): Decided[] => {
     const row = rows.get(message.messageKey);
-    if (row === undefined) throw new Error(`message ${message.messageKey} was cleaned away while it was sent again`);
-    return { row, message, move: moveFor(row, committed) };
+    if (row !== undefined) return [{ row, message, move: moveFor(row, committed) }];
+    if (pass === 'skip') return [];
+    throw new Error(`message ${message.messageKey} was cleaned away while it was sent again`);
   });
   const starting = decided.filter(({ move }) => move.to === 'SENDING');
   const fanout = await readFanout(

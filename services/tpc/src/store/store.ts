@@ -91,8 +91,8 @@ export interface Store {
 
   // Consumer's reports
 
-  /** Takes receive, consumed and failure reports of all groups in one transaction. Never refused. */
-  markDeliveries(marks: readonly Mark[]): Promise<MarkResult[]>;
+  /** Takes receive, consumed and failure reports of all groups in one transaction. Refused only where another holds the message (STORE_UNAVAILABLE). */
+  markDeliveries(marks: readonly Mark[]): Promise<(MarkResult | Refusal)[]>;
 
   // Registration
 

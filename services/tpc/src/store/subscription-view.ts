@@ -9,6 +9,8 @@ const FRESH_MS = 5_000;
 
 const SELECT_SUBSCRIBED = 'SELECT DISTINCT t.name AS topic, s.tag AS tag FROM subscription s JOIN topic t ON t.id = s.topic_id WHERE s.active = 1';
 
+type TopicAndTag = { topic: string; tag: string };
+
 /**
  * Who subscribes what, remembered for a few seconds, so that a save costs no SELECT. Only a courtesy to producers: the confirm's transaction reads the
  * table itself. A no is never believed from memory.
@@ -26,14 +28,14 @@ export class SubscriptionView {
     this.#clock = clock;
   }
 
-  /** Whether any group takes this topic and tag. */
-  async has(topic: string, tag: string): Promise<boolean> {
-    if (this.#clock() - this.#readAt < FRESH_MS && this.#holds(topic, tag)) return true;
-    await this.#read();
-    return this.#holds(topic, tag);
+  /** For each of these, whether any group takes its topic and tag. One read at most, however many of them nobody takes. */
+  async areTaken(wanted: readonly TopicAndTag[]): Promise<boolean[]> {
+    const fresh = this.#clock() - this.#readAt < FRESH_MS;
+    if (wanted.length > 0 && !(fresh && wanted.every((one) => this.#holds(one)))) await this.#read();
+    return wanted.map((one) => this.#holds(one));
   }
 
-  #holds(topic: string, tag: string): boolean {
+  #holds({ topic, tag }: TopicAndTag): boolean {
     const tags = this.#tagsByTopic.get(topic);
     return tags !== undefined && (tags.has(ALL_TAGS) || tags.has(tag));
   }

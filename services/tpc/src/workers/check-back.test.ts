@@ -74,6 +74,19 @@ describe('check-back worker', () => {
     expect((await Promise.all(waiting)).flat().map(({ messageKey }) => messageKey)).toEqual(['a', 'b', 'c']);
   });
 
+  it('looks for one owner when its producer comes, not for all that wait', async () => {
+    const { worker, store } = make();
+    worker.start();
+    const ownersLookedAt = () => store.nextUncertainInMs.mock.calls.map(([{ storeId }]) => storeId);
+    const owners = Array.from({ length: 20 }, (_, n) => ({ ...owner, storeId: `s${n}` }));
+    for (const [n, each] of owners.entries()) {
+      void worker.fetch(each, 1, HOUR_MS, never);
+      await vi.waitFor(() => expect(ownersLookedAt()).toHaveLength(n + 1));
+    }
+    expect(ownersLookedAt()).toEqual(owners.map(({ storeId }) => storeId));
+    await worker.stop();
+  });
+
   it('does not look for owners of whom nobody waits', async () => {
     const { worker, store } = make();
     await worker.runOnce();

@@ -34,27 +34,31 @@ export type CheckBackOptions = {
 };
 
 type Waiter = { limit: number; settle: (messages: UncertainMessage[]) => void };
-type Queue = { owner: Owner; waiters: Set<Waiter> };
+/** `lookAt`: when to look for it next, on the clock of `performance.now()`. */
+type Queue = { owner: Owner; waiters: Set<Waiter>; lookAt: number };
 
 /** @throws RangeError when the poll interval is not positive */
 export function createCheckBackWorker({ store, log, config }: CheckBackOptions): CheckBackWorker {
   const queues = new Map<string, Queue>();
   let alarm: NodeJS.Timeout | undefined;
-  const pass = async (): Promise<CheckBackCounts> => {
+  const look = async (due: (queue: Queue) => boolean): Promise<CheckBackCounts> => {
     clearTimeout(alarm);
     let claimed = 0;
-    let nextInMs = config.pollMs;
-    for (const queue of [...queues.values()]) {
+    for (const queue of [...queues.values()].filter(due)) {
       const found = await serve(store, queue);
       claimed += found.claimed;
-      nextInMs = Math.min(nextInMs, found.nextInMs ?? config.pollMs);
+      queue.lookAt = performance.now() + Math.min(config.pollMs, found.nextInMs ?? config.pollMs);
     }
-    if (nextInMs < config.pollMs) alarm = setTimeout(worker.wake, nextInMs);
+    const next = Math.min(...[...queues.values()].map(({ lookAt }) => lookAt));
+    if (queues.size > 0) alarm = setTimeout(worker.wake, Math.max(0, next - performance.now()));
     return { claimed, more: false };
   };
+  // A producer that comes wakes the loop: only its own owner is looked at then, however many others wait.
+  const pass = () => look(({ lookAt }) => lookAt <= performance.now());
   const worker = createWorker({ name: 'check-back', pollMs: config.pollMs, pass, log });
   return {
     ...worker,
+    runOnce: () => look(() => true),
     async fetch(owner, limit, waitMs, signal) {
       const messages = await store.claimUncertain(owner, limit);
       if (messages.length > 0 || waitMs <= 0 || signal.aborted) return messages;
@@ -63,8 +67,8 @@ export function createCheckBackWorker({ store, log, config }: CheckBackOptions):
       return waiting;
     },
     async stop() {
-      clearTimeout(alarm);
       await worker.stop();
+      clearTimeout(alarm);
       for (const queue of queues.values()) for (const waiter of queue.waiters) waiter.settle([]);
     },
   };
@@ -89,7 +93,7 @@ async function serve(store: CheckBackOptions['store'], { owner, waiters }: Queue
 
 function wait(queues: Map<string, Queue>, owner: Owner, limit: number, waitMs: number, signal: AbortSignal): Promise<UncertainMessage[]> {
   const id = `${owner.producerGroup} ${owner.storeId}`;
-  const queue = queues.get(id) ?? { owner, waiters: new Set<Waiter>() };
+  const queue = queues.get(id) ?? { owner, waiters: new Set<Waiter>(), lookAt: Number.NEGATIVE_INFINITY };
   queues.set(id, queue);
   return new Promise((resolve) => {
     const end = () => waiter.settle([]);

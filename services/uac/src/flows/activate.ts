@@ -6,7 +6,7 @@ import type { MailRenderer } from '../mails/render-mail.ts';
 import { consumeActivationToken, findActivationTokenUser } from '../store/activation-tokens.ts';
 import { enableUser, findUserById, insertRoleAndGroup, lockUser } from '../store/users.ts';
 import { inMailTransaction, type MailProducer, type SendMail } from './mail-transactions.ts';
-import { refuse } from './refusal.ts';
+import { refuse, refuseFields } from './refusal.ts';
 
 export type ActivateParts = { db: Knex; producer: MailProducer; renderer: MailRenderer };
 
@@ -23,8 +23,9 @@ const FIRST_GROUP = 1;
  */
 export async function activate(parts: ActivateParts, token: string, language: Language): Promise<Activation> {
   const tokenHash = hashSecretToken(token);
-  const userId = tokenHash && (await findActivationTokenUser(parts.db, tokenHash));
-  if (!tokenHash || !userId) throw refuse('UAC10011030');
+  if (!tokenHash) throw refuseFields([{ field: 'token', code: 'UAC10011030' }]);
+  const userId = await findActivationTokenUser(parts.db, tokenHash);
+  if (!userId) throw refuse('UAC10011030');
   const seen = await findUserById(parts.db, userId);
   if (seen?.status === 'ENABLE') return { user: seen, already: true };
   return inMailTransaction(parts.producer, (tx, send) => activateInTransaction(parts, tx, send, { tokenHash, userId, language }));

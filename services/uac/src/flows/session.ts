@@ -5,7 +5,7 @@ import { hashSecretToken } from '../domain/secret-token.ts';
 import type { User } from '../domain/user.ts';
 import { consumeRefreshToken, endSession, findRefreshToken } from '../store/sessions.ts';
 import { findUserById } from '../store/users.ts';
-import { refuse } from './refusal.ts';
+import { refuse, refuseFields } from './refusal.ts';
 import { issueTokens, type SessionParts, type SessionTokens } from './session-tokens.ts';
 
 /**
@@ -14,8 +14,9 @@ import { issueTokens, type SessionParts, type SessionTokens } from './session-to
  */
 export async function refresh(parts: SessionParts, refreshToken: string): Promise<SessionTokens> {
   const tokenHash = hashSecretToken(refreshToken);
+  if (!tokenHash) throw refuseFields([{ field: 'refreshToken', code: 'UAC10011108' }]);
   // The refusal is thrown after the transaction: it must not undo the end of the session.
-  const tokens = tokenHash && (await inTransaction(parts.db, (tx) => rotate(parts, tx, tokenHash)));
+  const tokens = await inTransaction(parts.db, (tx) => rotate(parts, tx, tokenHash));
   if (!tokens) throw refuse('UAC10011108');
   return tokens;
 }

@@ -1,5 +1,5 @@
 import { OutcomeUnknown, TpcError } from '@tpc/client/producer';
-import { classifySqlError, isTransient } from '@tpc/core';
+import { classifySqlError, isTransient, withoutValues } from '@tpc/core';
 import { AppError, toAppError } from '@tpc/platform';
 import { NoIdLease } from '../domain/id-generator.ts';
 import { refuse } from './refusal.ts';
@@ -35,20 +35,4 @@ function chainOf(error: unknown): Error[] {
   const chain: Error[] = [];
   for (let link = error; link instanceof Error && chain.length < MAX_CAUSES; link = link.cause) chain.push(link);
   return chain;
-}
-
-/** An error for the log. Messages of the database hold the statement's values (addresses, hashes), so of those only the code and the place stay. */
-function withoutValues(error: unknown): unknown {
-  const chain = chainOf(error);
-  if (chain.length === 0) return error;
-  return chain.reduceRight<Error | undefined>((cause, link) => {
-    const { code, errno } = link as { code?: string; errno?: number };
-    const ofDatabase = code !== undefined || errno !== undefined;
-    const message = ofDatabase ? `database error ${[code, errno].filter((part) => part !== undefined).join(' ')}` : link.message;
-    const frames = (link.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
-    const copy = new Error(message, cause && { cause });
-    copy.name = link.name;
-    copy.stack = [`${link.name}: ${message}`, ...frames].join('\n');
-    return copy;
-  }, undefined);
 }

@@ -27,15 +27,23 @@ WHERE consumer_group = ? AND due_at <= ${now} AND topic = ? AND claim IS NULL OR
   });
 }
 
-/** Whether a due row has lost its process. Locks nothing; index tpc_inbox_due. */
+/**
+ * Whether a due row has lost its process. A row whose handler still runs is locked by its transaction, however long that takes, and does not count.
+ * Index tpc_inbox_due; holds no lock afterwards.
+ */
 export async function hasLoneRow(db: Knex, group: string, topics: readonly string[]): Promise<boolean> {
-  const { rows } = await run(
-    db,
-    `SELECT 1 AS found FROM tpc_inbox
-WHERE consumer_group = ? AND due_at <= ${dialectOf(db).now} AND topic IN (${placeholders(topics.length)}) AND claim IS NOT NULL LIMIT 1`,
-    [group, ...topics],
-  );
-  return rows.length > 0;
+  const { now, forUpdateSkipLocked } = dialectOf(db);
+  const look = async (reader: Knex, lock: string) => {
+    const { rows } = await run(
+      reader,
+      `SELECT 1 AS found FROM tpc_inbox
+WHERE consumer_group = ? AND due_at <= ${now} AND topic IN (${placeholders(topics.length)}) AND claim IS NOT NULL LIMIT 1${lock}`,
+      [group, ...topics],
+    );
+    return rows.length > 0;
+  };
+  // Nearly always there is none, which costs one statement.
+  return (await look(db, '')) && inTransaction(db, (tx) => look(tx, forUpdateSkipLocked));
 }
 
 export type LoneClaim =

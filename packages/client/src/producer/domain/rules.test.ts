@@ -74,7 +74,17 @@ describe('statements that end a transaction', () => {
     ['DROP TABLE t', false, true],
     ['ALTER TABLE t ADD b INT', false, true],
     ['TRUNCATE t', false, true],
+    ['CREATE OR REPLACE TEMPORARY TABLE t (a INT)', false, false],
     ['LOCK TABLES t WRITE', false, true],
+    ['LOCK TABLE t READ', false, true],
+    ['/* a */ -- b\n # c\n COMMIT', true, false],
+    ['/*!50000 COMMIT */', true, false],
+    ['/*M! ROLLBACK */', true, false],
+    ['--COMMIT', false, false],
+    ['/* COMMIT */ SELECT 1', false, false],
+    ['SET LOCAL autocommit = 1', true, false],
+    ['SET @x = 1, @@autocommit = 1', true, false],
+    ["XA END 'a'", true, false],
   ])('%s', (sql, ends, implicitly) => {
     expect([endsTransaction(sql), commitsImplicitly(sql)]).toEqual([ends, implicitly]);
   });

@@ -28,9 +28,12 @@ export async function readOutboxRow(db: Db, key: string): Promise<{ state: numbe
   return rows[0] === undefined ? undefined : { state: rows[0].state, content: fromRow(rows[0]) };
 }
 
+/** How the last statement before COMMIT begins. */
+export const LAST_LOOK = 'SELECT COUNT(*) AS found FROM tpc_outbox';
+
 /** How many of the keys have a row; the last statement before COMMIT. By primary key. */
 export async function countOutboxRows(tx: Knex.Transaction, keys: readonly string[]): Promise<number> {
-  const sql = `SELECT COUNT(*) AS found FROM tpc_outbox WHERE message_key IN (${placeholders(keys.length)}) AND state = ?`;
+  const sql = `${LAST_LOOK} WHERE message_key IN (${placeholders(keys.length)}) AND state = ?`;
   const { rows } = await run<{ found: number | string }>(tx, sql, [...keys, OUTBOX_PENDING]);
   return Number(rows[0]?.found);
 }

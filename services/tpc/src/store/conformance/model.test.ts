@@ -72,7 +72,7 @@ async function take(test: TestStore, model: MessageModel, { ...does }: Step): Pr
     case 'mark': {
       const generation = does.stale ? 1 : (model.copies.get(does.group)?.generation ?? 1);
       const mark = { consumerGroup: does.group, messageKey: KEY, generation, kind: does.kind, reason: 'X', detail: '' };
-      return [(await store.markDeliveries([mark]))[0]?.tracked, model.mark(does.group, does.kind, generation)];
+      return [(await store.markDeliveries([mark]))[0], { tracked: model.mark(does.group, does.kind, generation) }];
     }
     case 'publish':
       return [await publishDue(test, does.outcome), model.publish(does.outcome)];

@@ -187,6 +187,14 @@ describe.each(STORES)('operators, on %s', (_name, open) => {
     ]);
   });
 
+  it('replay above what a group has handled, also when TPC was restored from a time before that', async () => {
+    await subscribe(test);
+    await publish(test, key(1));
+    await test.store.markDeliveries([consumed(key(1), GROUP, 3)]);
+    await test.store.resendMessage(resend(key(1), [GROUP]));
+    expect((await test.store.claimDueRedeliveries(10, newClaim())).items).toMatchObject([{ generation: 4 }]);
+  });
+
   it('are refused for what is not there, not sent, or not theirs to get', async () => {
     await subscribe(test);
     await prepare(test, key(1));

@@ -1,5 +1,8 @@
 import { classifySqlError, inTransaction, run } from '@tpc/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { claimDueToPublish } from '../claim-due-to-publish.ts';
+import type { StoreContext } from '../context.ts';
+import { insertMessages, prepareMessages } from '../insert-messages.ts';
 import type { Store } from '../store.ts';
 import type { Mark } from '../store-types.ts';
 import {
@@ -69,6 +72,27 @@ describe.each(STORES)('two replicas at the same moment, on %s', (_name, open) =>
     for (const outcome of outcomes) for (const result of outcome.results) expect(result).toMatchObject({ state: 20, reason: '' });
     const toPublish = outcomes.flatMap((outcome) => outcome.publish.map((item) => item.messageKey));
     expect(toPublish.sort()).toEqual([...keys].sort());
+  });
+
+  it('a claim and a resend: what was claimed goes out under the generation that it was claimed with', async () => {
+    const messageKey = key(1);
+    await prepare(test, messageKey);
+    await test.store.confirmMessages([confirmItem(messageKey)], newClaim());
+    await test.store.markDeliveries([consumed(messageKey)]);
+    await letTimePass(test);
+    // The resend comes between the claim and the look at the contents.
+    let steps = 0;
+    const ctx: StoreContext = {
+      ...test.ctx,
+      retry: async (work) => {
+        const done = await test.ctx.retry(work);
+        steps += 1;
+        if (steps === 2) await test.replica.resendMessage({ messageKey, consumerGroups: ['CID_OPC'], requestId: '', actor: 'o', comment: '' });
+        return done;
+      },
+    };
+    expect(await claimDueToPublish(ctx, 10, newClaim())).toMatchObject([{ messageKey, generation: 1 }]);
+    expect((await rowOf(test, messageKey)).generation).toBe(2);
   });
 
   it('a confirm and a delete of one key: one of them wins, and the confirm never loses for good', async () => {
@@ -187,6 +211,48 @@ describe('a lock that another holds, on MariaDB', () => {
     await expect(timedOut.catch((error: unknown) => classifySqlError(error))).resolves.toBe('locked');
     await holder.rollback();
     expect((await confirming).results).toEqual([{ state: 20 }]);
+  });
+
+  it('that is never given up (a replica froze) fails the calls for its message alone; the others are done, and published', async () => {
+    await subscribe(test);
+    await publish(test, key(3), key(4));
+    await prepare(test, key(1), key(2));
+    const holder = await test.knex.transaction();
+    await run(holder, 'SELECT id FROM message WHERE message_key IN (?, ?) FOR UPDATE', [key(1), key(3)]);
+    const busy = expect.objectContaining({ refused: 'STORE_UNAVAILABLE' });
+    const [confirmedNow, marked] = await Promise.all([
+      test.replica.confirmMessages([key(1), key(2)].map(confirmItem), newClaim()),
+      test.replica.markDeliveries([consumed(key(3)), consumed(key(4))]),
+    ]);
+    await holder.rollback();
+    expect(confirmedNow.results).toEqual([busy, { state: 20 }]);
+    expect(confirmedNow.publish.map((item) => item.messageKey)).toEqual([key(2)]);
+    expect(marked).toEqual([busy, { tracked: true }]);
+    expect([(await rowOf(test, key(1))).state, (await rowOf(test, key(4))).state]).toEqual([10, 30]);
+  });
+
+  it('that is never given up fails a save-and-send of its message alone', async () => {
+    await subscribe(test);
+    await prepare(test, key(1), key(2));
+    const holder = await test.knex.transaction();
+    await run(holder, 'SELECT id FROM message WHERE message_key = ? FOR UPDATE', [key(1)]);
+    const committed = [key(1), key(2), key(3)].map((messageKey) => ({ ...itemOf(messageKey), committed: true }));
+    const outcome = await test.replica.saveAndSendMessages(committed, newClaim());
+    expect(outcome.results).toMatchObject([{ refused: 'STORE_UNAVAILABLE' }, { state: 20 }, { state: 20 }]);
+    expect(outcome.publish.map((item) => item.messageKey).sort()).toEqual([key(2), key(3)]);
+    await holder.rollback();
+    expect((await test.replica.saveAndSendMessages(committed, newClaim())).results).toMatchObject([{ state: 20 }, { state: 20 }, { state: 20 }]);
+  });
+
+  it('on a key that is being inserted is not waited for without end', async () => {
+    await subscribe(test);
+    await prepare(test, key('names'));
+    const holder = await test.knex.transaction();
+    await insertMessages(holder, test.ctx, await prepareMessages(test.ctx, [itemOf(key(1))]), 'prepared');
+    const committed = [{ ...itemOf(key(1)), committed: true }];
+    expect((await test.replica.saveAndSendMessages(committed, newClaim())).results).toMatchObject([{ refused: 'STORE_UNAVAILABLE' }]);
+    await holder.rollback();
+    expect((await test.replica.saveAndSendMessages(committed, newClaim())).results).toMatchObject([{ state: 20 }]);
   });
 
   it('never keeps a claimer waiting: it takes the others', async () => {

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Log, Running } from '@tpc/platform';
+import type { Running } from '../lifecycle.ts';
+import type { Log } from '../log.ts';
 
 export type RepeaterOptions = {
   /** For the log. */

@@ -1,0 +1,38 @@
+import type { Knex } from 'knex';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { StartError } from '../errors.ts';
+import { createLog } from '../log.ts';
+import { openDatabase } from './open-database.ts';
+import { prepareDatabase, schemaOf } from './prepare-database.ts';
+
+const log = createLog({ service: 'test', level: 'silent', format: 'json' });
+const one = schemaOf({ tableName: 'one', list: [{ name: '0001_a', up: (knex) => knex.raw('CREATE TABLE a (id INT)') }] });
+const two = schemaOf({ tableName: 'two', list: [{ name: '0001_b', up: (knex) => knex.raw('CREATE TABLE b (id INT)') }] });
+const URL = 'sqlite::memory:';
+const options = (mode: 'auto' | 'check') => ({ setting: 'X_DATABASE_URL', url: URL, mode, schemas: [one, two], log });
+
+let knex: Knex;
+beforeEach(() => {
+  knex = openDatabase({ url: URL });
+});
+afterEach(() => knex.destroy());
+
+it('with check names all that is missing and changes nothing; with auto makes it', async () => {
+  const refused = prepareDatabase(knex, options('check'));
+  await expect(refused).rejects.toBeInstanceOf(StartError);
+  await expect(refused).rejects.toThrow('MIGRATE=check: the database of X_DATABASE_URL lacks 0001_a, 0001_b; start once with MIGRATE=auto');
+  expect(await knex.schema.hasTable('a')).toBe(false);
+  await prepareDatabase(knex, options('auto'));
+  await prepareDatabase(knex, options('check'));
+  expect(await knex.schema.hasTable('b')).toBe(true);
+});
+
+it('waits for a database that is away until it is told to stop', async () => {
+  const url = 'mysql://root@127.0.0.1:1/nothing';
+  const absent = openDatabase({ url });
+  const stopping = new AbortController();
+  const waiting = prepareDatabase(absent, { ...options('auto'), url, stopping: stopping.signal });
+  stopping.abort(new Error('told to stop'));
+  await expect(waiting).rejects.toThrow('told to stop');
+  await absent.destroy();
+});

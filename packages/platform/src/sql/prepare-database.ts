@@ -1,0 +1,51 @@
+import { type Migrations, migrate, pendingMigrations } from '@tpc/core';
+import type { Knex } from 'knex';
+import { StartError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { whenDatabaseAnswers } from './database-failures.ts';
+import { durabilityWarnings } from './durability.ts';
+
+/** A part of a database's schema that is brought up to date by itself: a service's own tables, or a library's. */
+export type Schema = {
+  migrate: (knex: Knex) => Promise<void>;
+  /** Names of migrations that the database lacks. */
+  pending: (knex: Knex) => Promise<string[]>;
+};
+
+export type PrepareDatabase = {
+  /** Name of the setting with the address, for error lines. */
+  setting: string;
+  /** auto: missing migrations run; check: they refuse the start. */
+  mode: 'auto' | 'check';
+  /** In the order in which they are made. */
+  schemas: readonly Schema[];
+  log: Log;
+};
+
+/** The schema of a list of migrations. */
+export function schemaOf(migrations: Migrations): Schema {
+  return { migrate: (knex) => migrate(knex, migrations), pending: (knex) => pendingMigrations(knex, migrations) };
+}
+
+/**
+ * Brings a database up to date, or looks whether it is, and warns of settings that could lose a commit. Waits while the database is away.
+ * @param stopping ends the waiting
+ * @throws StartError when a migration is missing that may not be run, or the setting leads to no database that can be used
+ */
+export async function prepareDatabase(knex: Knex, options: PrepareDatabase & { url: string; stopping?: AbortSignal | undefined }): Promise<void> {
+  await whenDatabaseAnswers(() => bringUpToDate(knex, options), options);
+}
+
+/**
+ * As prepareDatabase, for who waits in its own way.
+ * @throws StartError when a migration is missing that may not be run; else the database's error
+ */
+export async function bringUpToDate(knex: Knex, { setting, mode, schemas, log }: PrepareDatabase): Promise<void> {
+  const lacking: string[] = [];
+  for (const schema of schemas) {
+    if (mode === 'auto') await schema.migrate(knex);
+    else lacking.push(...(await schema.pending(knex)));
+  }
+  if (lacking.length > 0) throw new StartError(`MIGRATE=check: the database of ${setting} lacks ${lacking.join(', ')}; start once with MIGRATE=auto`);
+  for (const warning of await durabilityWarnings(knex)) log.warn({ warning }, 'the database may lose commits');
+}
