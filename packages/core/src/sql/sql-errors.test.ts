@@ -6,6 +6,7 @@ describe('classifySqlError', () => {
     [{ errno: 1062, code: 'ER_DUP_ENTRY' }, 'duplicate'],
     [{ errno: 1213 }, 'deadlock'],
     [{ errno: 1020 }, 'deadlock'],
+    [{ errno: 1206 }, 'deadlock'],
     [{ errno: 1205 }, 'locked'],
     [{ errno: 3572 }, 'locked'],
     [{ errno: 2013 }, 'connection'],

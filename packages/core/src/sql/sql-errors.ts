@@ -18,6 +18,7 @@ const BY_ERRNO: ReadonlyMap<number, SqlErrorKind> = new Map([
   [1586, 'duplicate'],
   [1213, 'deadlock'],
   [1020, 'deadlock'], // MariaDB >= 11.6.2: "Record has changed since last read", rolled back
+  [1206, 'deadlock'], // InnoDB's lock table is full: it rolls the whole transaction back
   [1205, 'locked'],
   [3572, 'locked'], // MySQL, NOWAIT
   [1053, 'connection'],
