@@ -40,7 +40,14 @@ describe.skipIf(!found)('the real parts killed and restarted under 500 registrat
   const uac = () => [services.find(({ name }) => name === 'uac')?.http as string];
 
   async function startServices(): Promise<void> {
-    const shared = { ...stack.addresses, ...urls, UAC_BCRYPT_COST: '4', UAC_REGISTER_PER_IP: '1000000', OPC_RETRY_FIRST_MS: '500', OPC_RETRY_MAX_MS: '2000' };
+    const shared = {
+      ...stack.addresses,
+      ...urls,
+      UAC_BCRYPT_COST: '4',
+      UAC_REGISTER_PER_IP: '1000000',
+      OPC_RETRY_FIRST_MS: '500',
+      OPC_RETRY_MAX_MS: '2000',
+    };
     const make = async (name: 'tpc' | 'uac' | 'opc', env: Record<string, string>, parts: string[]) => {
       const service = await ServiceProcess.make(name, env);
       services.push(service);
@@ -109,7 +116,11 @@ describe.skipIf(!found)('the real parts killed and restarted under 500 registrat
   });
 
   it('says in the end that every part is there', async () => {
-    for (const [name, parts] of [['tpc', ['', 'broker']], ['opc', ['', 'broker', 'tpc', 'smtp']], ['uac', ['']]] as const) {
+    for (const [name, parts] of [
+      ['tpc', ['', 'broker']],
+      ['opc', ['', 'broker', 'tpc', 'smtp']],
+      ['uac', ['']],
+    ] as const) {
       const service = services.find((each) => each.name === name) as ServiceProcess;
       for (const part of parts) await until(`${name} ${part} serves`, () => isServing(`127.0.0.1:${service.grpcPort}`, part), 30_000);
     }
