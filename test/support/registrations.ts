@@ -19,7 +19,14 @@ export async function registerPerson(urls: () => readonly string[], name: string
 }
 
 async function tryOnce(uac: string, name: string, mobileNo: string): Promise<string> {
-  const form = { loginName: name, loginPwd: 'Str0ng-pass!', confirmPwd: 'Str0ng-pass!', email: `${name}@example.com`, mobileNo, registerSource: 'PC' };
+  const form = {
+    loginName: name,
+    loginPwd: 'Str0ng-pass!',
+    confirmPwd: 'Str0ng-pass!',
+    email: `${name}@example.com`,
+    mobileNo,
+    registerSource: 'PC',
+  };
   const response = await fetch(`${uac}/auth/register`, { method: 'POST', body: new URLSearchParams(form), signal: AbortSignal.timeout(5_000) });
   const text = await response.text();
   const { code } = JSON.parse(text) as { code: number };
