@@ -37,7 +37,7 @@ export class TestStack {
     await installMissing(createProgress((line) => console.log(`stack: ${line}`)));
     try {
       const inOrder = ALL_PARTS.filter((name) => parts.includes(name));
-      const ofRocketMq = inOrder.filter((name) => name === 'name-server' || name === 'broker');
+      const ofRocketMq: PartName[] = inOrder.filter((name) => name === 'name-server' || name === 'broker');
       const startInTurn = async () => {
         for (const name of ofRocketMq) await stack.startPart(name);
       };
