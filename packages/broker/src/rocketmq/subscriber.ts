@@ -173,7 +173,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
       } catch (error) {
         if (isLinkFailure(error)) return;
         // Said once for each time that it goes missing; it is looked for every few seconds.
-        if (!this.#missing.has(topic)) session.log.warn({ topic, error: String(error) }, 'the broker does not serve a subscribed topic');
+        if (!this.#missing.has(topic)) session.log.warn({ topic, error: explainRefusal(error) }, 'the broker does not serve a subscribed topic');
         this.#missing.add(topic);
         this.#noticeReady();
       }

@@ -1,23 +1,32 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type ChannelCredentials, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { Status } from '@tpc/gen/google/rpc/status';
+import { writeFileSync } from 'node:fs';
+import { credentials, status } from '@grpc/grpc-js';
 import { HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { ServerReflectionClient } from '@tpc/gen/grpc/reflection/v1/reflection';
-import { NotificationServiceClient, NotificationServiceService } from '@tpc/gen/opc/v1/notification_service';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Certificate, createTestCa } from '../../../../test/support/certificates.ts';
-import type { AccessOptions } from '../auth/access.ts';
-import { guard, needs } from '../auth/rules.ts';
-import { hashToken } from '../auth/tokens.ts';
+import { describe, expect, it } from 'vitest';
+import { createTestCa } from '../../../../test/support/certificates.ts';
+import {
+  type Answer,
+  answerOf,
+  call,
+  file,
+  kit,
+  logged,
+  open,
+  PRODUCER,
+  producer,
+  sha256,
+  start,
+  target,
+  until,
+  useAccessKit,
+  VIEWER,
+  viewer,
+  writeTls,
+  writeTokens,
+} from '../../test/access-kit.ts';
 import { StartError } from '../errors.ts';
-import { createLog } from '../log.ts';
-import { type GrpcServer, serve, startGrpcServer } from './grpc-server.ts';
-import { readRpcStatus } from './status-details.ts';
-import type { CallContext } from './unary.ts';
 
+<<<<<<< HEAD
 const VIEWER = 'tpc_the-token-of-a-viewer';
 const PRODUCER = 'tpc_the-token-of-a-producer';
 const DEADLINE_MS = 10_000;
@@ -105,6 +114,9 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
 }
 
 const logged = (text: string) => lines.some((line) => line.includes(text));
+=======
+useAccessKit();
+>>>>>>> issue6
 
 describe('tokens', () => {
   it.each([
@@ -121,17 +133,18 @@ describe('tokens', () => {
     await start();
     const answer = await call(open(), authorization);
     expect([answer.code, answer.reason]).toEqual([code, reason]);
-    expect(seen).toEqual([]);
+    expect(kit.seen).toEqual([]);
     expect(logged(`"reason":"${reason}","method":"getNotification"`)).toBe(true);
-    for (const secret of [VIEWER, PRODUCER, 'tpc_guess', sha256(VIEWER)]) expect(`${lines.join('')} ${JSON.stringify(answer)}`).not.toContain(secret);
+    for (const secret of [VIEWER, PRODUCER, 'tpc_guess', sha256(VIEWER)])
+      expect(`${kit.lines.join('')} ${JSON.stringify(answer)}`).not.toContain(secret);
   });
 
   it('lets the right token in, and tells the handler who it is but not the token', async () => {
     writeTokens(viewer());
     await start();
     expect((await call(open(), `Bearer ${VIEWER}`)).code).toBe(status.OK);
-    expect(seen[0]?.caller).toEqual({ kind: 'operator', name: 'ada', role: 'viewer' });
-    expect(JSON.stringify(seen[0])).not.toContain(VIEWER);
+    expect(kit.seen[0]?.caller).toEqual({ kind: 'operator', name: 'ada', role: 'viewer' });
+    expect(JSON.stringify(kit.seen[0])).not.toContain(VIEWER);
   });
 
   it('refuses before it reads: a malformed request of a stranger is answered UNAUTHENTICATED', async () => {
@@ -154,7 +167,7 @@ describe('tokens', () => {
     await start();
     const health = new HealthClient(target(), credentials.createInsecure());
     const reflection = new ServerReflectionClient(target(), credentials.createInsecure());
-    clients.push(health, reflection);
+    kit.clients.push(health, reflection);
     expect(await new Promise((resolve) => health.check({ service: '' }, (error, response) => resolve(error ?? response.status)))).toBe(1);
     const list = await new Promise((resolve, reject) => {
       const stream = reflection.serverReflectionInfo();
@@ -174,7 +187,7 @@ describe('tokens', () => {
     await until('the new token is taken', async () => (await call(client, 'Bearer new')).code === status.OK);
     expect((await call(client, `Bearer ${VIEWER}`)).code).toBe(status.OK);
     writeTokens(viewer({ sha256: sha256('new') }));
-    await server?.reload?.();
+    await kit.server?.reload?.();
     expect((await call(client, `Bearer ${VIEWER}`)).reason).toBe('TOKEN_UNKNOWN');
   });
 
@@ -182,7 +195,7 @@ describe('tokens', () => {
     writeTokens(viewer());
     await start();
     const begun = Promise.withResolvers<void>();
-    work = async ({ signal }) => {
+    kit.work = async ({ signal }) => {
       begun.resolve();
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
     };
@@ -196,10 +209,10 @@ describe('tokens', () => {
     writeTokens(viewer());
     await start();
     writeFileSync(file('tokens.json'), `{"entries": [ ${PRODUCER}`);
-    await server?.reload?.();
+    await kit.server?.reload?.();
     expect((await call(open(), `Bearer ${VIEWER}`)).code).toBe(status.OK);
     expect(logged('OPC_TOKENS_FILE: not JSON')).toBe(true);
-    expect(lines.join('')).not.toContain(PRODUCER);
+    expect(kit.lines.join('')).not.toContain(PRODUCER);
   });
 });
 
@@ -207,7 +220,7 @@ describe('without tokens', () => {
   it('allows everything on loopback, and says so', async () => {
     await start({ tokensFile: undefined });
     expect((await call(open())).code).toBe(status.OK);
-    expect(seen[0]?.caller).toEqual({ kind: 'anyone' });
+    expect(kit.seen[0]?.caller).toEqual({ kind: 'anyone' });
     expect(logged('no tokens are configured: everybody on this machine may call everything')).toBe(true);
   });
 
@@ -229,178 +242,5 @@ describe('without tokens', () => {
     await start({ host: '0.0.0.0' });
     expect((await call(open())).reason).toBe('TOKEN_MISSING');
     expect(logged('tokens and messages travel in plain text')).toBe(true);
-  });
-});
-
-function writeTls(name: string, { cert, key }: Certificate): { TLS_CERT_FILE: string; TLS_KEY_FILE: string } {
-  writeFileSync(file(`${name}.pem`), cert);
-  writeFileSync(file(`${name}.key`), key);
-  return { TLS_CERT_FILE: file(`${name}.pem`), TLS_KEY_FILE: file(`${name}.key`) };
-}
-
-const server1 = { commonName: 'tpc', dns: ['localhost'] };
-const tlsClient = (caCert: string, own?: Certificate) =>
-  open(credentials.createSsl(Buffer.from(caCert), own && Buffer.from(own.key), own && Buffer.from(own.cert)));
-
-describe('TLS', () => {
-  it('serves who trusts its CA; others learn why they cannot, and the log says it', async () => {
-    const ca = createTestCa();
-    writeTokens(viewer());
-    await start({ tls: writeTls('server', ca.issue(server1)) });
-    expect((await call(tlsClient(ca.cert), `Bearer ${VIEWER}`)).code).toBe(status.OK);
-    const foreign = await call(tlsClient(createTestCa('other CA').cert), `Bearer ${VIEWER}`);
-    expect(foreign).toMatchObject({ code: status.UNAVAILABLE, details: expect.stringMatching(/certificate/) });
-    await until('the log tells of the handshake', () => logged('TLS handshake failed'));
-  });
-
-  it('a client in plain text gets no word out of it, and the log says so', async () => {
-    writeTokens(viewer());
-    await start({ tls: writeTls('server', createTestCa().issue(server1)) });
-    expect((await call(open(), `Bearer ${VIEWER}`)).code).toBe(status.UNAVAILABLE);
-    await until('the log tells of the handshake', () => logged('TLS handshake failed'));
-    const socket = connect(server?.port as number, '127.0.0.1');
-    const heard = await new Promise<string>((resolve) => {
-      let text = '';
-      socket.on('data', (data) => {
-        text += data.toString('latin1');
-      });
-      socket.on('close', () => resolve(text));
-      socket.on('error', () => undefined);
-      socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
-    });
-    expect(heard).not.toContain('HTTP/');
-    expect(seen).toEqual([]);
-  });
-
-  it('a client refuses an expired certificate with that reason; a renewed one is taken without a restart', async () => {
-    const ca = createTestCa();
-    writeTokens(viewer());
-    await start({ tls: writeTls('server', ca.issue({ ...server1, notAfter: new Date(Date.now() - 60_000) })) });
-    expect(await call(tlsClient(ca.cert), `Bearer ${VIEWER}`)).toMatchObject({
-      code: status.UNAVAILABLE,
-      details: expect.stringMatching(/certificate has expired/),
-    });
-    expect(logged('the certificate in TLS_CERT_FILE has expired')).toBe(true);
-    writeTls('server', ca.issue(server1));
-    await server?.reload?.();
-    expect((await call(tlsClient(ca.cert), `Bearer ${VIEWER}`)).code).toBe(status.OK);
-  });
-
-  it('goes on with the old certificate while the new one does not fit its key', async () => {
-    const ca = createTestCa();
-    writeTokens(viewer());
-    const tls = writeTls('server', ca.issue(server1));
-    await start({ tls });
-    writeFileSync(tls.TLS_CERT_FILE, ca.issue(server1).cert);
-    await server?.reload?.();
-    expect((await call(tlsClient(ca.cert), `Bearer ${VIEWER}`)).code).toBe(status.OK);
-    expect(logged('the key is not that of the certificate')).toBe(true);
-  });
-
-  it.each([
-    [{ TLS_CERT_FILE: 'server.pem' }, /^TLS_KEY_FILE: needed with TLS_CERT_FILE/],
-    [{ TLS_KEY_FILE: 'server.key' }, /^TLS_CERT_FILE: needed with TLS_KEY_FILE/],
-    [{ TLS_CLIENT_CA_FILE: 'ca.pem' }, /^TLS_CERT_FILE: needed with TLS_CLIENT_CA_FILE/],
-    [{ TLS_CERT_FILE: 'none.pem', TLS_KEY_FILE: 'server.key' }, /^TLS_CERT_FILE: cannot read .*: ENOENT/],
-    [{ TLS_CERT_FILE: 'server.key', TLS_KEY_FILE: 'server.key' }, /^TLS_CERT_FILE, TLS_KEY_FILE: the certificate is not in PEM form/],
-    [{ TLS_CERT_FILE: 'server.pem', TLS_KEY_FILE: 'other.key' }, /^TLS_CERT_FILE, TLS_KEY_FILE: the key is not that of the certificate/],
-  ])('refuses to start with %o, and names the setting', async (tls, line) => {
-    const ca = createTestCa();
-    writeTls('server', ca.issue(server1));
-    writeTls('other', ca.issue(server1));
-    writeFileSync(file('ca.pem'), ca.cert);
-    writeTokens(viewer());
-    const named = Object.fromEntries(Object.entries(tls).map(([setting, name]) => [setting, file(name as string)]));
-    await expect(start({ tls: named })).rejects.toThrow(line);
-  });
-});
-
-describe('mTLS', () => {
-  const serverCa = createTestCa('server CA');
-  const clientCa = createTestCa('client CA');
-  const subject = (text: string) => viewer({ subject: text });
-
-  async function startMutual(...entries: object[]): Promise<void> {
-    writeTokens(...entries);
-    writeFileSync(file('client-ca.pem'), clientCa.cert);
-    await start({ tls: { ...writeTls('server', serverCa.issue(server1)), TLS_CLIENT_CA_FILE: file('client-ca.pem') } });
-  }
-
-  it.each([
-    ['CN=ada', { commonName: 'ada' }],
-    ['URI=spiffe://house/ada', { commonName: 'x', uris: ['spiffe://house/ada'] }],
-  ])('knows a caller by %s, without a token', async (name, options) => {
-    await startMutual(subject(name));
-    expect((await call(tlsClient(serverCa.cert, clientCa.issue(options)))).code).toBe(status.OK);
-    expect(seen[0]?.caller).toEqual({ kind: 'operator', name: 'ada', role: 'viewer' });
-  });
-
-  const ada = { commonName: 'ada' };
-  it.each<[string, Certificate | undefined, string, RegExp]>([
-    ['no certificate', undefined, 'CERTIFICATE_REFUSED', /none was sent/],
-    ['an expired certificate', clientCa.issue({ ...ada, notAfter: new Date(Date.now() - 60_000) }), 'CERTIFICATE_REFUSED', /it has expired/],
-    ['one that is not valid yet', clientCa.issue({ ...ada, notBefore: new Date(Date.now() + 3_600_000) }), 'CERTIFICATE_REFUSED', /not valid yet/],
-    ['one of another CA of the same name', createTestCa('client CA').issue(ada), 'CERTIFICATE_REFUSED', /CA that this server does not know/],
-    ["one of the server's CA", serverCa.issue(ada), 'CERTIFICATE_REFUSED', /CA that this server does not know/],
-    ['one of nobody', clientCa.issue({ commonName: 'eve' }), 'CERTIFICATE_UNKNOWN', /\(CN=eve\)/],
-    ['a DNS name that reads like a URI', clientCa.issue({ commonName: 'eve', dns: ['x, URI:spiffe://house/ada'] }), 'CERTIFICATE_UNKNOWN', /CN=eve/],
-  ])('refuses %s: the client learns why, and the log says it', async (_, own, reason, details) => {
-    await startMutual(subject('CN=ada'), subject('URI=spiffe://house/ada'), viewer());
-    const answer = await call(tlsClient(serverCa.cert, own));
-    expect(answer).toMatchObject({ code: status.UNAUTHENTICATED, reason, details: expect.stringMatching(details) });
-    expect(seen).toEqual([]);
-    expect(logged(`"reason":"${reason}"`)).toBe(true);
-    if (reason === 'CERTIFICATE_REFUSED') expect((await call(tlsClient(serverCa.cert, own), `Bearer ${VIEWER}`)).reason).toBe(reason);
-  });
-
-  it('breaks off with a forged certificate, and the log says it', async () => {
-    await startMutual(subject('CN=ada'));
-    expect((await call(tlsClient(serverCa.cert, clientCa.forge(ada)))).code).toBe(status.UNAVAILABLE);
-    expect(seen).toEqual([]);
-    await until('the log tells of it', () => logged('ERR_SSL_'));
-  });
-
-  it('ends the call and the right of a certificate whose subject is removed', async () => {
-    await startMutual(subject('CN=ada'));
-    const client = tlsClient(serverCa.cert, clientCa.issue(ada));
-    const begun = Promise.withResolvers<void>();
-    work = async ({ signal }) => {
-      begun.resolve();
-      await new Promise((resolve) => signal.addEventListener('abort', resolve));
-    };
-    const answer = call(client);
-    await begun.promise;
-    writeTokens();
-    expect(await answer).toMatchObject({ reason: 'CERTIFICATE_UNKNOWN' });
-    expect(await call(client)).toMatchObject({ reason: 'CERTIFICATE_UNKNOWN' });
-  });
-
-  it('refuses a certificate that expires while its connection stands', async () => {
-    await startMutual(subject('CN=ada'));
-    const client = tlsClient(serverCa.cert, clientCa.issue({ ...ada, notAfter: new Date(Date.now() + 3_000) }));
-    expect((await call(client)).code).toBe(status.OK);
-    await until('it is refused', async () => (await call(client)).reason === 'CERTIFICATE_REFUSED');
-  });
-
-  it('takes another client CA without a restart', async () => {
-    await startMutual(subject('CN=ada'));
-    const next = createTestCa('next CA');
-    writeFileSync(file('client-ca.pem'), next.cert);
-    await server?.reload?.();
-    expect((await call(tlsClient(serverCa.cert, clientCa.issue(ada)))).reason).toBe('CERTIFICATE_REFUSED');
-    expect((await call(tlsClient(serverCa.cert, next.issue(ada)))).code).toBe(status.OK);
-  });
-
-  it('leaves the health open, for probes that have no certificate', async () => {
-    await startMutual();
-    const health = new HealthClient(target(), credentials.createSsl(Buffer.from(serverCa.cert)));
-    clients.push(health);
-    expect(await new Promise((resolve) => health.check({ service: '' }, (error, response) => resolve(error ?? response.status)))).toBe(1);
-  });
-
-  it('refuses to start without a tokens file: no certificate could mean anybody', async () => {
-    writeFileSync(file('client-ca.pem'), clientCa.cert);
-    const tls = { ...writeTls('server', serverCa.issue(server1)), TLS_CLIENT_CA_FILE: file('client-ca.pem') };
-    await expect(start({ tokensFile: undefined, tls })).rejects.toThrow(/^TLS_CLIENT_CA_FILE: needs OPC_TOKENS_FILE/);
   });
 });
