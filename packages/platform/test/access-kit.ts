@@ -36,7 +36,7 @@ const fresh = (): Kit => ({ dir: '', lines: [], server: undefined, seen: [], wor
 /** New for each test of a file that uses it. */
 export const kit: Kit = fresh();
 export const file = (name: string) => join(kit.dir, name);
-const log = () => createLog({ service: 'opc', level: 'trace', format: 'json', destination: { write: (line) => void kit.lines.push(line) } });
+const log = () => createLog({ service: 'opc', level: 'trace', format: 'json' }, { write: (line) => void kit.lines.push(line) });
 
 /** Call once in each test file. */
 export function useAccessKit(): void {
