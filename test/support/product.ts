@@ -147,13 +147,18 @@ export async function listMessages(address: string, filter: Partial<ListMessages
  * Waits for a condition.
  * @throws Error that names what was waited for, with the last error
  */
-export async function until<T>(what: string, condition: () => T | Promise<T>, deadlineMs = 30_000, everyMs = 50): Promise<NonNullable<T>> {
+export async function until<T>(
+  what: string,
+  condition: () => T | Promise<T>,
+  deadlineMs = 30_000,
+  everyMs = 50,
+): Promise<Exclude<T, false | null | undefined>> {
   const end = performance.now() + deadlineMs;
   let last: unknown;
   for (;;) {
     try {
       const value = await condition();
-      if (value) return value;
+      if (value) return value as Exclude<T, false | null | undefined>;
       last = value;
     } catch (error) {
       last = error;
