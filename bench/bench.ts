@@ -89,8 +89,9 @@ function describe(one: Measurement, rounds: number): string {
   const load = one.perSecond === undefined ? `${one.callers} callers` : `steady ${one.perSecond}/s`;
   const consumed = one.latency.consumed;
   const trouble = one.lost + one.failed === 0 ? '' : `; LOST ${one.lost}, failed ${one.failed} ${one.firstError}`;
+  const late = one.unprepared === 0 ? '' : `; ${one.unprepared} without TPC's answer`;
   const latency = `commit → consumed p50 ${consumed?.p50.toFixed(1)} ms, p99 ${consumed?.p99.toFixed(1)} ms`;
-  return `round ${one.round}/${rounds}  ${load.padEnd(13)} ${one.system.padEnd(11)} ${one.messagesPerSecond.toFixed(0).padStart(6)} msg/s  ${latency}${trouble}`;
+  return `round ${one.round}/${rounds}  ${load.padEnd(13)} ${one.system.padEnd(11)} ${one.messagesPerSecond.toFixed(0).padStart(6)} msg/s  ${latency}${trouble}${late}`;
 }
 
 function describeMachine() {

@@ -21,6 +21,8 @@ export type Measurement = {
   /** Committed by the producer and not consumed. */
   lost: number;
   failed: number;
+  /** Committed without TPC's answer to prepare: it took longer than the library's budget. The sweeper sends these some seconds later. */
+  unprepared: number;
   firstError: string;
   /** All messages over the time from the first transaction's begin to the last consumer's COMMIT. */
   messagesPerSecond: number;
@@ -37,6 +39,8 @@ export type Measurement = {
   load: number;
 };
 
+type Sending = SentTable & { unprepared?: number };
+
 /** Statements that are run once for a batch of messages. */
 const BATCHES: readonly { name: string; program: string; head: string }[] = [
   { name: 'prepare', program: 'tpc', head: 'insert into message' },
@@ -52,7 +56,7 @@ export async function measure(system: System, load: Load, round: number): Promis
   await consumer.ask('take');
   consumer.onTold((method, argument) => producer.tell(method, argument));
   const before = await usageOf(system);
-  const sent = await producer.ask<SentTable>('run', { mode, load });
+  const sent = await producer.ask<Sending>('run', { mode, load });
   await untilConsumed(consumer, sent.ids.length);
   await idle();
   const after = await usageOf(system);
@@ -110,7 +114,7 @@ function summarize(
   name: string,
   load: Load,
   round: number,
-  sent: SentTable,
+  sent: Sending,
   arrivals: ArrivalTable,
   confirmed: Float64Array | undefined,
 ): Omit<Measurement, 'load' | keyof ReturnType<typeof usageBetween>> {
@@ -140,6 +144,7 @@ function summarize(
     messages: sent.ids.length,
     lost: sent.ids.length - arrived,
     failed: sent.failed,
+    unprepared: sent.unprepared ?? 0,
     firstError: sent.firstError,
     messagesPerSecond: arrived === 0 ? 0 : (arrived * 1000) / (last - first),
     latency,

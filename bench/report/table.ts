@@ -29,8 +29,9 @@ function rates(cells: readonly Cell[]): string {
     whole(medianOf(cell, (one) => one.messagesPerSecond)),
     ...['transaction', 'consumed'].flatMap((stage) => pair(cell, stage)),
     String(cell.rounds.reduce((sum, one) => sum + one.lost, 0)),
+    String(cell.rounds.reduce((sum, one) => sum + one.unprepared, 0)),
   ]);
-  const header = ['system', 'load', 'msg/s', 'begin → COMMIT p50', 'p99', 'COMMIT → consumed p50', 'p99 ms', 'lost'];
+  const header = ['system', 'load', 'msg/s', 'begin → COMMIT p50', 'p99', 'COMMIT → consumed p50', 'p99 ms', 'lost', 'unprepared'];
   return table('Messages a second and latency', header, rows);
 }
 
