@@ -7,7 +7,7 @@ import { isSettled, mailsByUser, makeDatabases, type Person, query, registerPers
 import { isServing, ServiceProcess } from '../support/service-process.ts';
 
 const PEOPLE = 500;
-const PER_SECOND = 5;
+const PER_SECOND = 4;
 const PARTS = ['mariadb', 'redis', 'broker', 'mail'] as const;
 const TITLES = { mariadb: 'MariaDB', redis: 'Redis', broker: 'RocketMQ', mail: 'SMTP' };
 const ROUNDS = 2;

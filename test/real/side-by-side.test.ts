@@ -1,6 +1,8 @@
 import { MessageState } from '@tpc/gen/tpc/v1/message';
+import { Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Stack } from '../../scripts/stack/stack.ts';
+import { type Callers, callersOf, outgoing } from '../../services/tpc/test/support.ts';
 import { listMessages, until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
 import { isSettled, mailsByUser, makeDatabases, query, registerPerson, registerSteadily } from '../support/registrations.ts';
@@ -144,6 +146,26 @@ describe.skipIf(!found)('two of each on the real stack', () => {
     180_000,
   );
 
+  it.each([
+    [0, 1],
+    [1, 0],
+  ])('asks a live instance for what a dead one prepared, whichever TPC it polls: prepared at %i, asked at %i', async (preparedAt, askedAt) => {
+    const [at, other] = [tpcs[preparedAt] as ServiceProcess, tpcs[askedAt] as ServiceProcess].map(({ grpcPort }) => callersOf(grpcPort)) as [
+      Callers,
+      Callers,
+    ];
+    const [producerGroup, storeId, messageKey] = [`PID_PAIR_${preparedAt}`, `store-${RUN}`, `PID_PAIR_${preparedAt}:${RUN}`];
+    const message = outgoing({ messageKey });
+    await at.messages.saveMessageWaitingConfirm({ producerGroup, storeId, message });
+    // The question to the other one began before it was due, and is answered by a TPC that never saw the message.
+    const wait = { seconds: 20n, nanos: 0 };
+    const { messages } = await other.messages.fetchUncertainMessages({ producerGroup, storeId, instanceId: 'alive', wait });
+    expect(messages.map((each) => each.messageKey)).toEqual([messageKey]);
+    await other.messages.reportOutcomes({ producerGroup, storeId, outcomes: [{ messageKey, verdict: Verdict.VERDICT_ROLLED_BACK }] });
+    expect((await at.admin.getMessage({ messageKey })).message?.state).toBe(MessageState.MESSAGE_STATE_CANCELLED);
+    for (const { client } of [at, other]) client.close();
+  });
+
   it('refuses what a frozen OPC still writes after its lease', async () => {
     const [frozen, other] = opcs as [ServiceProcess, ServiceProcess];
     const opcRows = <R>(sql: string) => query<R>(urls.OPC_DATABASE_URL as string, sql);
@@ -194,7 +216,7 @@ describe.skipIf(!found)('two of each on the real stack', () => {
     expect(repeats).toBeLessThanOrEqual(mailsWithoutAnswer());
   }, 180_000);
 
-  it('cancels what a frozen UAC had open, and refuses its late commit', async () => {
+  it('loses and repeats nothing when a UAC is frozen for longer than its transactions live, and woken', async () => {
     const [frozen, other] = uacs as [ServiceProcess, ServiceProcess];
     const steady = registerSteadily(uacUrls, `frozenuac-${RUN}-`, 60, PER_SECOND);
     await until(

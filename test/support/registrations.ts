@@ -1,5 +1,5 @@
-import mysql from 'mysql2/promise';
 import { MessageState } from '@tpc/gen/tpc/v1/message';
+import mysql from 'mysql2/promise';
 import { type ListedMail, listMails, listMessages } from './product.ts';
 
 const OK = 200;
