@@ -8,8 +8,8 @@ import { type Quantiles, quantiles } from './quantiles.ts';
 import type { System } from './systems.ts';
 import { cpuSeconds } from './usage.ts';
 
-/** After this long without a newly consumed message the rest counts as lost, milliseconds. */
-const LOST_AFTER_MS = 15_000;
+/** After this long without a newly consumed message the rest counts as missing, milliseconds. A peer may still bring it later. */
+const MISSING_AFTER_MS = 15_000;
 
 export type Measurement = {
   system: string;
@@ -19,7 +19,7 @@ export type Measurement = {
   round: number;
   messages: number;
   /** Committed by the producer and not consumed. */
-  lost: number;
+  missing: number;
   failed: number;
   /** Committed without TPC's answer to prepare: it took longer than the library's budget. The sweeper sends these some seconds later. */
   unprepared: number;
@@ -71,7 +71,7 @@ export async function measure(system: System, load: Load, round: number): Promis
 
 async function untilConsumed(consumer: Child, messages: number): Promise<void> {
   let last = -1;
-  for (let since = performance.now(); performance.now() - since < LOST_AFTER_MS; ) {
+  for (let since = performance.now(); performance.now() - since < MISSING_AFTER_MS; ) {
     const count = await consumer.ask<number>('count');
     if (count >= messages) return;
     if (count !== last) since = performance.now();
@@ -142,7 +142,7 @@ function summarize(
     perSecond: load.perSecond,
     round,
     messages: sent.ids.length,
-    lost: sent.ids.length - arrived,
+    missing: sent.ids.length - arrived,
     failed: sent.failed,
     unprepared: sent.unprepared ?? 0,
     firstError: sent.firstError,
