@@ -51,6 +51,7 @@ export async function runBench(options: BenchOptions, stack: Stack, commit: stri
   } finally {
     await stopPrograms(starting.started);
     for (const stop of stops) stop();
+    if (options.peers || options.only === 'rocketmq') await restartBroker(stack, progress);
   }
 }
 
@@ -69,8 +70,22 @@ async function startSystems(options: BenchOptions, stack: Stack, starting: Start
   return systems;
 }
 
+/** The one way to give back the core that transactional messages have taken (peers.ts). */
+async function restartBroker(stack: Stack, progress: Progress): Promise<void> {
+  await progress.step('starting the broker anew', async () => {
+    await stack.part('broker').stop();
+    await stack.part('broker').start();
+  });
+}
+
 /** In turns, so that whatever else the machine does falls on all of them. */
 async function measureAll(options: BenchOptions, systems: readonly System[], progress: Progress): Promise<Measurement[]> {
+  const first = systems.filter(({ last }) => !last);
+  const last = systems.filter((system) => system.last);
+  return [...(await measureInTurns(options, first, progress)), ...(await measureInTurns(options, last, progress))];
+}
+
+async function measureInTurns(options: BenchOptions, systems: readonly System[], progress: Progress): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
   for (const system of systems) await progress.step(`warming up ${system.name}`, () => measure(system, WARM_UP, 0));
   const take = async (system: System, load: Parameters<typeof measure>[1], round: number) => {
@@ -88,9 +103,10 @@ async function measureAll(options: BenchOptions, systems: readonly System[], pro
 function describe(one: Measurement, rounds: number): string {
   const load = one.perSecond === undefined ? `${one.callers} callers` : `steady ${one.perSecond}/s`;
   const consumed = one.latency.consumed;
-  const trouble = one.lost + one.failed === 0 ? '' : `; LOST ${one.lost}, failed ${one.failed} ${one.firstError}`;
+  const trouble = one.missing + one.failed === 0 ? '' : `; ${one.missing} missing, failed ${one.failed} ${one.firstError}`;
+  const late = one.unprepared === 0 ? '' : `; ${one.unprepared} without TPC's answer`;
   const latency = `commit → consumed p50 ${consumed?.p50.toFixed(1)} ms, p99 ${consumed?.p99.toFixed(1)} ms`;
-  return `round ${one.round}/${rounds}  ${load.padEnd(13)} ${one.system.padEnd(11)} ${one.messagesPerSecond.toFixed(0).padStart(6)} msg/s  ${latency}${trouble}`;
+  return `round ${one.round}/${rounds}  ${load.padEnd(13)} ${one.system.padEnd(11)} ${one.messagesPerSecond.toFixed(0).padStart(6)} msg/s  ${latency}${trouble}${late}`;
 }
 
 function describeMachine() {

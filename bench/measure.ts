@@ -8,8 +8,8 @@ import { type Quantiles, quantiles } from './quantiles.ts';
 import type { System } from './systems.ts';
 import { cpuSeconds } from './usage.ts';
 
-/** After this long without a newly consumed message the rest counts as lost, milliseconds. */
-const LOST_AFTER_MS = 15_000;
+/** After this long without a newly consumed message the rest counts as missing, milliseconds. A peer may still bring it later. */
+const MISSING_AFTER_MS = 15_000;
 
 export type Measurement = {
   system: string;
@@ -19,8 +19,10 @@ export type Measurement = {
   round: number;
   messages: number;
   /** Committed by the producer and not consumed. */
-  lost: number;
+  missing: number;
   failed: number;
+  /** Committed without TPC's answer to prepare: it took longer than the library's budget. The sweeper sends these some seconds later. */
+  unprepared: number;
   firstError: string;
   /** All messages over the time from the first transaction's begin to the last consumer's COMMIT. */
   messagesPerSecond: number;
@@ -37,6 +39,8 @@ export type Measurement = {
   load: number;
 };
 
+type Sending = SentTable & { unprepared?: number };
+
 /** Statements that are run once for a batch of messages. */
 const BATCHES: readonly { name: string; program: string; head: string }[] = [
   { name: 'prepare', program: 'tpc', head: 'insert into message' },
@@ -52,7 +56,7 @@ export async function measure(system: System, load: Load, round: number): Promis
   await consumer.ask('take');
   consumer.onTold((method, argument) => producer.tell(method, argument));
   const before = await usageOf(system);
-  const sent = await producer.ask<SentTable>('run', { mode, load });
+  const sent = await producer.ask<Sending>('run', { mode, load });
   await untilConsumed(consumer, sent.ids.length);
   await idle();
   const after = await usageOf(system);
@@ -67,7 +71,7 @@ export async function measure(system: System, load: Load, round: number): Promis
 
 async function untilConsumed(consumer: Child, messages: number): Promise<void> {
   let last = -1;
-  for (let since = performance.now(); performance.now() - since < LOST_AFTER_MS; ) {
+  for (let since = performance.now(); performance.now() - since < MISSING_AFTER_MS; ) {
     const count = await consumer.ask<number>('count');
     if (count >= messages) return;
     if (count !== last) since = performance.now();
@@ -110,7 +114,7 @@ function summarize(
   name: string,
   load: Load,
   round: number,
-  sent: SentTable,
+  sent: Sending,
   arrivals: ArrivalTable,
   confirmed: Float64Array | undefined,
 ): Omit<Measurement, 'load' | keyof ReturnType<typeof usageBetween>> {
@@ -138,8 +142,9 @@ function summarize(
     perSecond: load.perSecond,
     round,
     messages: sent.ids.length,
-    lost: sent.ids.length - arrived,
+    missing: sent.ids.length - arrived,
     failed: sent.failed,
+    unprepared: sent.unprepared ?? 0,
     firstError: sent.firstError,
     messagesPerSecond: arrived === 0 ? 0 : (arrived * 1000) / (last - first),
     latency,

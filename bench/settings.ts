@@ -25,9 +25,6 @@ export const GROUPS = [...MODES.map(groupOf), HOP_GROUP, TRANSACTION_GROUP];
 /** Each made anew by a run. */
 export const DATABASES = { tpc: 'bench_tpc', producer: 'bench_producer', consumer: 'bench_consumer', peers: 'bench_peers' } as const;
 
-/** What a program of the bench is told by its environment. */
-export type BenchEnvironment = { BENCH_DATABASE_URL: string; BENCH_BROKER: string; BENCH_TPC: string; BENCH_MODE: Mode; BENCH_DTM: string };
-
 /** A body of the right size that says nothing. */
 export function body(): string {
   return JSON.stringify({ fill: 'x'.repeat(BODY_BYTES - 11) });

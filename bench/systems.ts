@@ -11,6 +11,8 @@ export type System = {
   /** For people. */
   title: string;
   mode: Mode;
+  /** Set: leaves the broker in a state that would spoil every measurement after it. */
+  last?: true;
   producer: Child;
   consumer: Child;
   /** Whose processor time counts, by name. */

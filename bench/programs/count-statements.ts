@@ -36,9 +36,11 @@ function count(connection: object, head: string): void {
   sessions.set(connection, session);
   counts.heads[head] = (counts.heads[head] ?? 0) + 1;
   if (head === 'begin' || head === 'start transaction') session.inTransaction = true;
-  else if (head.startsWith('set autocommit')) session.autocommit = head.endsWith('1');
-  else if (head === 'commit' || head === 'rollback') {
-    if (head === 'commit' && session.wrote) counts.commits++;
+  else if (head.startsWith('set autocommit') && head.endsWith('0')) session.autocommit = false;
+  else if (head === 'commit' || head === 'rollback' || head.startsWith('set autocommit')) {
+    // Autocommit that is switched on commits what is open.
+    if (head !== 'rollback' && session.wrote) counts.commits++;
+    if (head.startsWith('set')) session.autocommit = true;
     session.inTransaction = false;
     session.wrote = false;
   } else if (head !== 'select') {

@@ -18,7 +18,10 @@ async function rate(loops: number, seconds: number, work: (loop: number) => Prom
   const end = began + seconds * 1000;
   let done = 0;
   const loop = async (_: unknown, index: number) => {
-    while (performance.now() < end) done += await work(index);
+    while (performance.now() < end) {
+      const ended = await work(index);
+      done += ended;
+    }
   };
   await Promise.all(Array.from({ length: loops }, loop));
   return (done * 1000) / (performance.now() - began);

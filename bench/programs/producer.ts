@@ -14,6 +14,8 @@ await knex.schema.createTable('bench_order', (table) => {
   table.integer('cents').notNullable();
 });
 
+/** Messages of the last run that committed without TPC's answer to prepare: it was too slow, or away. */
+let unprepared = 0;
 let confirmed = new Map<string, number>();
 const log = createLog({ service: 'producer', level: 'info', format: 'json' });
 const tpc = connectTpc({ address: setting('BENCH_TPC') });
@@ -25,6 +27,7 @@ const producer = createProducer({
   topics: MODES.map(topicOf),
   onEvent: (event) => {
     if (event.type === 'confirm' && event.outcome === 'acknowledged') confirmed.set(event.messageKey, now());
+    if (event.type === 'prepare' && event.outcome !== 'prepared') unprepared++;
   },
 });
 await producer.start();
@@ -42,7 +45,11 @@ function order(mode: Mode): Promise<string> {
 serve(
   {
     state: () => producer.state(),
-    run: async ({ mode, load }: { mode: Mode; load: Load }): Promise<SentTable> => callers.run(load, () => timed(() => order(mode))),
+    run: async ({ mode, load }: { mode: Mode; load: Load }): Promise<SentTable & { unprepared: number }> => {
+      unprepared = 0;
+      const table = await callers.run(load, () => timed(() => order(mode)));
+      return { ...table, unprepared };
+    },
     /** Times of the confirms of these messages; asked for when all are consumed, since nobody waits for them. */
     confirmed: (ids: string[]): Float64Array => {
       const times = Float64Array.from(ids, (id) => confirmed.get(id) ?? Number.NaN);

@@ -28,9 +28,10 @@ function rates(cells: readonly Cell[]): string {
     loadOf(cell),
     whole(medianOf(cell, (one) => one.messagesPerSecond)),
     ...['transaction', 'consumed'].flatMap((stage) => pair(cell, stage)),
-    String(cell.rounds.reduce((sum, one) => sum + one.lost, 0)),
+    String(cell.rounds.reduce((sum, one) => sum + one.missing, 0)),
+    String(cell.rounds.reduce((sum, one) => sum + one.unprepared, 0)),
   ]);
-  const header = ['system', 'load', 'msg/s', 'begin → COMMIT p50', 'p99', 'COMMIT → consumed p50', 'p99 ms', 'lost'];
+  const header = ['system', 'load', 'msg/s', 'begin → COMMIT p50', 'p99', 'COMMIT → consumed p50', 'p99 ms', 'missing', 'unprepared'];
   return table('Messages a second and latency', header, rows);
 }
 

@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { StartError } from '@tpc/platform';
 import type { Progress } from './progress.ts';
 import { installFolder } from './settings.ts';
@@ -77,18 +78,24 @@ async function fetchRocketMq(folder: string): Promise<void> {
   renameSync(partial, folder);
 }
 
-/** @throws StartError with `failure` and the end of what it said */
+/** @throws StartError with `failure` and what it said about it */
 async function runQuietly(file: string, args: readonly string[], failure: string): Promise<void> {
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {
-      said = (said + chunk).slice(-2_000);
+      said = (said + chunk).slice(-20_000);
     });
   }
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
   });
-  if (code !== 0) throw new StartError(`${failure}\n  ${said.trim().split('\n').slice(-4).join('\n  ')}`);
+  if (code !== 0) throw new StartError(`${failure}: ${reasonIn(said)}`);
+}
+
+/** The line in which Maven or apt says what was wrong; the ones after it tell how to find out. */
+function reasonIn(said: string): string {
+  const lines = said.trim().split('\n');
+  return (lines.find((line) => /^(\[ERROR\]|E:) ?\S/.test(stripVTControlCharacters(line))) ?? lines.at(-1) ?? '').slice(0, 500);
 }

@@ -1,5 +1,6 @@
+import { MessageState } from '@tpc/gen/tpc/v1/message';
 import mysql from 'mysql2/promise';
-import { type ListedMail, listMails } from './product.ts';
+import { type ListedMail, listMails, listMessages } from './product.ts';
 
 const OK = 200;
 /** Answered when the login name exists: an earlier try of the same person committed although its answer was lost. */
@@ -65,6 +66,15 @@ export async function query<R>(url: string, sql: string): Promise<R[]> {
   } finally {
     connection.destroy();
   }
+}
+
+/** Whether TPC has nothing open, and every user that committed has a finished message: one that still waits in an outbox is not known to TPC. */
+export async function isSettled(tpc: string, uacDatabase: string): Promise<boolean> {
+  const messages = await listMessages(tpc);
+  const count = (wanted: MessageState) => messages.filter(({ state }) => state === wanted).length;
+  const open = count(MessageState.MESSAGE_STATE_WAITING_CONFIRM) + count(MessageState.MESSAGE_STATE_SENDING);
+  const [{ users = -1 } = {}] = await query<{ users: number }>(uacDatabase, 'SELECT COUNT(*) users FROM pc_uac_user');
+  return open === 0 && count(MessageState.MESSAGE_STATE_FINISHED) === users;
 }
 
 /** Empty databases of this name on the server of `url`, one for each service. */
