@@ -54,3 +54,5 @@ process.on('message', ({ id, method }: { id?: number; method: string }) => {
 });
 // A program that nobody asks anything must be able to end.
 process.channel?.unref();
+// Its starter has died: nobody is left to stop it.
+process.once('disconnect', () => process.exit(1));

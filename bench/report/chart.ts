@@ -17,6 +17,7 @@ export function drawChart(result: BenchResult): string {
       `<rect x="${PANEL.left + (index % 2) * 400}" y="${34 + (index >> 1) * 18}" width="12" height="12" fill="${colourOf(name)}"/>${text(PANEL.left + 18 + (index % 2) * 400, 44 + (index >> 1) * 18, title)}`,
   );
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12">
+<title>Messages a second and latency by callers</title>
 <rect width="100%" height="100%" fill="#fff"/>
 ${text(PANEL.left, 22, `commit ${result.commit}, ${result.at.slice(0, 10)}, ${result.machine.processors} × ${result.machine.processor}, ${result.options.rounds} round(s) of ${result.options.seconds} s`)}
 ${legend.join('\n')}
