@@ -1,5 +1,6 @@
 /** A run of the bench: everything that is compared is measured in it, in turns, on the same machine at the same time. */
 import { cpus, loadavg, totalmem } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { StartError } from '@tpc/platform';
 import type { Progress } from '../scripts/stack/progress.ts';
 import { HOST } from '../scripts/stack/settings.ts';
@@ -9,7 +10,9 @@ import { type Limits, measureLimits } from './limits.ts';
 import { type Measurement, measure } from './measure.ts';
 import type { BenchOptions } from './options.ts';
 import { startDtm, startRocketMq } from './peers.ts';
+import { MODES } from './settings.ts';
 import { type Starting, type System, startTpc, stopPrograms } from './systems.ts';
+import { cpuSeconds } from './usage.ts';
 
 export type BenchResult = {
   at: string;
@@ -26,6 +29,9 @@ const WARM_UP = { callers: 32, seconds: 3 };
 /** Messages a second of the steady load. */
 const STEADY_PER_SECOND = 200;
 const LIMIT_SECONDS = 4;
+/** How long the broker is looked at while it has nothing to do, milliseconds, and what share of a processor it may take then. */
+const IDLE_LOOK_MS = 1_500;
+const BUSY_SHARE = 0.6;
 
 /** @param commit of the code that runs @throws StartError with a line that names what is wrong */
 export async function runBench(options: BenchOptions, stack: Stack, commit: string, progress: Progress): Promise<BenchResult> {
@@ -35,56 +41,68 @@ export async function runBench(options: BenchOptions, stack: Stack, commit: stri
     env: {},
     databases: await makeDatabases(serverUrl),
     broker: stack.addresses.BROKER_ENDPOINTS as string,
-    shared: { mariadb: pidOf(stack, 'mariadb'), broker: pidOf(stack, 'broker') },
+    shared: {},
     profileFolder: options.profile,
     print: options.verbose ? progress.say : problems(progress.say),
     started: [],
   };
-  const stops: (() => void)[] = [];
   try {
+    await quietBroker(stack, progress);
+    starting.shared = { mariadb: pidOf(stack, 'mariadb'), broker: pidOf(stack, 'broker') };
     const limits = options.only === undefined ? await measureLimits(starting, LIMIT_SECONDS, progress) : undefined;
-    const systems = await progress.step('starting the programs', () => startSystems(options, stack, starting, stops, progress));
-    const measurements = await measureAll(options, systems, progress);
-    const names = systems.map(({ name, title }) => ({ name, title }));
+    const { systems, measurements } = await measureBlocks(options, stack, starting, progress);
     const { json: _json, profile: _profile, verbose: _verbose, ...shown } = options;
-    return { at: new Date().toISOString(), commit, machine, options: shown, systems: names, limits, measurements };
+    return { at: new Date().toISOString(), commit, machine, options: shown, systems, limits, measurements };
   } finally {
     await stopPrograms(starting.started);
-    for (const stop of stops) stop();
-    if (options.peers || options.only === 'rocketmq') await restartBroker(stack, progress);
+    await quietBroker(stack, progress);
   }
 }
 
-async function startSystems(options: BenchOptions, stack: Stack, starting: Starting, stops: (() => void)[], progress: Progress): Promise<System[]> {
-  const wants = (name: string) => options.only === undefined || options.only === name;
-  const systems: System[] = [];
-  if (wants('tpc-batch') || wants('tpc-single')) systems.push(...(await startTpc(starting)).filter(({ name }) => wants(name)));
-  if (options.only === 'dtm' || (options.peers && wants('dtm'))) {
-    const { system, stop } = await startDtm(starting, progress);
-    stops.push(stop);
-    systems.push(system);
-  }
-  if (options.only === 'rocketmq' || (options.peers && wants('rocketmq')))
-    systems.push(await startRocketMq(starting, { host: HOST, port: stack.settings.STACK_STORE_PORT }));
-  if (systems.length === 0) throw new StartError(`--only: there is no system ${options.only}`);
-  return systems;
-}
-
-/** The one way to give back the core that transactional messages have taken (peers.ts). */
-async function restartBroker(stack: Stack, progress: Progress): Promise<void> {
-  await progress.step('starting the broker anew', async () => {
+/** The one way to give back the core that transactional messages have taken (peers.ts), in this run or in one before that was ended early. */
+async function quietBroker(stack: Stack, progress: Progress): Promise<void> {
+  const pid = pidOf(stack, 'broker');
+  const before = cpuSeconds(pid);
+  await sleep(IDLE_LOOK_MS);
+  const share = ((cpuSeconds(pid) - before) * 1000) / IDLE_LOOK_MS;
+  if (share < BUSY_SHARE) return;
+  await progress.step(`the idle broker takes ${Math.round(share * 100)} % of a processor: starting it anew`, async () => {
     await stack.part('broker').stop();
     await stack.part('broker').start();
   });
 }
 
-/** In turns, so that whatever else the machine does falls on all of them. */
-async function measureAll(options: BenchOptions, systems: readonly System[], progress: Progress): Promise<Measurement[]> {
-  const first = systems.filter(({ last }) => !last);
-  const last = systems.filter((system) => system.last);
-  return [...(await measureInTurns(options, first, progress)), ...(await measureInTurns(options, last, progress))];
+type Block = { names: readonly string[]; start: (starting: Starting) => Promise<System[]> };
+
+/** What is measured in turns runs at the same time; RocketMQ's messages come after all others, see startRocketMq. */
+async function measureBlocks(options: BenchOptions, stack: Stack, starting: Starting, progress: Progress) {
+  const blocks: Block[] = [
+    { names: ['tpc-batch', 'tpc-single', 'dtm'], start: () => startFirst(options, starting, progress) },
+    { names: ['rocketmq'], start: async () => [await startRocketMq(starting, { host: HOST, port: stack.settings.STACK_STORE_PORT })] },
+  ];
+  const systems: { name: string; title: string }[] = [];
+  const measurements: Measurement[] = [];
+  for (const { start } of blocks.filter(({ names }) => names.some((name) => wanted(options, name)))) {
+    const started = await progress.step('starting programs', () => start(starting));
+    systems.push(...started.map(({ name, title }) => ({ name, title })));
+    measurements.push(...(await measureInTurns(options, started, progress)));
+    await stopPrograms(starting.started.splice(0));
+  }
+  if (systems.length === 0) throw new StartError(`--only: there is no system ${options.only}`);
+  return { systems, measurements };
 }
 
+function wanted({ only, peers }: BenchOptions, name: string): boolean {
+  return only === undefined ? peers || name.startsWith('tpc-') : only === name;
+}
+
+async function startFirst(options: BenchOptions, starting: Starting, progress: Progress): Promise<System[]> {
+  const ours = MODES.some((mode) => wanted(options, `tpc-${mode}`)) ? await startTpc(starting) : [];
+  const dtm = wanted(options, 'dtm') ? [await startDtm(starting, progress)] : [];
+  return [...ours, ...dtm].filter(({ name }) => wanted(options, name));
+}
+
+/** In turns, so that whatever else the machine does falls on all of them. */
 async function measureInTurns(options: BenchOptions, systems: readonly System[], progress: Progress): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
   for (const system of systems) await progress.step(`warming up ${system.name}`, () => measure(system, WARM_UP, 0));

@@ -6,7 +6,7 @@ import mysql from 'mysql2/promise';
 import type { Progress } from '../scripts/stack/progress.ts';
 import { ensureTopic } from '../scripts/stack/rocketmq/remoting.ts';
 import { untilAnswers } from '../scripts/stack/wait.ts';
-import { POOL, TRANSACTION_TOPIC } from './settings.ts';
+import { CONSUMER_POOL, TRANSACTION_TOPIC } from './settings.ts';
 import { freePort, program, type Starting, type System, start } from './systems.ts';
 
 const DTM_MODULE = 'github.com/dtm-labs/dtm';
@@ -28,7 +28,6 @@ export async function startRocketMq(starting: Starting, store: { host: string; p
     name: 'rocketmq',
     title: "RocketMQ's transactional message from Node",
     mode: 'single',
-    last: true,
     producer,
     consumer,
     processes: { producer: producer.pid, consumer: consumer.pid, ...starting.shared },
@@ -37,30 +36,25 @@ export async function startRocketMq(starting: Starting, store: { host: string; p
 }
 
 /** DTM built from its Go module, with its tables in MariaDB. */
-export async function startDtm(starting: Starting, progress: Progress): Promise<{ system: System; stop: () => void }> {
+export async function startDtm(starting: Starting, progress: Progress): Promise<System> {
   const binary = await buildDtm(progress);
   const url = new URL(starting.databases.peers);
   await makeDtmTables(url);
   const { server, address } = await startDtmServer(binary, url);
-  try {
-    const env = { BENCH_DATABASE_URL: starting.databases.peers, BENCH_DTM: address };
-    const consumer = start(starting, 'dtm-consumer', program('dtm-consumer'), env);
-    const action = await consumer.ask<string>('address');
-    const producer = start(starting, 'dtm-producer', program('dtm-producer'), { ...env, BENCH_DTM_ACTION: action });
-    const system: System = {
-      name: 'dtm',
-      title: "DTM's two-phase message",
-      mode: 'single',
-      producer,
-      consumer,
-      processes: { producer: producer.pid, dtm: server.pid as number, consumer: consumer.pid, ...starting.shared },
-      counted: { producer, consumer },
-    };
-    return { system, stop: () => server.kill('SIGTERM') };
-  } catch (error) {
-    server.kill('SIGTERM');
-    throw error;
-  }
+  starting.started.push({ stop: async () => void server.kill('SIGTERM') });
+  const env = { BENCH_DATABASE_URL: starting.databases.peers, BENCH_DTM: address };
+  const consumer = start(starting, 'dtm-consumer', program('dtm-consumer'), env);
+  const action = await consumer.ask<string>('address');
+  const producer = start(starting, 'dtm-producer', program('dtm-producer'), { ...env, BENCH_DTM_ACTION: action });
+  return {
+    name: 'dtm',
+    title: "DTM's two-phase message",
+    mode: 'single',
+    producer,
+    consumer,
+    processes: { producer: producer.pid, dtm: server.pid as number, consumer: consumer.pid, ...starting.shared },
+    counted: { producer, consumer },
+  };
 }
 
 /** Minutes the first time; the binary stays in .cache. */
@@ -111,7 +105,7 @@ async function startDtmServer(binary: string, url: URL): Promise<{ server: Child
       STORE_USER: url.username,
       STORE_PASSWORD: url.password,
       STORE_DB: 'dtm',
-      STORE_MAX_OPEN_CONNS: String(POOL),
+      STORE_MAX_OPEN_CONNS: String(CONSUMER_POOL),
       LOG_LEVEL: 'error',
       HTTP_PORT: String(port),
       GRPC_PORT: String(await freePort()),

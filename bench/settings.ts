@@ -2,8 +2,10 @@
 
 /** Bytes of a message's body; the figures for peers and broker are taken with the same. */
 export const BODY_BYTES = 256;
-/** Connections of each program that has a pool of its own: as many transactions may be open at once. */
-export const POOL = 128;
+/** Connections of a producer, in every system alike: as many transactions may be open at once. With the consumers below what the stack's MariaDB takes. */
+export const PRODUCER_POOL = 80;
+/** Connections of a consumer, and of DTM. */
+export const CONSUMER_POOL = 64;
 export const PRODUCER_GROUP = 'bench';
 
 /** How the consumer handles: many messages in one transaction, or each in its own. */

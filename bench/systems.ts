@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { stopAll } from '@tpc/platform';
+import { type Running, stopAll } from '@tpc/platform';
 import { assertServing } from '../scripts/lib/health.ts';
 import { untilAnswers } from '../scripts/stack/wait.ts';
 import { type Child, startChild } from './child.ts';
@@ -11,8 +11,6 @@ export type System = {
   /** For people. */
   title: string;
   mode: Mode;
-  /** Set: leaves the broker in a state that would spoil every measurement after it. */
-  last?: true;
   producer: Child;
   consumer: Child;
   /** Whose processor time counts, by name. */
@@ -31,7 +29,7 @@ export type Starting = {
   profileFolder: string | undefined;
   print: (line: string) => void;
   /** Started programs go here, so that whoever started them stops them. */
-  started: Child[];
+  started: Running[];
 };
 
 const READY_WITHIN_MS = 60_000;
@@ -89,6 +87,6 @@ export async function freePort(): Promise<number> {
 }
 
 /** Stops programs in the order in which messages run through them. */
-export async function stopPrograms(started: readonly Child[]): Promise<void> {
+export async function stopPrograms(started: readonly Running[]): Promise<void> {
   await stopAll([...started].reverse());
 }

@@ -3,7 +3,7 @@ import { createRocketMqSubscriber } from '@tpc/broker';
 import { type ConsumedMessage, connectTpc, createConsumer, type Handler, migrateClientStore } from '@tpc/client/consumer';
 import { createLog, openDatabase } from '@tpc/platform';
 import type { Knex } from 'knex';
-import { groupOf, type Mode, POOL, topicOf } from '../settings.ts';
+import { CONSUMER_POOL, groupOf, type Mode, topicOf } from '../settings.ts';
 import { Arrivals } from './arrivals.ts';
 import { serve, setting } from './serve.ts';
 
@@ -13,7 +13,7 @@ const MAX_BATCH = 128;
 const mode = setting('BENCH_MODE') as Mode;
 const topic = topicOf(mode);
 const table = `bench_done_${mode}`;
-const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: POOL });
+const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: CONSUMER_POOL });
 await migrateClientStore(knex);
 await knex.schema.createTable(table, (columns) => {
   columns.string('message_key', 255).primary();

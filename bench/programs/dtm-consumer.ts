@@ -1,12 +1,12 @@
 /** The peer's consumer: an HTTP participant, its row and DTM's barrier row in one transaction. */
 import { createServer, type IncomingMessage } from 'node:http';
 import { openDatabase } from '@tpc/platform';
-import { POOL } from '../settings.ts';
+import { CONSUMER_POOL } from '../settings.ts';
 import { Arrivals } from './arrivals.ts';
 import { BARRIER_TABLE, INSERT_BARRIER } from './dtm-http.ts';
 import { serve, setting } from './serve.ts';
 
-const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: POOL });
+const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: CONSUMER_POOL });
 await knex.raw(BARRIER_TABLE);
 await knex.schema.createTable('dtm_done', (table) => {
   table.string('message_key', 64).primary();

@@ -2,12 +2,12 @@
 import { createServer } from 'node:http';
 import { openDatabase } from '@tpc/platform';
 import { now } from '../clock.ts';
-import { body, POOL } from '../settings.ts';
+import { body, PRODUCER_POOL } from '../settings.ts';
 import { Callers, type Load, nextId, type Sent, type SentTable } from './callers.ts';
 import { BARRIER_TABLE, INSERT_BARRIER, post } from './dtm-http.ts';
 import { serve, setting } from './serve.ts';
 
-const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: POOL });
+const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: PRODUCER_POOL });
 await knex.raw(BARRIER_TABLE);
 await knex.schema.createTable('dtm_order', (table) => {
   table.bigIncrements('id');

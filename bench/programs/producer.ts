@@ -2,11 +2,11 @@
 import { connectTpc, createProducer, migrateClientStore } from '@tpc/client/producer';
 import { createLog, openDatabase } from '@tpc/platform';
 import { now } from '../clock.ts';
-import { body, MODES, type Mode, POOL, PRODUCER_GROUP, topicOf } from '../settings.ts';
+import { body, MODES, type Mode, PRODUCER_GROUP, PRODUCER_POOL, topicOf } from '../settings.ts';
 import { Callers, type Load, type SentTable, timed } from './callers.ts';
 import { serve, setting } from './serve.ts';
 
-const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: POOL });
+const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: PRODUCER_POOL });
 await migrateClientStore(knex);
 await knex.schema.createTable('bench_order', (table) => {
   table.bigIncrements('id');

@@ -1,12 +1,12 @@
 /** The peer's consumer: RocketMQ's push consumer, a row for each message; the key in the row is what makes a repeat harmless. */
 import { openDatabase } from '@tpc/platform';
 import { ConsumeResult, PushConsumer } from 'rocketmq-client-nodejs';
-import { POOL, TRANSACTION_GROUP, TRANSACTION_TOPIC } from '../settings.ts';
+import { CONSUMER_POOL, TRANSACTION_GROUP, TRANSACTION_TOPIC } from '../settings.ts';
 import { Arrivals } from './arrivals.ts';
 import { serve, setting } from './serve.ts';
 import { SILENT } from './silent.ts';
 
-const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: POOL });
+const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: CONSUMER_POOL });
 await knex.schema.createTable('rocketmq_done', (table) => {
   table.string('message_key', 64).primary();
   table.integer('bytes').notNullable();

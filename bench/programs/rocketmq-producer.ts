@@ -3,13 +3,13 @@ import { openDatabase } from '@tpc/platform';
 import { Producer } from 'rocketmq-client-nodejs';
 import definition from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import { now } from '../clock.ts';
-import { body, POOL, TRANSACTION_TOPIC } from '../settings.ts';
+import { body, PRODUCER_POOL, TRANSACTION_TOPIC } from '../settings.ts';
 import { Callers, type Load, nextId, type Sent, type SentTable } from './callers.ts';
 import { serve, setting } from './serve.ts';
 import { SILENT } from './silent.ts';
 
 const { TransactionResolution } = definition;
-const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: POOL });
+const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: PRODUCER_POOL });
 await knex.schema.createTable('rocketmq_order', (table) => {
   table.bigIncrements('id');
   // What the broker's check-back looks for: this peer's outbox.
