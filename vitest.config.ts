@@ -5,6 +5,9 @@ const conditions = ['tpc-source', 'node', 'import', 'module', 'default'];
 /** Tests that start whole products: one file at a time, after the others, so that they have the machine for themselves. */
 const WHOLE = ['test/browser/**/*.test.ts', 'test/faults/**/*.test.ts', 'test/polyglot/**/*.test.ts'];
 
+/** Tests on the real MariaDB, Redis and RocketMQ: last, one file at a time. */
+const REAL = ['test/real/**/*.test.ts'];
+
 const shared = {
   exclude: ['**/node_modules/**', '**/dist/**'],
   pool: 'forks' as const,
@@ -27,11 +30,12 @@ export default defineConfig({
           ...shared,
           name: 'parts',
           include: ['{packages,services,scripts,test,examples}/**/*.test.ts'],
-          exclude: [...shared.exclude, ...WHOLE],
+          exclude: [...shared.exclude, ...WHOLE, ...REAL],
           sequence: { groupOrder: 0 },
         },
       },
       { extends: true, test: { ...shared, name: 'whole', include: WHOLE, fileParallelism: false, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { ...shared, name: 'real', include: REAL, fileParallelism: false, sequence: { groupOrder: 2 } } },
     ],
   },
 });

@@ -3,7 +3,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { status } from '@grpc/grpc-js';
-import { type ConfigSchema, describeConfig } from '@tpc/platform';
+import { AUTH_REASONS, type ConfigSchema, describeConfig } from '@tpc/platform';
 import { configSchema as opcConfig } from '../services/opc/src/config.ts';
 import { REASONS as opcReasons } from '../services/opc/src/domain/reasons.ts';
 import { configSchema as tpcConfig } from '../services/tpc/src/config.ts';
@@ -42,6 +42,7 @@ const COMMON_REASONS: Readonly<Record<string, ReasonRow>> = {
     message: 'The request is longer than 4 MiB.',
     action: 'Send smaller batches.',
   },
+  ...AUTH_REASONS,
   INTERNAL: {
     code: 'INTERNAL',
     status: 'INTERNAL',

@@ -5,6 +5,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { FileDescriptorSetSchema, SourceCodeInfoSchema } from '@bufbuild/protobuf/wkt';
+
+const OWN_PACKAGES = /^(tpc|uac|opc)\.v1$/;
 
 const bin = (name: string) => join('node_modules', '.bin', name);
 const call = (name: string, args: string[]) => execFileSync(bin(name), args, { stdio: 'inherit' });
@@ -12,10 +16,27 @@ const call = (name: string, args: string[]) => execFileSync(bin(name), args, { s
 function generate(out: string): void {
   call('buf', ['generate', '--output', out]);
   const gen = join(out, 'gen');
-  call('buf', ['build', '--as-file-descriptor-set', '-o', join(gen, 'descriptors.binpb')]);
-  const bytes = readFileSync(join(gen, 'descriptors.binpb')).toString('base64');
+  const file = join(gen, 'descriptors.binpb');
+  call('buf', ['build', '--as-file-descriptor-set', '-o', file]);
+  const descriptors = commentsOnly(readFileSync(file));
+  writeFileSync(file, descriptors);
+  const bytes = Buffer.from(descriptors).toString('base64');
   const text = `// Made by npm run gen from proto/. DO NOT EDIT.\n\n/** google.protobuf.FileDescriptorSet of all contracts, for server reflection. */\nexport const descriptorSet: Uint8Array = Buffer.from(\n  '${bytes}',\n  'base64',\n);\n`;
   writeFileSync(join(gen, 'descriptors.ts'), text);
+}
+
+/**
+ * Of the source information only what `grpcurl describe` shows: the comments of our own contracts, without their places in the files.
+ */
+function commentsOnly(bytes: Uint8Array): Uint8Array {
+  const set = fromBinary(FileDescriptorSetSchema, bytes);
+  for (const file of set.file) {
+    const ours = OWN_PACKAGES.test(file.package);
+    const locations = ours ? (file.sourceCodeInfo?.location ?? []).filter(({ leadingComments }) => leadingComments !== '') : [];
+    for (const location of locations) location.span = [0, 0, 0];
+    file.sourceCodeInfo = locations.length > 0 ? create(SourceCodeInfoSchema, { location: locations }) : undefined;
+  }
+  return toBinary(FileDescriptorSetSchema, set);
 }
 
 if (process.argv.includes('--check')) {

@@ -7,10 +7,10 @@ import { startEmbeddedBroker, startMailCatcher } from '@tpc/embedded';
 import { configSchema as opcSchema, startOpcService } from '@tpc/opc-service';
 import {
   assertWritable,
-  bindSetting,
   createLog,
   LOG_LEVELS,
   loadConfig,
+  loopbackSetting,
   portSetting,
   type Running,
   runProgram,
@@ -24,7 +24,7 @@ import { lockFolder } from './lib/lock-folder.ts';
 
 const startSchema = z.object({
   DATA_DIR: z.string().default('./data').describe('Folder of all state; made when it is not there.'),
-  BIND_HOST: bindSetting().describe('Address that everything listens on.'),
+  BIND_HOST: loopbackSetting().describe('Address that everything listens on.'),
   UAC_HTTP_PORT: portSetting(3000).describe('Registration, activation and login pages.'),
   INBOX_HTTP_PORT: portSetting(8025).describe('Inbox page, and the mails as JSON in the way of Mailpit.'),
   SMTP_PORT: portSetting(1025).describe('Mail catcher.'),
@@ -47,6 +47,7 @@ await runProgram({ name: 'tpc', about: ABOUT, schema: startSchema, start }, { ar
 
 async function start(config: StartConfig): Promise<Running> {
   const began = performance.now();
+  refuseTokens();
   const folder = resolve(config.DATA_DIR);
   assertWritable(folder);
   const parts: Running[] = [];
@@ -107,6 +108,13 @@ TPC is up after ${((performance.now() - began) / 1000).toFixed(1)} s.
   State              ${folder}
 
 No access tokens are configured: everything on this machine may call everything. Ctrl-C stops.`);
+}
+
+/** One process has one environment, and UAC and OPC are two groups with a token each. */
+function refuseTokens(): void {
+  const set = ['TPC_TOKENS_FILE', 'UAC_TOKENS_FILE', 'OPC_TOKENS_FILE', 'TLS_CLIENT_CA_FILE', 'TLS_CERT_FILE'].find((name) => process.env[name]);
+  if (set)
+    throw new StartError(`${set}: npm start knows neither tokens nor TLS; start the services one by one (npm run start:tpc, start:uac, start:opc)`);
 }
 
 /** The embedded parts know ports, not settings: an error that speaks of a port is told by its setting's name. */

@@ -52,6 +52,7 @@ describe('TPC stopped for a minute while 200 people register', () => {
       OPC_DATABASE_URL: `sqlite:${folder}/opc.db`,
       KEY_VALUE_URL: `sqlite:${folder}/key-value.db`,
       UAC_BCRYPT_COST: '6',
+      UAC_REGISTER_PER_IP: '0',
       BROKER_ENDPOINTS: `127.0.0.1:${broker.port}`,
       SMTP_HOST: '127.0.0.1',
       SMTP_PORT: String(mail.smtpPort),

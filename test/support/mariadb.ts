@@ -41,8 +41,8 @@ export function ensureMariaDb(): void {
   }
 }
 
-/** Starts a MariaDB of its own on loopback, in a folder of its own. */
-export async function startMariaDb(): Promise<MariaDb> {
+/** Starts a MariaDB of its own on loopback, in a folder of its own; on a free port, where none is named. */
+export async function startMariaDb(wantedPort?: number): Promise<MariaDb> {
   ensureMariaDb();
   const dir = mkdtempSync(join(tmpdir(), 'tpc-mariadb-'));
   const user = process.getuid?.() === 0 ? ['--user=mysql'] : [];
@@ -50,7 +50,7 @@ export async function startMariaDb(): Promise<MariaDb> {
   execFileSync('mysql_install_db', ['--no-defaults', ...user, `--datadir=${dir}/data`, '--auth-root-authentication-method=normal'], {
     stdio: 'ignore',
   });
-  const port = await freePort();
+  const port = wantedPort ?? (await freePort());
   const child = spawn(
     MARIADBD,
     [

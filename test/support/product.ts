@@ -5,31 +5,45 @@ import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import type { Message } from '@tpc/gen/tpc/v1/message';
 import { type ListMessagesRequest, MessageAdminServiceClient } from '@tpc/gen/tpc/v1/message_admin_service';
+import type { Stack } from '../../scripts/stack/stack.ts';
 import { freePort } from './mariadb.ts';
 
 const PORTS = ['UAC_HTTP_PORT', 'INBOX_HTTP_PORT', 'SMTP_PORT', 'BROKER_GRPC_PORT', 'TPC_GRPC_PORT', 'UAC_GRPC_PORT', 'OPC_GRPC_PORT'] as const;
 type Ports = Record<(typeof PORTS)[number], string>;
 
 /** A mail as the inbox's Mailpit API lists it. */
-export type ListedMail = { ID: string; MessageID: string; To: { Address: string }[]; Subject: string; Created: string };
+export type ListedMail = { ID: string; MessageID: string; From: { Address: string }; To: { Address: string }[]; Subject: string; Created: string };
 
-/** `npm start`'s program in a process of its own, on free ports and a folder of its own. */
+/** `npm start`'s program, or that of `npm run start:real`, in a process of its own, on free ports and with a state of its own. */
 export class Product {
   readonly ports: Ports;
   readonly dataDir: string;
   readonly #env: Record<string, string>;
+  readonly #script: string;
   #process: ChildProcess | undefined;
   output = '';
 
-  private constructor(ports: Ports, dataDir: string, env: Record<string, string>) {
+  private constructor(ports: Ports, dataDir: string, env: Record<string, string>, script: string) {
     this.ports = ports;
     this.dataDir = dataDir;
     this.#env = env;
+    this.#script = script;
   }
 
   static async make(env: Record<string, string> = {}): Promise<Product> {
     const ports = Object.fromEntries(await Promise.all(PORTS.map(async (name) => [name, String(await freePort())]))) as Ports;
-    return new Product(ports, mkdtempSync(join(tmpdir(), 'tpc-product-')), env);
+    return new Product(ports, mkdtempSync(join(tmpdir(), 'tpc-product-')), env, 'scripts/start.ts');
+  }
+
+  /** The three services on a real stack that is up. */
+  static async onStack(stack: Stack, env: Record<string, string> = {}): Promise<Product> {
+    const { STACK_INBOX_PORT, STACK_SMTP_PORT, STACK_BROKER_PORT } = stack.settings;
+    const stackPorts = { INBOX_HTTP_PORT: STACK_INBOX_PORT, SMTP_PORT: STACK_SMTP_PORT, BROKER_GRPC_PORT: STACK_BROKER_PORT };
+    const own = PORTS.filter((name) => !(name in stackPorts)).map(async (name) => [name, await freePort()] as const);
+    const all = { ...stackPorts, ...Object.fromEntries(await Promise.all(own)) };
+    const ports = Object.fromEntries(Object.entries(all).map(([name, port]) => [name, String(port)])) as Ports;
+    const settings = Object.fromEntries(Object.entries(stack.settings).map(([name, value]) => [name, String(value)]));
+    return new Product(ports, stack.settings.STACK_DIR, { ...settings, ...env }, 'scripts/real.ts');
   }
 
   get uac(): string {
@@ -61,8 +75,9 @@ export class Product {
   /** Starts the process and does not wait. */
   launch(): void {
     this.output = '';
-    const child = spawn(process.execPath, ['--conditions=tpc-source', '--disable-warning=ExperimentalWarning', 'scripts/start.ts'], {
-      env: { ...process.env, LOG_LEVEL: 'warn', LOG_FORMAT: 'json', ...this.#env, ...this.ports, DATA_DIR: this.dataDir },
+    const child = spawn(process.execPath, ['--conditions=tpc-source', '--disable-warning=ExperimentalWarning', this.#script], {
+      // Crowds come from one ip here.
+      env: { ...process.env, LOG_LEVEL: 'warn', LOG_FORMAT: 'json', UAC_REGISTER_PER_IP: '0', ...this.#env, ...this.ports, DATA_DIR: this.dataDir },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child.stdout.on('data', (chunk) => {

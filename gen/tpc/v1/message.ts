@@ -170,7 +170,10 @@ export interface Message {
   publishCount: number;
   /** How many times its producer was asked for a verdict. */
   checkCount: number;
-  /** Reason in words and its code, for a DEAD message or one that needs attention; else empty. */
+  /**
+   * Why it is DEAD or needs attention: a code such as NO_SUBSCRIBER, GROUP_FAILED (the groups' own reasons stand in their confirms) or
+   * "BROKER_REFUSED: <the broker's words>"; else empty.
+   */
   reason: string;
   /** True when an operator should look at it. */
   attention: boolean;

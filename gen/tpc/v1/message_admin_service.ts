@@ -77,8 +77,12 @@ export interface GetMessageResponse {
   confirms: Confirm[];
   /** What happened to it, oldest first. */
   timeline: TimelineEvent[];
-  /** The body, if asked for and not cleaned away. */
-  body: Buffer;
+  /** A body that is not UTF-8 text. */
+  data?:
+    | Buffer
+    | undefined;
+  /** A body that is UTF-8 text, so that a person can read it. */
+  text?: string | undefined;
 }
 
 /** Request of ResendMessage. */
@@ -388,7 +392,7 @@ export const GetMessageRequest: MessageFns<GetMessageRequest> = {
 };
 
 function createBaseGetMessageResponse(): GetMessageResponse {
-  return { message: undefined, confirms: [], timeline: [], body: Buffer.alloc(0) };
+  return { message: undefined, confirms: [], timeline: [], data: undefined, text: undefined };
 }
 
 export const GetMessageResponse: MessageFns<GetMessageResponse> = {
@@ -402,8 +406,11 @@ export const GetMessageResponse: MessageFns<GetMessageResponse> = {
     for (const v of message.timeline) {
       TimelineEvent.encode(v!, writer.uint32(26).fork()).join();
     }
-    if (message.body.length !== 0) {
-      writer.uint32(34).bytes(message.body);
+    if (message.data !== undefined) {
+      writer.uint32(34).bytes(message.data);
+    }
+    if (message.text !== undefined) {
+      writer.uint32(42).string(message.text);
     }
     return writer;
   },
@@ -450,7 +457,15 @@ export const GetMessageResponse: MessageFns<GetMessageResponse> = {
               break;
             }
 
-            message.body = Buffer.from(reader.bytes());
+            message.data = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.text = reader.string();
             continue;
           }
         }

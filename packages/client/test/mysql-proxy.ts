@@ -7,6 +7,9 @@ export type MySqlProxy = {
   close(): Promise<void>;
 };
 
+/** Either ends a transaction with a commit. */
+const COMMITS = ['COMMIT', 'SET autocommit=1'];
+
 /** A TCP proxy in front of MariaDB that cuts the connection at a COMMIT. */
 export async function startMySqlProxy(target: { host: string; port: number }): Promise<MySqlProxy> {
   let cut: 'before' | 'after' | undefined;
@@ -23,7 +26,7 @@ export async function startMySqlProxy(target: { host: string; port: number }): P
       socket.on('error', end).on('close', end);
     }
     client.on('data', (bytes) => {
-      if (cut !== undefined && bytes.includes('COMMIT')) {
+      if (cut !== undefined && COMMITS.some((words) => bytes.includes(words))) {
         const when = cut;
         cut = undefined;
         if (when === 'before') return end();

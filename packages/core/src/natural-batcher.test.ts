@@ -89,6 +89,15 @@ describe('NaturalBatcher', () => {
     expect(await taken).toBe(1);
   });
 
+  it('gathers no longer than until a batch is full', async () => {
+    const { batches, flush, release } = gate();
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxCount: 2, gatherMs: 60_000 });
+    const calls = Promise.all([1, 2].map((item) => batcher.add(item)));
+    await release();
+    expect(await calls).toEqual([10, 20]);
+    expect(batches).toEqual([[1, 2]]);
+  });
+
   it('drains what waits and what is under way', async () => {
     const done: number[] = [];
     const flush = async (items: readonly number[]) => {

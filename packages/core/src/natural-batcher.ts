@@ -37,7 +37,7 @@ export type NaturalBatcherOptions<I, O> = {
   sizeOf?: (item: I) => number;
   /** Flushes at once. Default 1. */
   maxInFlight?: number;
-  /** Waits this long after the first item, for write-behinds only. Milliseconds, default 0. */
+  /** Waits this long after the first item, unless the batch is full before; for write-behinds only. Milliseconds, default 0. */
   gatherMs?: number;
   /** Items that may wait; more are refused with BatcherFull. Default 100,000. */
   maxQueued?: number;
@@ -55,6 +55,7 @@ export class NaturalBatcher<I, O> {
   #head = 0;
   #inFlight = 0;
   #scheduled = false;
+  #gathering: NodeJS.Timeout | undefined;
   #idleWaiters: (() => void)[] = [];
 
   constructor(options: NaturalBatcherOptions<I, O>) {
@@ -93,13 +94,20 @@ export class NaturalBatcher<I, O> {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#inFlight >= this.#options.maxInFlight || this.queued === 0) return;
+    const { maxInFlight, maxCount, gatherMs } = this.#options;
+    if (this.#inFlight >= maxInFlight || this.queued === 0) return;
+    // A full batch has nothing to wait for.
+    const gathers = gatherMs > 0 && this.queued < maxCount;
+    if (this.#scheduled && (gathers || this.#gathering === undefined)) return;
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
     this.#scheduled = true;
     const start = () => {
       this.#scheduled = false;
+      this.#gathering = undefined;
       void this.#run();
     };
-    if (this.#options.gatherMs > 0) setTimeout(start, this.#options.gatherMs);
+    if (gathers) this.#gathering = setTimeout(start, gatherMs);
     else setImmediate(start);
   }
 

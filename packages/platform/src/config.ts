@@ -63,15 +63,15 @@ export const integerSetting = (defaultValue: number, min: number, max: number) =
     .refine((value) => value >= min && value <= max, `expected a whole number, ${min} to ${max}`)
     .default(defaultValue);
 
-/**
- * An address to listen on. Only loopback while no tokens exist: any other bind would let everybody on the network speak for every
- * producer, consumer and operator.
- */
+/** An address to listen on. Whether others may then call is decided where the server starts (grpc-server.ts). */
 export const bindSetting = () =>
   z
     .string()
-    .refine(isLoopback, 'only a loopback address (127.0.0.1, ::1, localhost) is allowed as long as no access tokens are configured')
+    .regex(/^[A-Za-z0-9.:_%-]+$/, 'expected an address or a host name')
     .default('127.0.0.1');
+
+/** An address to listen on for what knows no tokens. */
+export const loopbackSetting = () => bindSetting().refine(isLoopback, 'only a loopback address (127.0.0.1, ::1, localhost) is allowed');
 
 /** Whether a host is this machine's loopback. */
 export function isLoopback(host: string): boolean {

@@ -5,6 +5,8 @@ import { StartError } from './errors.ts';
 export interface Running {
   /** Takes no new work, finishes what is in flight, then leaves. */
   stop(): Promise<void>;
+  /** Reads again what may change while it runs (tokens, certificates); absent where there is nothing of the kind. */
+  reload?: (() => Promise<void>) | undefined;
 }
 
 /** Longest time for a graceful stop, milliseconds; then the process ends anyway. */
@@ -14,13 +16,15 @@ const STOP_DEADLINE_MS = 15_000;
 const SAME_SIGNAL_MS = 1_000;
 
 /**
- * Runs a program's main: starts it, stops it gracefully on SIGINT, SIGTERM or SIGHUP (a later second signal ends at once). A StartError is
- * printed as one line, without a stack, and ends with code 1.
+ * Runs a program's main: starts it, stops it gracefully on SIGINT, SIGTERM or SIGHUP (a later second signal ends at once). What can reload does so on
+ * SIGHUP instead, as services do. A start that waits for something may end its waiting by `stopping`, with the signal's reason. A StartError is printed as one line, without a stack, and ends with code 1.
  */
-export async function runMain(name: string, start: () => Promise<Running>): Promise<void> {
-  const started = (async () => start())();
+export async function runMain(name: string, start: (stopping: AbortSignal) => Promise<Running>): Promise<void> {
+  const stopping = new AbortController();
+  const started = (async () => start(stopping.signal))();
   const { close } = closeWithGrace({ delay: STOP_DEADLINE_MS, logger: false, skip: [...SIGNALS] }, async ({ err }) => {
     if (err) process.stderr.write(`${name}: ${err.stack ?? err.message}\n`);
+    stopping.abort();
     await (await started).stop();
   });
   let firstSignal: number | undefined;
@@ -29,10 +33,12 @@ export async function runMain(name: string, start: () => Promise<Running>): Prom
     if (firstSignal === undefined) close();
     firstSignal ??= performance.now();
   };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
+  let reload: Running['reload'];
+  for (const signal of SIGNALS) process.on(signal, () => (signal === 'SIGHUP' && reload ? void reload() : onSignal()));
   try {
-    await started;
+    reload = (await started).reload;
   } catch (error) {
+    if (stopping.signal.aborted && error === stopping.signal.reason) process.exit(0);
     process.stderr.write(`${name}: ${error instanceof StartError ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
     process.exit(1);
   }

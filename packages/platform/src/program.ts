@@ -9,7 +9,8 @@ export type Program<S extends ConfigSchema> = {
   /** First lines of --help: what it is and does. */
   about: string;
   schema: S;
-  start: (config: z.output<S>) => Promise<Running>;
+  /** @param stopping aborted when the program is told to stop while it still starts */
+  start: (config: z.output<S>, stopping: AbortSignal) => Promise<Running>;
 };
 
 /**
@@ -29,7 +30,7 @@ export async function runProgram<S extends ConfigSchema>(
     return;
   }
   if (help) process.stdout.write(`${helpText(about, schema)}\n`);
-  else await runMain(name, async () => start(loadConfig(schema, env)));
+  else await runMain(name, async (stopping) => start(loadConfig(schema, env), stopping));
 }
 
 function helpText(about: string, schema: ConfigSchema): string {

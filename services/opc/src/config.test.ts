@@ -37,7 +37,7 @@ describe('the configuration', () => {
     ['OPC_SUBSCRIPTIONS', 'T@'],
     ['SMTP_PORT', '70000'],
     ['SMTP_SECURE', 'yes'],
-    ['BIND_HOST', '0.0.0.0'],
+    ['BIND_HOST', '0.0.0.0 --x'],
     ['OPC_CONSUMER_GROUP', 'CID OPC'],
   ])('refuses %s=%j and names it', (key, value) => {
     expect(() => loadConfig(configSchema, { [key]: value })).toThrow(`${key}=`);

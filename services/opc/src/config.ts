@@ -1,4 +1,4 @@
-import { bindSetting, integerSetting, LOG_LEVELS, portSetting } from '@tpc/platform';
+import { bindSetting, brokerSettings, integerSetting, LOG_LEVELS, portSetting, tlsSettings, tokensFileSetting, tpcLinkSettings } from '@tpc/platform';
 import { z } from 'zod';
 import { parseMailAddress } from './domain/mail-address.ts';
 import { parseSubscriptions } from './domain/subscriptions.ts';
@@ -44,7 +44,7 @@ const subscriptions = z
 
 /** Settings of OPC, read once from the environment. */
 export const configSchema = z.object({
-  BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as no access tokens can be configured.'),
+  BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as OPC_TOKENS_FILE is empty.'),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
   LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
   MIGRATE: z
@@ -57,12 +57,11 @@ export const configSchema = z.object({
     .describe("OPC's database, with the inbox: sqlite:<file>, or mysql://user:password@host:port/database (MySQL 8, MariaDB 10.6 or newer)."),
   OPC_DATABASE_POOL: integerSetting(16, 4, 200).describe('Connections to the database at most (SQLite: always one).'),
   OPC_GRPC_PORT: portSetting(50_053).describe('Port of NotificationService; 0: the system chooses.'),
-  BROKER_ENDPOINTS: z
-    .string()
-    .regex(/^[^\s:;]+:\d+(;[^\s:;]+:\d+)*$/, 'expected host:port, or several with ; between them')
-    .default('127.0.0.1:8081')
-    .describe("Address of the broker (RocketMQ 5's proxy, or the embedded broker): host:port, several with ; between them."),
+  OPC_TOKENS_FILE: tokensFileSetting(),
+  ...tlsSettings,
+  ...brokerSettings(),
   TPC_ADDRESS: z.string().default('127.0.0.1:50051').describe('Address of TPC: host:port, or another target that gRPC knows.'),
+  ...tpcLinkSettings,
   OPC_CONSUMER_GROUP: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected 1 to 64 characters of [A-Za-z0-9_-]')

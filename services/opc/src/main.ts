@@ -7,7 +7,8 @@ await runProgram(
     name: 'opc',
     about: 'OPC, operations: receives messages from RocketMQ and sends mails by SMTP.',
     schema: configSchema,
-    start: (config) => startOpcService({ config, log: createLog({ service: 'opc', level: config.LOG_LEVEL, format: config.LOG_FORMAT }) }),
+    start: (config, stopping) =>
+      startOpcService({ config, log: createLog({ service: 'opc', level: config.LOG_LEVEL, format: config.LOG_FORMAT }), stopping }),
   },
   { args: process.argv.slice(2), env: process.env },
 );

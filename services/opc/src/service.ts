@@ -1,13 +1,25 @@
 import { createRocketMqSubscriber } from '@tpc/broker';
-import { type Consumer, type ConsumerState, connectTpc, createConsumer, migrateClientStore, pendingClientMigrations } from '@tpc/client/consumer';
+import {
+  type Consumer,
+  type ConsumerState,
+  connectTpc,
+  createConsumer,
+  migrateClientStore,
+  pendingClientMigrations,
+  tpcOptionsFrom,
+} from '@tpc/client/consumer';
 import { NotificationServiceService } from '@tpc/gen/opc/v1/notification_service';
 import {
+  type BrokerConnection,
+  brokerConnectionFrom,
   createDatabaseProbe,
   createHealthWatch,
   createPageTokens,
   createRepeater,
   type GrpcServer,
+  guard,
   type Log,
+  needs,
   openDatabase,
   prepareDatabase,
   type Running,
@@ -18,6 +30,7 @@ import {
   stopAll,
 } from '@tpc/platform';
 import type { Knex } from 'knex';
+import { refuseWrongMailServer } from './adapters/refuse-wrong-mail-server.ts';
 import { createSmtpMailer, type Mailer, type MailLinkState } from './adapters/smtp.ts';
 import type { OpcConfig } from './config.ts';
 import { createNotificationService } from './grpc/notification-service.ts';
@@ -45,30 +58,40 @@ export interface OpcService extends Running {
   state(): OpcState;
 }
 
+export type OpcServiceOptions = {
+  config: OpcConfig;
+  log: Log;
+  /** Ends the waiting for a database that is away. */
+  stopping?: AbortSignal;
+};
+
 type Parts = { config: OpcConfig; log: Log; knex: Knex };
 
 /**
- * Starts OPC: its database, NotificationService and the consumer. Broker, TPC and mail server may be away: it keeps looking for them.
- * @throws StartError when a setting is wrong, the database cannot be had, a migration is missing or the port is taken
+ * Starts OPC: its database, NotificationService and the consumer. Its database, broker, TPC and mail server may be away: it keeps looking for them.
+ * @throws StartError when a setting is wrong, the database refuses, a migration is missing or the port is taken
  */
-export async function startOpcService({ config, log }: { config: OpcConfig; log: Log }): Promise<OpcService> {
+export async function startOpcService({ config, log, stopping }: OpcServiceOptions): Promise<OpcService> {
   const undo: Running[] = [];
   try {
     const knex = openDatabase({ url: config.OPC_DATABASE_URL, poolMax: config.OPC_DATABASE_POOL });
     undo.unshift({ stop: () => knex.destroy() });
-    await prepareDatabase(knex, { setting: 'OPC_DATABASE_URL', mode: config.MIGRATE, schemas: SCHEMAS, log });
+    await prepareDatabase(knex, { setting: 'OPC_DATABASE_URL', url: config.OPC_DATABASE_URL, mode: config.MIGRATE, schemas: SCHEMAS, log, stopping });
     const parts = { config, log, knex };
+    const broker = await brokerConnectionFrom(config);
     const mailer = createMailer(parts);
     undo.unshift({ stop: async () => mailer.close() });
+    await refuseWrongMailServer(mailer, config);
     const grpc = await startGrpc(parts);
     undo.unshift(grpc);
-    const consumer = createOpcConsumer(parts, mailer, undo);
+    const consumer = createOpcConsumer({ ...parts, broker }, mailer, undo);
     undo.unshift({ stop: () => stopConsumer(consumer, mailer) });
     await consumer.start();
     watch(parts, { mailer, consumer, grpc }, undo);
     log.info({ grpc_port: grpc.port, consumer_group: config.OPC_CONSUMER_GROUP }, 'OPC runs');
     return {
       grpcPort: grpc.port,
+      reload: grpc.reload,
       registered: () => consumer.registered(),
       state: () => ({ ...consumer.state(), smtp: mailer.state() }),
       stop: async () => {
@@ -105,24 +128,30 @@ async function startGrpc({ config, log, knex }: Parts): Promise<GrpcServer> {
     port: config.OPC_GRPC_PORT,
     portSetting: 'OPC_GRPC_PORT',
     domain: 'opc',
-    services: [serve(NotificationServiceService, service)],
+    services: [
+      serve(
+        NotificationServiceService,
+        guard(service, () => needs('viewer', 'service')),
+      ),
+    ],
+    access: { tokensSetting: 'OPC_TOKENS_FILE', tokensFile: config.OPC_TOKENS_FILE, tls: config },
     log,
   });
 }
 
-function createOpcConsumer({ config, log, knex }: Parts, mailer: Mailer, undo: Running[]): Consumer {
+function createOpcConsumer({ config, log, knex, broker }: Parts & { broker: BrokerConnection }, mailer: Mailer, undo: Running[]): Consumer {
   const [, domain = ''] = config.SMTP_FROM.address.split(/@(?=[^@]*$)/);
   const { SMTP_TIMEOUT_MS: timeoutMs, OPC_CONCURRENCY: concurrency } = config;
   const handlers = { [SEND_EMAIL_TOPIC]: createSendEmailHandler({ mailer, domain, timeoutMs, concurrency }) };
   const stranger = config.OPC_SUBSCRIPTIONS.find(({ topic }) => !(topic in handlers));
   if (stranger) throw new StartError(`OPC_SUBSCRIPTIONS: OPC cannot handle topic ${stranger.topic}; it knows ${Object.keys(handlers).join(', ')}`);
-  const tpc = connectTpc({ address: config.TPC_ADDRESS });
+  const tpc = connect(config);
   undo.unshift({ stop: async () => tpc.close() });
   return createConsumer({
     knex,
     group: config.OPC_CONSUMER_GROUP,
     tpc,
-    subscribe: (options) => createRocketMqSubscriber({ endpoints: config.BROKER_ENDPOINTS, logger: log }, options),
+    subscribe: (options) => createRocketMqSubscriber({ ...broker, logger: log }, options),
     subscriptions: config.OPC_SUBSCRIPTIONS,
     handlers,
     leaseMs: config.OPC_LEASE_MS,
@@ -135,6 +164,15 @@ function createOpcConsumer({ config, log, knex }: Parts, mailer: Mailer, undo: R
     },
     log,
   });
+}
+
+/** @throws StartError naming the setting */
+function connect(config: OpcConfig) {
+  try {
+    return connectTpc(tpcOptionsFrom(config));
+  } catch (cause) {
+    throw new StartError((cause as Error).message, { cause });
+  }
 }
 
 /** A mail that hangs is given up and left due for whoever starts next; else it would wait for the end of its lease. */

@@ -14,10 +14,10 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const log = createLog({ service: 'opc', level: 'silent', format: 'json' });
-const start = async (settings: Record<string, string>) => {
+const start = async (settings: Record<string, string>, stopping?: AbortSignal) => {
   const nobody = `127.0.0.1:${await freePort()}`;
   const env = { OPC_DATABASE_URL: `sqlite:${dir}/opc.db`, OPC_GRPC_PORT: '0', BROKER_ENDPOINTS: nobody, TPC_ADDRESS: nobody, ...settings };
-  return startOpcService({ config: loadConfig(configSchema, env), log });
+  return startOpcService({ config: loadConfig(configSchema, env), log, ...(stopping ? { stopping } : {}) });
 };
 
 async function lineOf(starting: Promise<unknown>): Promise<string> {
@@ -37,6 +37,13 @@ it('starts and stops while broker, TPC and mail server are away', async () => {
   await service.stop();
 });
 
+it('waits for a database that is away, until it is told to stop', async () => {
+  const stopping = new AbortController();
+  const waiting = start({ OPC_DATABASE_URL: `mysql://root@127.0.0.1:${await freePort()}/opc` }, stopping.signal);
+  stopping.abort();
+  await expect(waiting).rejects.toBe(stopping.signal.reason);
+});
+
 it('with MIGRATE=check says what is missing, and starts once it is there', async () => {
   const line = await lineOf(start({ MIGRATE: 'check' }));
   expect(line).toContain('MIGRATE=check');
@@ -47,10 +54,17 @@ it('with MIGRATE=check says what is missing, and starts once it is there', async
 });
 
 it.each([
-  ['a database that is not there', { OPC_DATABASE_URL: 'mysql://root@127.0.0.1:1/opc' }, 'OPC_DATABASE_URL'],
+  ['a database address of no known kind', { OPC_DATABASE_URL: 'postgres://127.0.0.1/opc' }, 'bad database address'],
   ['a topic without a handler', { OPC_SUBSCRIPTIONS: 'SEND_EMAIL_TOPIC;OTHER_TOPIC' }, 'OPC_SUBSCRIPTIONS'],
 ])('refuses to start on %s, with one line that names it', async (_, settings, named) => {
-  expect(await lineOf(start(settings))).toContain(named);
+  expect(await lineOf(start(settings as unknown as Record<string, string>))).toContain(named);
+});
+
+it('waits for a database that is not there until it is told to stop', async () => {
+  const stopping = new AbortController();
+  const starting = start({ OPC_DATABASE_URL: 'mysql://root@127.0.0.1:1/opc' }, stopping.signal);
+  stopping.abort(new Error('told to stop'));
+  await expect(starting).rejects.toThrow('told to stop');
 });
 
 it('refuses a taken port with one line that names it, and leaves nothing running', async () => {

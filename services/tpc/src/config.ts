@@ -1,4 +1,4 @@
-import { bindSetting, integerSetting, LOG_LEVELS, portSetting } from '@tpc/platform';
+import { bindSetting, brokerSettings, integerSetting, LOG_LEVELS, portSetting, tlsSettings, tokensFileSetting } from '@tpc/platform';
 import { z } from 'zod';
 
 /** Largest body of a message, bytes. */
@@ -38,7 +38,7 @@ const wait = (defaultValue: number, max = 86_400_000) => integerSetting(defaultV
 
 /** Settings of TPC, read once from the environment. */
 export const configSchema = z.object({
-  BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as no access tokens can be configured.'),
+  BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as TPC_TOKENS_FILE is empty.'),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
   LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
   MIGRATE: z
@@ -51,11 +51,9 @@ export const configSchema = z.object({
     .describe("TPC's database: sqlite:<file>, or mysql://user:password@host:port/database (MySQL 8, MariaDB 10.6 or newer)."),
   TPC_DATABASE_POOL: integerSetting(16, 4, 200).describe('Connections to the database at most (SQLite: always one).'),
   TPC_GRPC_PORT: portSetting(50_051).describe('Port of ReliableMessageService and MessageAdminService; 0: the system chooses.'),
-  BROKER_ENDPOINTS: z
-    .string()
-    .regex(/^[^\s:;]+:\d+(;[^\s:;]+:\d+)*$/, 'expected host:port, or several with ; between them')
-    .default('127.0.0.1:8081')
-    .describe("Address of the broker (RocketMQ 5's proxy, or the embedded broker): host:port, several with ; between them."),
+  TPC_TOKENS_FILE: tokensFileSetting(),
+  ...tlsSettings,
+  ...brokerSettings(),
   TPC_MAX_BODY_BYTES: integerSetting(DEFAULT_MAX_BODY_BYTES, 1, 2 * 1024 * 1024).describe('Largest body of a message, bytes.'),
   TPC_PUBLISH_LEASE_MS: integerSetting(DEFAULT_PUBLISH_LEASE_MS, 2_000, 600_000).describe(
     'How long a replica may take to publish what it claimed before another does it, milliseconds.',

@@ -1,6 +1,16 @@
 import { type BrokerPublisher, createRocketMqPublisher } from '@tpc/broker';
 import type { Migrations } from '@tpc/core';
-import { createPageTokens, type GrpcServer, type Log, openDatabase, type Running, StartError, startGrpcServer, stopAll } from '@tpc/platform';
+import {
+  brokerConnectionFrom,
+  createPageTokens,
+  type GrpcServer,
+  type Log,
+  openDatabase,
+  type Running,
+  StartError,
+  startGrpcServer,
+  stopAll,
+} from '@tpc/platform';
 import type { Knex } from 'knex';
 import { watchBrokerLink } from './adapters/broker-link.ts';
 import { connectDatabase } from './adapters/database-link.ts';
@@ -46,7 +56,7 @@ export async function startTpcService({ config, log }: { config: TpcConfig; log:
     poolMax: config.TPC_DATABASE_POOL,
     idleTransactionS: idleTransactionSeconds(config.TPC_PUBLISH_LEASE_MS),
   });
-  const broker = createRocketMqPublisher({ endpoints: config.BROKER_ENDPOINTS, logger: log });
+  const broker = createRocketMqPublisher({ ...(await brokerConnectionFrom(config)), logger: log });
   const parts = build(config, log, knex, broker);
   let server: GrpcServer | undefined;
   try {
@@ -56,6 +66,7 @@ export async function startTpcService({ config, log }: { config: TpcConfig; log:
       portSetting: 'TPC_GRPC_PORT',
       domain: 'tpc',
       services: parts.services,
+      access: { tokensSetting: 'TPC_TOKENS_FILE', tokensFile: config.TPC_TOKENS_FILE, tls: config },
       log,
     });
     return await run(config, log, knex, broker, parts, server);
@@ -108,6 +119,7 @@ async function run(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublis
     migrations: MIGRATIONS,
     mode: config.MIGRATE,
     setting: 'TPC_DATABASE_URL',
+    url: config.TPC_DATABASE_URL,
     log,
     onFirstReady: () => {
       parts.state.ready = true;
@@ -132,6 +144,7 @@ async function run(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublis
   let stopped: Promise<void> | undefined;
   return {
     grpcPort: server.port,
+    reload: server.reload,
     stop: () => {
       stopped ??= stopAll(inOrder).then(() => log.info('tpc stopped'));
       return stopped;

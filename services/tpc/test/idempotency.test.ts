@@ -193,7 +193,7 @@ describe.each([
     const kept = await tpc.messages.saveAndSendMessage({ ...producer, committed: true, message: other });
     expect(kept).toMatchObject({ state: MessageState.MESSAGE_STATE_DEAD, reason: 'KEY_CONFLICT' });
     expect(kept.storedKey).toMatch(new RegExp(`^${messageKey}#[0-9a-f]{16}$`));
-    expect((await tpc.admin.getMessage({ messageKey: kept.storedKey, includeBody: true })).body.toString()).toBe('other');
+    expect((await tpc.admin.getMessage({ messageKey: kept.storedKey, includeBody: true })).text).toBe('other');
   });
 
   it('what TPC does not know is said to be unknown', async () => {

@@ -144,6 +144,22 @@ describe.each([
     await untilState(tpc, `${P}:poison`, FINISHED);
   });
 
+  it('shows an operator a body that is text as text and any other byte for byte, and none that was not asked for', async () => {
+    const bytes = Buffer.from([0xff, 0x00, 0x41]);
+    const bodyOf = async (messageKey: string, includeBody: boolean) => {
+      const { data, text } = await tpc.admin.getMessage({ messageKey, includeBody });
+      return { data, text };
+    };
+    for (const [messageKey, body] of [
+      [`${P}:text`, { data: Buffer.from('{"to": "Zoë"}'), text: undefined }],
+      [`${P}:bytes`, { data: bytes, text: undefined }],
+    ] as const)
+      await tpc.messages.saveAndSendMessage({ producerGroup: P, message: outgoing({ messageKey, ...body }), committed: true });
+    expect(await bodyOf(`${P}:text`, true)).toEqual({ data: undefined, text: '{"to": "Zoë"}' });
+    expect(await bodyOf(`${P}:bytes`, true)).toEqual({ data: bytes, text: undefined });
+    expect(await bodyOf(`${P}:text`, false)).toEqual({ data: undefined, text: undefined });
+  });
+
   it('is delivered after the broker came back, when it was away at the confirm', async () => {
     await prepare(`${P}:before`);
     await broker.goAway();

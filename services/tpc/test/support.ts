@@ -1,14 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client, credentials, Metadata, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, InterceptingCall, type Interceptor, Metadata, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
 import { Status } from '@tpc/gen/google/rpc/status';
 import type { ServerReflectionResponse, ServerReflectionService } from '@tpc/gen/grpc/reflection/v1/reflection';
 import type { ServerReflectionService as ServerReflectionV1AlphaService } from '@tpc/gen/grpc/reflection/v1alpha/reflection';
 import { OutgoingMessage } from '@tpc/gen/tpc/v1/message';
 import { MessageAdminServiceService } from '@tpc/gen/tpc/v1/message_admin_service';
 import { ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
-import { createLog, loadConfig, openDatabase, readRpcStatus } from '@tpc/platform';
+import { createLog, type Log, loadConfig, openDatabase, readRpcStatus } from '@tpc/platform';
 import { createTestDatabase } from '../../../test/support/mariadb.ts';
 import { configSchema, startTpcService, type TpcService } from '../src/index.ts';
 import { createStore } from '../src/store/create-store.ts';
@@ -51,8 +51,8 @@ const QUICK = {
   TPC_PUBLISH_RETRY_MAX_MS: '200',
 };
 
-export async function startTestTpc(env: Record<string, string>): Promise<TestTpc> {
-  const service = await startTpcService({ config: loadConfig(configSchema, { ...QUICK, ...env }), log: testLog });
+export async function startTestTpc(env: Record<string, string>, log: Log = testLog): Promise<TestTpc> {
+  const service = await startTpcService({ config: loadConfig(configSchema, { ...QUICK, ...env }), log });
   const callers = callersOf(service.grpcPort);
   return {
     ...callers,
@@ -64,10 +64,21 @@ export async function startTestTpc(env: Record<string, string>): Promise<TestTpc
   };
 }
 
-/** The calls of whatever TPC listens on a port. */
-export function callersOf(port: number): Callers {
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), { 'grpc.initial_reconnect_backoff_ms': 50 });
+/** The calls of whatever TPC listens on a port, with a token where one is given. */
+export function callersOf(port: number, token?: string): Callers {
+  const interceptors: Interceptor[] = token === undefined ? [] : [withToken(token)];
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), { 'grpc.initial_reconnect_backoff_ms': 50, interceptors });
   return { client, messages: callsOf(client, ReliableMessageServiceService), admin: callsOf(client, MessageAdminServiceService) };
+}
+
+function withToken(token: string): Interceptor {
+  return (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start: (metadata, listener, next) => {
+        metadata.set('authorization', `Bearer ${token}`);
+        next(metadata, listener);
+      },
+    });
 }
 
 export type TestDatabase = { url: string; drop(): Promise<void> };

@@ -1,5 +1,17 @@
-import { bindSetting, integerSetting, LOG_LEVELS, portSetting } from '@tpc/platform';
+import { isIP } from 'node:net';
+import {
+  bindSetting,
+  integerSetting,
+  isRedisAddress,
+  LOG_LEVELS,
+  portSetting,
+  REDIS_ADDRESS_FORMS,
+  tlsSettings,
+  tokensFileSetting,
+  tpcLinkSettings,
+} from '@tpc/platform';
 import { z } from 'zod';
+import type { TrustProxy } from './http/client-ip.ts';
 
 /** Life of an activation link, minutes: a day, as in the original. */
 export const DEFAULT_ACTIVATION_MINUTES = 24 * 60;
@@ -20,9 +32,44 @@ const httpUrl = (name: string) =>
     .optional()
     .describe(name);
 
+/** Requests of one ip in a minute, and tries of one login name in 15 minutes. */
+const DEFAULT_REGISTER_PER_IP = 60;
+const DEFAULT_LOGIN_PER_IP = 60;
+const DEFAULT_LOGIN_PER_NAME = 20;
+
+/** Names that Fastify knows for ranges of addresses. */
+const RANGES = ['loopback', 'linklocal', 'uniquelocal'];
+
+/** Trusting everybody would let everybody choose the ip that limits count. */
+const trustProxySetting = () =>
+  z
+    .string()
+    .default('')
+    .transform((text, context): TrustProxy => {
+      if (text === '' || text === '0') return false;
+      if (/^\d$/.test(text)) return Number(text);
+      const proxies = text.split(',').map((proxy) => proxy.trim());
+      if (proxies.every(isProxy)) return proxies;
+      context.addIssue({ code: 'custom', message: 'expected a number of proxies (1 to 9), or addresses: 10.0.0.0/8,loopback' });
+      return z.NEVER;
+    })
+    .describe(
+      'Whose X-Forwarded-For is believed: how many proxies stand in front, or their addresses (10.0.0.1, 10.0.0.0/8, loopback) with commas. Empty: nobody.',
+    );
+
+function isProxy(text: string): boolean {
+  const [address = '', bits, more] = text.split('/');
+  if (RANGES.includes(text)) return true;
+  const max = isIP(address) === 4 ? 32 : 128;
+  return isIP(address) !== 0 && more === undefined && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= max));
+}
+
+const perIp = (defaultValue: number, what: string) =>
+  integerSetting(defaultValue, 0, 1_000_000).describe(`${what} that one ip (IPv6: one /64) may ask for in a minute over HTTP; 0: any number.`);
+
 /** Settings of UAC, read once from the environment. */
 export const configSchema = z.object({
-  BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as no access tokens can be configured.'),
+  BIND_HOST: bindSetting().describe('Address that UserService listens on. Only loopback as long as UAC_TOKENS_FILE is empty.'),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
   LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
   MIGRATE: z
@@ -36,16 +83,30 @@ export const configSchema = z.object({
   UAC_DATABASE_POOL: integerSetting(16, 4, 200).describe('Connections to the database at most (SQLite: always one).'),
   KEY_VALUE_URL: z
     .string()
-    .regex(/^sqlite:.+/, 'expected sqlite:<file>')
+    .refine((url) => /^sqlite:.+/.test(url) || isRedisAddress(url), `expected sqlite:<file> or ${REDIS_ADDRESS_FORMS}`)
     .default('sqlite:./data/uac-key-value.db')
-    .describe('Store of the rate limits, sqlite:<file>; losing it loses nothing else.'),
+    .describe(`Store of the rate limits: sqlite:<file>, ${REDIS_ADDRESS_FORMS}. Losing it loses nothing else; while it is away, nothing is limited.`),
+  KEY_VALUE_CA_FILE: z
+    .string()
+    .optional()
+    .describe('File with the authorities that may have signed the certificate of a rediss:// server, PEM. Default: those that Node knows.'),
   TPC_ADDRESS: z
     .string()
     .regex(/^\S+:\d+$/, 'expected host:port')
     .default('127.0.0.1:50051')
     .describe('Address of TPC, host:port. UAC works without it; mails go out when it is back.'),
+  ...tpcLinkSettings,
   UAC_HTTP_PORT: portSetting(3000).describe('Port of the pages and of the paths under /auth; 0: the system chooses.'),
+  UAC_HTTP_HOST: bindSetting().optional().describe('Address that the pages listen on; any, since they are for everybody. Default: BIND_HOST.'),
+  UAC_TRUST_PROXY: trustProxySetting(),
+  UAC_REGISTER_PER_IP: perIp(DEFAULT_REGISTER_PER_IP, 'Registrations'),
+  UAC_LOGIN_PER_IP: perIp(DEFAULT_LOGIN_PER_IP, 'Logins'),
+  UAC_LOGIN_PER_NAME: integerSetting(DEFAULT_LOGIN_PER_NAME, 0, 1_000_000).describe(
+    'How often one login name may be tried in 15 minutes, from wherever; 0: any number.',
+  ),
   UAC_GRPC_PORT: portSetting(50_052).describe('Port of UserService; 0: the system chooses.'),
+  UAC_TOKENS_FILE: tokensFileSetting(),
+  ...tlsSettings,
   UAC_PUBLIC_URL: httpUrl(
     'Where people reach UAC, for the links in mails. With https the session cookie is Secure. Default: http:// with UAC_HTTP_PORT.',
   ),

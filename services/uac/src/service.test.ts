@@ -1,4 +1,5 @@
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { openDatabase, StartError } from '@tpc/platform';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { formOf } from '../test/kit.ts';
@@ -26,7 +27,7 @@ describe('UAC as a service', () => {
     expect(answers).toMatchObject([{ code: 200 }, { code: 200 }, { code: 200 }]);
     expect(producerState().mode).toBe('outbox_only');
     const ready = await fetch(`http://127.0.0.1:${httpPort}/readyz`);
-    expect([ready.status, await ready.json()]).toEqual([200, { status: 'ok', database: 'ok', tpc: 'away, mails go out later' }]);
+    expect([ready.status, await ready.json()]).toEqual([200, { status: 'ok', database: 'ok', tpc: 'away, mails go out later', key_value: 'ok' }]);
   });
 
   it('puts its own address into the links, or UAC_PUBLIC_URL', async () => {
@@ -75,10 +76,39 @@ describe('UAC as a service', () => {
     [{ UAC_PUBLIC_URL: 'javascript:alert(1)' }, 'UAC_PUBLIC_URL'],
     [{ INBOX_URL: 'inbox' }, 'INBOX_URL'],
     [{ UAC_TOKEN_KEY: 'short' }, 'UAC_TOKEN_KEY'],
-    [{ BIND_HOST: '0.0.0.0' }, 'BIND_HOST'],
+    [{ BIND_HOST: '0.0.0.0 --x' }, 'BIND_HOST'],
+    [{ UAC_TRUST_PROXY: 'true' }, 'UAC_TRUST_PROXY'],
+    [{ UAC_TRUST_PROXY: '10.0.0.0/33' }, 'UAC_TRUST_PROXY'],
+    [{ UAC_TRUST_PROXY: '0.0.0.0/0' }, 'UAC_TRUST_PROXY'],
     [{ UAC_BCRYPT_COST: '40' }, 'UAC_BCRYPT_COST'],
     [{ TPC_ADDRESS: 'nowhere' }, 'TPC_ADDRESS'],
   ])('refuses the setting %o and names it', (more, key) => {
     expect(() => kit.config(more)).toThrow(key);
+  });
+
+  it.each([
+    [{ BIND_HOST: '0.0.0.0' }, /^BIND_HOST="0.0.0.0": without tokens only a loopback address.*UAC_TOKENS_FILE/],
+    [{ UAC_TOKENS_FILE: '/nowhere/tokens.json' }, /^UAC_TOKENS_FILE: cannot read \/nowhere\/tokens.json: ENOENT/],
+    [{ TLS_CLIENT_CA_FILE: '/nowhere/ca.pem' }, /^TLS_CLIENT_CA_FILE: needs UAC_TOKENS_FILE/],
+    [{ TPC_TOKEN_FILE: '/nowhere/token' }, /^TPC_TOKEN_FILE: /],
+    [{ TPC_TOKEN: 'a', TPC_TOKEN_FILE: 'b' }, /^TPC_TOKEN: only one/],
+    [{ TPC_CA_FILE: '/nowhere/ca.pem' }, /^TPC_CA_FILE/],
+  ])('refuses to start with %o, with a line that names it', async (more, line) => {
+    const failure = await kit.start(more).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(StartError);
+    expect((failure as Error).message).toMatch(line);
+  });
+
+  it('serves its pages to the network, and UserService to this machine alone', async () => {
+    const { httpPort, grpcPort } = await kit.start({ UAC_HTTP_HOST: '0.0.0.0' });
+    const other = Object.values(networkInterfaces())
+      .flat()
+      .find((address) => address?.family === 'IPv4' && !address.internal)?.address;
+    const host = other ?? '127.0.0.2';
+    expect((await fetch(`http://${host}:${httpPort}/healthz`)).status).toBe(200);
+    const socket = connect(grpcPort, host);
+    const outcome = await new Promise((resolve) => socket.once('connect', () => resolve('connected')).once('error', () => resolve('refused')));
+    socket.destroy();
+    expect(outcome).toBe('refused');
   });
 });

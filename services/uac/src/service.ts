@@ -1,11 +1,19 @@
-import { connectTpc, createProducer, migrateClientStore, type Producer, type ProducerState, pendingClientMigrations } from '@tpc/client/producer';
+import {
+  connectTpc,
+  createProducer,
+  migrateClientStore,
+  type Producer,
+  type ProducerState,
+  pendingClientMigrations,
+  tpcOptionsFrom,
+} from '@tpc/client/producer';
 import {
   createDatabaseProbe,
   createHealthWatch,
   type KeyValueStore,
   type Log,
   openDatabase,
-  openSqliteKeyValueStore,
+  openKeyValueStore,
   prepareDatabase,
   type Running,
   StartError,
@@ -21,6 +29,7 @@ import type { UacConfig } from './config.ts';
 import { createIdGenerator, type IdGenerator } from './domain/id-generator.ts';
 import { createFlows, type Flows } from './flows/index.ts';
 import { EMAIL_TOPIC, type MailProducer } from './flows/mail-transactions.ts';
+import { createRateLimiter } from './flows/rate-limit.ts';
 import { createUserService } from './grpc/user-service.ts';
 import type { HealthState } from './http/health-routes.ts';
 import { closeHttpServer, createHttpServer } from './http/http-server.ts';
@@ -49,6 +58,8 @@ export type UacServiceOptions = {
   log: Log;
   /** Shared store of rate limits; not closed by the service. Default: the one of KEY_VALUE_URL. */
   keyValue?: KeyValueStore;
+  /** Ends the waiting for a database that is away. */
+  stopping?: AbortSignal;
 };
 
 /**
@@ -66,11 +77,12 @@ export async function startUacService(options: UacServiceOptions): Promise<UacSe
 }
 
 /** What is opened is noted in `opened`, in order; a stop goes backwards. */
-async function start({ config, log, keyValue }: UacServiceOptions, opened: Running[]): Promise<UacService> {
+async function start({ config, log, keyValue, stopping }: UacServiceOptions, opened: Running[]): Promise<UacService> {
   const db = openDatabase({ url: config.UAC_DATABASE_URL, poolMax: config.UAC_DATABASE_POOL });
   opened.push({ stop: () => db.destroy() });
-  await prepareDatabase(db, { setting: 'UAC_DATABASE_URL', mode: config.MIGRATE, schemas: SCHEMAS, log });
-  const store = keyValue ?? openSqliteKeyValueStore(config.KEY_VALUE_URL.slice('sqlite:'.length));
+  await prepareDatabase(db, { setting: 'UAC_DATABASE_URL', url: config.UAC_DATABASE_URL, mode: config.MIGRATE, schemas: SCHEMAS, log, stopping });
+  const { KEY_VALUE_URL: url, KEY_VALUE_CA_FILE: caFile } = config;
+  const store = keyValue ?? (await openKeyValueStore({ url, caFile, setting: 'KEY_VALUE_URL', log }));
   if (!keyValue) opened.push({ stop: () => store.close() });
   const ids = createIdGenerator(Date.now);
   const workerId = createWorkerIdLease({ db, ids, log });
@@ -83,28 +95,51 @@ async function start({ config, log, keyValue }: UacServiceOptions, opened: Runni
   const flows = await flowsFor({ config, log, db, producer, ids, store, publicUrl });
   const database = createDatabaseProbe(db);
   const isOnline = () => producer.state().mode === 'online';
-  const health = healthOf(database, isOnline);
-  const http = await createHttpServer({ flows, health, publicUrl, inboxUrl: config.INBOX_URL ?? '', log });
+  const health = healthOf(database, isOnline, store);
+  const http = await createHttpServer({
+    flows,
+    health,
+    publicUrl,
+    inboxUrl: config.INBOX_URL ?? '',
+    trustProxy: config.UAC_TRUST_PROXY,
+    ipLimits: {
+      limit: createRateLimiter(store, log),
+      registerPerMinute: config.UAC_REGISTER_PER_IP,
+      loginPerMinute: config.UAC_LOGIN_PER_IP,
+    },
+    log,
+  });
   opened.push({ stop: () => closeHttpServer(http) });
   const grpcOptions = { host: config.BIND_HOST, port: config.UAC_GRPC_PORT, portSetting: 'UAC_GRPC_PORT', domain: 'uac', log };
-  const grpc = await startGrpcServer({ ...grpcOptions, services: [createUserService(flows)] });
+  const access = { tokensSetting: 'UAC_TOKENS_FILE', tokensFile: config.UAC_TOKENS_FILE, tls: config };
+  const grpc = await startGrpcServer({ ...grpcOptions, access, services: [createUserService(flows)] });
   opened.push(grpc);
-  httpPort = await listen(http, config.BIND_HOST, config.UAC_HTTP_PORT);
-  const watch = createHealthWatch({ database, parts: () => ({ tpc: isOnline() }), setHealth: grpc.setHealth, log });
+  httpPort = await listen(http, config.UAC_HTTP_HOST ?? config.BIND_HOST, config.UAC_HTTP_PORT);
+  const parts = () => ({ tpc: isOnline(), key_value: store.state().connected });
+  const watch = createHealthWatch({ database, parts, setHealth: grpc.setHealth, log });
   opened.push(watch);
   await watch.runOnce();
   watch.start();
   log.info({ http_port: httpPort, grpc_port: grpc.port }, 'uac is up');
-  return { httpPort, grpcPort: grpc.port, producerState: () => producer.state(), stop: () => stopAll([...opened].reverse()) };
+  return { httpPort, grpcPort: grpc.port, reload: grpc.reload, producerState: () => producer.state(), stop: () => stopAll([...opened].reverse()) };
 }
 
 async function startProducer(config: UacConfig, db: Knex, log: Log, opened: Running[]): Promise<Producer> {
-  const tpc = connectTpc({ address: config.TPC_ADDRESS });
+  const tpc = connect(config);
   opened.push({ stop: async () => tpc.close() });
   const producer = createProducer({ knex: db, group: PRODUCER_GROUP, tpc, topics: [EMAIL_TOPIC], log });
   opened.push({ stop: () => producer.stop(PRODUCER_STOP_MS) });
   await producer.start();
   return producer;
+}
+
+/** @throws StartError naming the setting */
+function connect(config: UacConfig) {
+  try {
+    return connectTpc(tpcOptionsFrom(config));
+  } catch (cause) {
+    throw new StartError((cause as Error).message, { cause });
+  }
 }
 
 type FlowsFor = {
@@ -130,14 +165,17 @@ async function flowsFor({ config, log, db, producer, ids, store, publicUrl }: Fl
     publicUrl,
     activationLifeMs: config.UAC_ACTIVATION_MINUTES * MINUTE_MS,
     refreshLifeMs: config.UAC_REFRESH_TOKEN_HOURS * HOUR_MS,
+    maxLoginsPerName: config.UAC_LOGIN_PER_NAME,
   });
 }
 
-/** Ready follows the database alone; TPC is named beside it. */
-function healthOf(database: () => Promise<boolean>, isOnline: () => boolean): () => Promise<HealthState> {
+/** Ready follows the database alone; TPC and the key-value store are named beside it. */
+function healthOf(database: () => Promise<boolean>, isOnline: () => boolean, store: KeyValueStore): () => Promise<HealthState> {
   return async () => {
     const ready = await database();
-    return { ready, parts: { database: ready ? 'ok' : 'away', tpc: isOnline() ? 'ok' : 'away, mails go out later' } };
+    const tpc = isOnline() ? 'ok' : 'away, mails go out later';
+    const key_value = store.state().connected ? 'ok' : 'away, rate limits do not count';
+    return { ready, parts: { database: ready ? 'ok' : 'away', tpc, key_value } };
   };
 }
 

@@ -122,6 +122,7 @@ export async function startTestUac(open: () => Promise<TestDatabase>): Promise<T
     publicUrl: () => PUBLIC_URL,
     activationLifeMs: 24 * HOUR_MS,
     refreshLifeMs: 24 * HOUR_MS,
+    maxLoginsPerName: 20,
   };
   const mails = () => sentMails(db);
   return {

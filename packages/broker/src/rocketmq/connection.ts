@@ -23,8 +23,8 @@ export type RocketMqConnection = {
   namespace?: string | undefined;
   /** Access key of RocketMQ's ACL; default none. */
   credentials?: { accessKey: string; accessSecret: string; securityToken?: string | undefined } | undefined;
-  /** TLS with the system's certificate authorities; default false. */
-  tls?: boolean | undefined;
+  /** TLS with the certificate authorities that Node knows, or with those of `ca` (PEM); default false. */
+  tls?: boolean | { ca: Buffer } | undefined;
   /** Deadline of one request in milliseconds, at least 1,000; default 3,000. A long poll has its own time on top. */
   requestTimeoutMs?: number | undefined;
   /** Default: silent. What the client itself has to say comes at level debug. */

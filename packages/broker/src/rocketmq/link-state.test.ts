@@ -45,4 +45,20 @@ describe('link state', () => {
     link.down('b', 'gone');
     expect(link.snapshot()).toMatchObject({ connected: false, error: 'b: gone' });
   });
+
+  it('is lost when the only other address that ever answered has not for a while, as the one that only routes are asked of', () => {
+    let now = 1_000;
+    const link = new LinkState(
+      () => undefined,
+      () => now,
+    );
+    link.up('entry');
+    link.up('broker');
+    now = 12_000;
+    link.down('broker', 'gone');
+    expect(link.snapshot().connected).toBe(true);
+    now = 17_000;
+    link.down('broker', 'still gone');
+    expect(link.snapshot()).toMatchObject({ connected: false, error: 'broker: still gone' });
+  });
 });

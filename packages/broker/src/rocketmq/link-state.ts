@@ -1,11 +1,16 @@
 import type { BrokerLinkState } from '../port.ts';
 
+/** Every broker on a route is asked for a sign of life each 10 s; an answer older than this says nothing about now, milliseconds. */
+const FRESH_MS = 15_000;
+
 /**
  * Whether the broker answers. Every call tells how it went at its address: an answer of any kind, also a refusal, means that the address
- * is there. With several brokers the link is up while one of them answers, and an address that left the route does no harm.
+ * is there. With several brokers the link is up while one of them answers. An address that left the route does no harm, nor one that is
+ * asked for routes alone: its answers of long ago do not count.
  */
 export class LinkState {
-  readonly #answering = new Set<string>();
+  /** When each address answered last. */
+  readonly #answering = new Map<string, number>();
   #connected = false;
   #error = 'not connected yet';
   #since: number;
@@ -21,13 +26,14 @@ export class LinkState {
 
   /** An address answered. */
   up(address: string): void {
-    this.#answering.add(address);
+    this.#answering.set(address, this.#now());
     if (!this.#connected) this.#change(true, '');
   }
 
   /** An address was not reached, or did not answer in time. */
   down(address: string, error: string): void {
     this.#answering.delete(address);
+    for (const [other, answered] of this.#answering) if (this.#now() - answered >= FRESH_MS) this.#answering.delete(other);
     if (this.#answering.size === 0) this.lost(`${address}: ${error}`);
   }
 

@@ -6,7 +6,7 @@ import { BaseClient, type Endpoints, type MessageQueue, type TopicRouteData } fr
 import definition, { type Status } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import { type BrokerLogger, DEFAULT_REQUEST_TIMEOUT_MS, type RocketMqConnection, SILENT_LOGGER } from './connection.ts';
 import { describeCode } from './refusals.ts';
-import { type LinkObserver, RpcLink } from './rpc-link.ts';
+import { isLinkFailure, type LinkObserver, RpcLink } from './rpc-link.ts';
 
 const { Permission } = definition;
 
@@ -39,7 +39,7 @@ export abstract class LinkedClient extends BaseClient {
     });
     this.timeoutMs = requestTimeout;
     this.#settings.promise.catch(() => undefined); // Who waits for them handles it; a publisher does not wait.
-    this.link = new RpcLink({ tls: connection.tls === true, metadata: () => this.getRequestMetadata(), observer });
+    this.link = new RpcLink({ tls: connection.tls ?? false, metadata: () => this.getRequestMetadata(), observer });
     this.rpcClientManager.close();
     // The base class has no other way to be given its connections; RpcLink has all methods that it calls.
     (this as unknown as { rpcClientManager: RpcLink }).rpcClientManager = this.link;
@@ -130,7 +130,12 @@ export abstract class LinkedClient extends BaseClient {
   /** A session that lost its stream makes a new one after a second, also when the client has left by then. */
   override createTelemetryStream(endpoints: Endpoints): ReturnType<BaseClient['createTelemetryStream']> {
     if (this.#left) return inertStream();
-    return this.link.telemetry(endpoints, this.getRequestMetadata() as Metadata);
+    const stream = this.link.telemetry(endpoints, this.getRequestMetadata() as Metadata);
+    // RocketMQ ends the stream of a client that it does not want, for example of a group that it does not know.
+    stream.once('error', (error) => {
+      if (!isLinkFailure(error)) this.#settings.reject(error);
+    });
+    return stream;
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { afterBatchRefusal, describeCode, isPermanentRefusal } from './refusals.ts';
+import { afterBatchRefusal, describeCode, explainRefusal, isPermanentRefusal } from './refusals.ts';
 
 describe('refusals', () => {
   it.each([
@@ -25,5 +25,19 @@ describe('refusals', () => {
   it('names a code for people', () => {
     expect(describeCode(40402)).toBe('TOPIC_NOT_FOUND (40402)');
     expect(describeCode(12345)).toBe('code 12345');
+  });
+
+  it.each([
+    [
+      '[request-id=undefined, response-code=40402] CODE: 17  DESC: No topic route info in name server for the topic: T\nFor more information, see',
+      'topic T does not exist on the broker: make it there',
+    ],
+    [
+      '3 INVALID_ARGUMENT: process client telemetryCommand failed. group not found: G',
+      'consumer group G does not exist on the broker: make it there',
+    ],
+    ['anything else\nand more', 'anything else'],
+  ])('explains %j in one line', (said, line) => {
+    expect(explainRefusal(new Error(said))).toBe(line);
   });
 });

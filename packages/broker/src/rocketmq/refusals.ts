@@ -45,3 +45,17 @@ export function describeCode(code: number): string {
   const name = Object.entries(Code).find(([, value]) => value === code)?.[0];
   return name ? `${name} (${code})` : `code ${code}`;
 }
+
+/** How RocketMQ says that a name is unknown to it; the first group is the name. */
+const UNKNOWN_TOPIC = /No topic route info in name server for the topic: (\S+)/;
+const UNKNOWN_GROUP = /group not found: (\S+)/;
+
+/** Why the broker refuses a client, in one line that says what to do about it. */
+export function explainRefusal(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const [, topic] = UNKNOWN_TOPIC.exec(text) ?? [];
+  if (topic) return `topic ${topic} does not exist on the broker: make it there`;
+  const [, group] = UNKNOWN_GROUP.exec(text) ?? [];
+  if (group) return `consumer group ${group} does not exist on the broker: make it there`;
+  return text.split('\n')[0] as string;
+}

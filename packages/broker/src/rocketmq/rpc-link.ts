@@ -21,6 +21,8 @@ import type {
 const CHANNEL_OPTIONS = {
   'grpc.initial_reconnect_backoff_ms': 200,
   'grpc.max_reconnect_backoff_ms': 2_000,
+  // Connections of its own: those of gRPC's pool outlive a client as long as another one of the process has them too, also when they are dead.
+  'grpc.use_local_subchannel_pool': 1,
   'grpc.max_receive_message_length': -1,
   'grpc.max_send_message_length': -1,
 };
@@ -68,8 +70,9 @@ export class RpcLink {
   readonly #observer: LinkObserver;
   #closed = false;
 
-  constructor(options: { tls: boolean; metadata: () => Metadata; observer: LinkObserver }) {
-    this.#credentials = options.tls ? ChannelCredentials.createSsl() : ChannelCredentials.createInsecure();
+  constructor(options: { tls: boolean | { ca: Buffer }; metadata: () => Metadata; observer: LinkObserver }) {
+    const ca = typeof options.tls === 'object' ? options.tls.ca : null;
+    this.#credentials = options.tls ? ChannelCredentials.createSsl(ca) : ChannelCredentials.createInsecure();
     this.#metadata = options.metadata;
     this.#observer = options.observer;
   }

@@ -5,6 +5,7 @@ import { DEFAULT_REQUEST_TIMEOUT_MS, type RocketMqConnection, SILENT_LOGGER } fr
 import { LinkState } from './link-state.ts';
 import { ReceiveLoop, type ReceiveSession } from './receive-loop.ts';
 import { type ReceiveOptions, ReceivingClient } from './receiving-client.ts';
+import { explainRefusal } from './refusals.ts';
 import { isLinkFailure } from './rpc-link.ts';
 import { atMost, growingWait } from './waits.ts';
 
@@ -113,7 +114,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
         await this.#receiveUntilLost(client);
       } catch (error) {
         failures += 1;
-        if (!stopping.aborted) this.#link.lost(error instanceof Error ? error.message : String(error));
+        if (!stopping.aborted) this.#link.lost(explainRefusal(error));
       }
       await client.leave();
       await sleep(growingWait(failures), undefined, { signal: stopping }).catch(() => undefined);
@@ -171,8 +172,9 @@ class RocketMqSubscriber implements BrokerSubscriber {
         for (const { brokerName } of targets) this.#ensureLoops(session, topic, brokerName);
       } catch (error) {
         if (isLinkFailure(error)) return;
+        // Said once for each time that it goes missing; it is looked for every few seconds.
+        if (!this.#missing.has(topic)) session.log.warn({ topic, error: explainRefusal(error) }, 'the broker does not serve a subscribed topic');
         this.#missing.add(topic);
-        session.log.warn({ topic, error: String(error) }, 'the broker does not serve a subscribed topic');
         this.#noticeReady();
       }
     }

@@ -1,5 +1,6 @@
 import { type ChannelCredentials, Client, type ClientOptions, credentials as grpcCredentials, type Interceptor, Metadata } from '@grpc/grpc-js';
 import { ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
+import { authorizationOf, type TokenSource } from './token.ts';
 import { TpcError, toTpcError } from './tpc-error.ts';
 
 type Service = typeof ReliableMessageServiceService;
@@ -30,10 +31,13 @@ export type TpcConnection = TpcClient & {
 export type ConnectTpcOptions = {
   /** Host and port, or any target of gRPC, for example `dns:///tpc:50051`. */
   address: string;
-  /** Default: no TLS. */
-  credentials?: ChannelCredentials;
-  /** Token of the producer or consumer group, sent as `authorization: Bearer …`. */
-  token?: string;
+  /** Default: no TLS. See tlsCredentials. */
+  credentials?: ChannelCredentials | undefined;
+  /**
+   * Token of the producer or consumer group, sent as `authorization: Bearer …`. A function is asked at every call, so a rotated token is taken without a
+   * restart; see tokenFromFile.
+   */
+  token?: TokenSource | undefined;
   /** Default for calls without their own, milliseconds. Default 10,000. */
   deadlineMs?: number;
   /** Interceptors of grpc-js, outermost first, for example of a tracer. */
@@ -66,18 +70,28 @@ const CHANNEL_OPTIONS: ClientOptions = {
 export function connectTpc(options: ConnectTpcOptions): TpcConnection {
   const { address, token, deadlineMs = DEFAULT_DEADLINE_MS, interceptors = [] } = options;
   const channel = new Client(address, options.credentials ?? grpcCredentials.createInsecure(), { ...CHANNEL_OPTIONS, interceptors });
-  const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const methods: Record<string, unknown> = {};
   for (const [name, definition] of Object.entries(ReliableMessageServiceService)) {
-    methods[name] = (request: unknown, call: TpcCallOptions = {}) =>
+    methods[name] = async (request: unknown, call: TpcCallOptions = {}) =>
       unary(channel, definition as AnyMethod, request, {
         deadlineMs: call.deadlineMs ?? deadlineMs,
-        metadata: { ...authorization, ...call.metadata },
+        metadata: { ...authorization(token), ...call.metadata },
         signal: call.signal,
       });
   }
   return Object.assign(methods as TpcClient, { address, close: () => channel.close() });
 }
+
+/** A token that cannot be had or sent is a fault of the link, as a wrong one is; nothing was sent. */
+function authorization(token: TokenSource | undefined): Record<string, string> {
+  try {
+    return authorizationOf(token);
+  } catch (error) {
+    throw new TpcError(`no token: ${(error as Error).message}`, { ...NO_DETAILS, status: 'UNAUTHENTICATED', reason: 'TOKEN_UNUSABLE' });
+  }
+}
+
+const NO_DETAILS = { field: '', metadata: {}, retryAfterMs: undefined };
 
 /** A method without its types: they are given back by TpcClient. */
 type AnyMethod = { path: string; requestSerialize: (value: unknown) => Buffer; responseDeserialize: (bytes: Buffer) => unknown };
@@ -110,11 +124,5 @@ function unary(channel: Client, method: AnyMethod, request: unknown, { deadlineM
 }
 
 function cancelledBeforeStart(): TpcError {
-  return new TpcError('cancelled before it was sent', {
-    status: 'CANCELLED',
-    reason: '',
-    field: '',
-    metadata: {},
-    retryAfterMs: undefined,
-  });
+  return new TpcError('cancelled before it was sent', { ...NO_DETAILS, status: 'CANCELLED', reason: '' });
 }

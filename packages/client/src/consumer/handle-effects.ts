@@ -230,6 +230,8 @@ class EffectRound {
       return markRetry(settings.knex, settings.group, this.#row, { waitMs, error });
     };
     const given = await persist(giveBack, goOn);
+    if (!given)
+      settings.log.warn({ message_key: messageKey, generation, topic }, 'a message was taken over or had ended; it is left to whoever has it');
     telemetry.emit({ type: 'handled', topic, count: 1, elapsedMs, outcome: given ? 'retry' : 'fenced' });
   }
 

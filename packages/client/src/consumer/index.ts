@@ -1,4 +1,15 @@
-export { type ConnectTpcOptions, connectTpc, type TpcConnection, TpcError } from '../connection/index.ts';
+export {
+  type ConnectTpcOptions,
+  connectTpc,
+  type TlsFiles,
+  type TokenSource,
+  type TpcConnection,
+  TpcError,
+  type TpcSettings,
+  tlsCredentials,
+  tokenFromFile,
+  tpcOptionsFrom,
+} from '../connection/index.ts';
 export { migrateClientStore, pendingClientMigrations, renewStoreId } from '../migrations/index.ts';
 export { createConsumer } from './consumer.ts';
 export { DEFAULT_RETRY, DEFAULTS } from './defaults.ts';

@@ -10,6 +10,8 @@ type DriverConnection = {
   __knex__disposed?: unknown;
   /** mysql2: closes the socket, at which the server rolls back. */
   destroy?(): void;
+  /** mysql2. */
+  query?: (statement: { sql: string }, ...rest: unknown[]) => unknown;
 };
 
 const ROLLBACK_DEADLINE_MS = 5_000;
@@ -18,7 +20,8 @@ const ROLLBACK_DEADLINE_MS = 5_000;
  * The database connection of one transaction, taken from the pool.
  *
  * On MySQL and MariaDB autocommit is off for its length: after a deadlock (1213) the server has ended the transaction, and the session's next
- * statement, which may be on its way already, would otherwise commit by itself and survive ROLLBACK.
+ * statement, which may be on its way already, would otherwise commit by itself and survive ROLLBACK. Switching it off begins the transaction and
+ * switching it on commits it, so it costs no round trip of its own.
  */
 export class DatabaseSession {
   readonly tx: Knex.Transaction;
@@ -31,6 +34,7 @@ export class DatabaseSession {
     this.#knex = knex;
     this.#connection = connection;
     this.tx = tx;
+    if (dialectOf(knex).name === 'mysql') commitByAutocommit(tx);
     this.#commit = tx.commit.bind(tx) as () => Promise<unknown>;
     this.#rollback = tx.rollback.bind(tx) as () => Promise<unknown>;
   }
@@ -38,10 +42,10 @@ export class DatabaseSession {
   static async open(knex: Knex, isolationLevel: Knex.IsolationLevels | undefined): Promise<DatabaseSession> {
     const connection = (await knex.client.acquireConnection()) as DriverConnection;
     try {
-      if (dialectOf(knex).name === 'mysql') await knex.raw('SET autocommit=0').connection(connection);
       // knex does not release a connection that it was given.
       const config = { connection, ...(isolationLevel === undefined ? {} : { isolationLevel }) };
-      return new DatabaseSession(knex, connection, await knex.transaction(config));
+      const begin = () => knex.transaction(config);
+      return new DatabaseSession(knex, connection, await (dialectOf(knex).name === 'mysql' ? beginByAutocommit(connection, begin) : begin()));
     } catch (error) {
       if (dialectOf(knex).name === 'mysql') dispose(connection, error);
       await knex.client.releaseConnection(connection);
@@ -66,7 +70,8 @@ export class DatabaseSession {
       await this.#endAfterFailedCommit(error);
       throw error;
     }
-    void this.#giveBack();
+    // COMMIT has switched autocommit on again.
+    void this.#release();
   }
 
   /** Rolls back. Never throws: a connection that cannot say so is closed, which rolls back too. */
@@ -92,7 +97,7 @@ export class DatabaseSession {
     await this.#giveBack();
   }
 
-  /** Gives the connection back as it was lent. Never throws: commit does not wait for it. */
+  /** Gives the connection back as it was lent. Never throws. */
   async #giveBack(): Promise<void> {
     try {
       if (dialectOf(this.#knex).name === 'mysql' && this.#connection.__knex__disposed === undefined)
@@ -100,6 +105,10 @@ export class DatabaseSession {
     } catch (error) {
       dispose(this.#connection, error);
     }
+    await this.#release();
+  }
+
+  async #release(): Promise<void> {
     // A pool that was destroyed meanwhile is gone from the client, and its connections with it.
     if (this.#knex.client.pool) await this.#knex.client.releaseConnection(this.#connection);
   }
@@ -109,4 +118,28 @@ export class DatabaseSession {
 function dispose(connection: DriverConnection, error: unknown): void {
   connection.__knex__disposed = error;
   connection.destroy?.();
+}
+
+/** knex begins a transaction by this statement. With autocommit off, the next statement begins one. */
+const KNEX_BEGIN = 'BEGIN;';
+const KNEX_COMMIT = 'COMMIT;';
+
+/** Sends the one statement in place of knex's BEGIN. The connection is ours alone. */
+async function beginByAutocommit<T>(connection: DriverConnection, begin: () => Promise<T>): Promise<T> {
+  const query = connection.query;
+  if (query === undefined) throw new Error('the connection is not one of mysql2');
+  connection.query = (statement, ...rest) =>
+    query.call(connection, statement.sql === KNEX_BEGIN ? { ...statement, sql: 'SET autocommit=0' } : statement, ...rest);
+  try {
+    return await begin();
+  } finally {
+    delete connection.query; // Its class has it.
+  }
+}
+
+/** The server commits what is open when autocommit is switched on, and answers an error of that as it would answer COMMIT's. */
+function commitByAutocommit(tx: Knex.Transaction): void {
+  const client = tx.client as { query: (connection: unknown, statement: unknown) => Promise<unknown> };
+  const query = client.query;
+  client.query = (connection, statement) => query.call(client, connection, statement === KNEX_COMMIT ? 'SET autocommit=1' : statement);
 }

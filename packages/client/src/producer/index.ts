@@ -1,4 +1,17 @@
-export { type ConnectTpcOptions, connectTpc, type TpcCallOptions, type TpcClient, type TpcConnection, TpcError } from '../connection/index.ts';
+export {
+  type ConnectTpcOptions,
+  connectTpc,
+  type TlsFiles,
+  type TokenSource,
+  type TpcCallOptions,
+  type TpcClient,
+  type TpcConnection,
+  TpcError,
+  type TpcSettings,
+  tlsCredentials,
+  tokenFromFile,
+  tpcOptionsFrom,
+} from '../connection/index.ts';
 export type { Log } from '../log.ts';
 export { migrateClientStore, pendingClientMigrations, readStoreMeta, renewStoreId, type StoreMeta } from '../migrations/index.ts';
 export type { CheckBackOptions, ProducerOptions, SweepOptions } from './config.ts';

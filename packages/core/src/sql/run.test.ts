@@ -1,5 +1,6 @@
 import knexFactory, { type Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createTestDatabase } from '../../../../test/support/mariadb.ts';
 import { inTransaction, run } from './run.ts';
 
 describe('inTransaction on SQLite', () => {
@@ -36,5 +37,60 @@ describe('inTransaction on SQLite', () => {
   it('serves many callers at once over its one connection', async () => {
     await Promise.all(Array.from({ length: 20 }, (_, id) => inTransaction(db, (tx) => run(tx, 'INSERT INTO parent VALUES (?)', [id]))));
     expect((await run(db, 'SELECT * FROM parent')).rows).toHaveLength(20);
+  });
+});
+
+describe('inTransaction on MariaDB', () => {
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
+  let db: Knex;
+  const open = (isolation: string) =>
+    knexFactory({
+      client: 'mysql2',
+      connection: database.url,
+      pool: {
+        min: 0,
+        max: 2,
+        afterCreate: (session: { query: (sql: string, done: (error: unknown) => void) => void }, done: (error: unknown, session: unknown) => void) =>
+          session.query(`SET SESSION TRANSACTION ISOLATION LEVEL ${isolation}`, (error) => done(error, session)),
+      },
+    });
+  beforeEach(async () => {
+    database = await createTestDatabase();
+  });
+  afterEach(async () => {
+    await db.destroy();
+    await database.drop();
+  });
+
+  it.each(['REPEATABLE READ', 'READ COMMITTED'])(
+    'sees what others commit meanwhile, on sessions at %s, the first time and later',
+    async (isolation) => {
+      db = open(isolation);
+      await run(db, 'CREATE TABLE seen (id INTEGER PRIMARY KEY)');
+      for (const id of [1, 2]) {
+        const counts = await inTransaction(db, async (tx) => {
+          const before = await run(tx, 'SELECT id FROM seen');
+          await run(db, 'INSERT INTO seen VALUES (?)', [id]);
+          return [before.rows.length, (await run(tx, 'SELECT id FROM seen')).rows.length];
+        });
+        expect(counts).toEqual([id - 1, id]);
+      }
+    },
+  );
+
+  it('gives its connection back after errors, and refuses statements after its end', async () => {
+    db = open('READ COMMITTED');
+    await run(db, 'CREATE TABLE seen (id INTEGER PRIMARY KEY)');
+    let over: Knex.Transaction | undefined;
+    for (let round = 0; round < 5; round++) {
+      const failing = inTransaction(db, async (tx) => {
+        over = tx;
+        await run(tx, 'INSERT INTO seen VALUES (1)');
+        await run(tx, 'INSERT INTO seen VALUES (1)');
+      });
+      await expect(failing).rejects.toMatchObject({ errno: 1062 });
+    }
+    await expect(run(over as Knex.Transaction, 'INSERT INTO seen VALUES (2)')).rejects.toThrow(/already complete/);
+    expect((await run(db, 'SELECT id FROM seen')).rows).toEqual([]);
   });
 });

@@ -1,16 +1,28 @@
-import { logVerbosity, Server, ServerCredentials, type ServiceDefinition, setLogVerbosity, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Server as HttpServer } from 'node:http';
+import type { Socket } from 'node:net';
+import { logVerbosity, Server, type ServiceDefinition, setLogVerbosity, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { descriptorSet } from '@tpc/gen/descriptors';
 import { ServerReflectionService } from '@tpc/gen/grpc/reflection/v1/reflection';
 import { ServerReflectionService as ServerReflectionV1AlphaService } from '@tpc/gen/grpc/reflection/v1alpha/reflection';
 import { HealthImplementation } from 'grpc-health-check';
+import { type Access, type AccessOptions, openAccess } from '../auth/access.ts';
+import { isLoopback } from '../config.ts';
 import { StartError } from '../errors.ts';
 import type { Running } from '../lifecycle.ts';
 import type { Log } from '../log.ts';
 import { createReflection } from './reflection.ts';
-import { MAX_REQUEST_BYTES, toGrpcHandlers, tolerantDefinition, type UnaryHandlers } from './unary.ts';
+import { throttled } from './throttled.ts';
+import { MAX_REQUEST_BYTES, type OnRefused, toGrpcHandlers, tolerantDefinition, type UnaryHandlers } from './unary.ts';
 
 /** grpc-js itself cuts off only above this, so that a request over MAX_REQUEST_BYTES gets our typed answer. */
 const HARD_REQUEST_BYTES = 4 * MAX_REQUEST_BYTES;
+/**
+ * With client certificates, connections are renewed after this time, so that a certificate or CA that was replaced comes into use; calls of the old one
+ * may go on for as long as the longest poll. Milliseconds.
+ */
+const MUTUAL_CONNECTION_AGE_MS = 600_000;
+const MUTUAL_CONNECTION_GRACE_MS = 70_000;
+
 /** How long calls in flight may take at a stop, milliseconds. */
 const DRAIN_MS = 5_000;
 
@@ -30,11 +42,15 @@ export type GrpcServerOptions = {
   /** ErrorInfo.domain, for example "tpc". */
   domain: string;
   services: readonly ServiceEntry[];
+  /** Who may call, over which transport. Without it, everybody may, in plain text, on loopback only. */
+  access?: AccessOptions;
   log: Log;
 };
 
 export interface GrpcServer extends Running {
   readonly port: number;
+  /** Reads tokens and certificates again now; undefined where there are none. */
+  readonly reload: (() => Promise<void>) | undefined;
   /**
    * Sets the state of a named part ("database", "broker") or, with an empty name, of the whole service in grpc.health.v1. Every served
    * service follows the whole.
@@ -45,16 +61,52 @@ export interface GrpcServer extends Running {
 /**
  * Starts a gRPC server with the services, reflection (v1 and v1alpha) and grpc.health.v1. Begins as NOT_SERVING: call `setHealth('', true)`
  * when ready.
- * @throws StartError naming the setting when the port is taken
+ * @throws StartError naming the setting when the port is taken, tokens or certificates cannot be used, or others than this machine could call
+ * without a token
  */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   // grpc-js writes its own lines to stderr; what matters is said here, once.
   setLogVerbosity(logVerbosity.NONE);
+  const access = openAccess(options.access ?? { tokensSetting: 'TOKENS_FILE', tokensFile: undefined, tls: {} }, options.log);
+  try {
+    refuseExposure(options, access);
+    return await serveWith(options, access);
+  } catch (error) {
+    await access.stop();
+    throw error;
+  }
+}
+
+/** Everybody on the network could else speak for every producer, consumer and operator. */
+function refuseExposure({ host, access: named, log }: GrpcServerOptions, { gate, credentials }: Access): void {
+  if (gate.open && !isLoopback(host)) {
+    const setting = named?.tokensSetting ?? 'a tokens file';
+    throw new StartError(
+      `BIND_HOST="${host}": without tokens only a loopback address (127.0.0.1, ::1, localhost) is allowed; make tokens by "npm run tokens" and set ${setting}`,
+    );
+  }
+  if (gate.open) log.info({ host }, 'no tokens are configured: everybody on this machine may call everything');
+  else if (!credentials._isSecure() && !isLoopback(host))
+    log.warn({ host }, 'tokens and messages travel in plain text: set TLS_CERT_FILE and TLS_KEY_FILE');
+}
+
+async function serveWith(options: GrpcServerOptions, access: Access): Promise<GrpcServer> {
+  const { log, domain } = options;
   const stopping = new AbortController();
-  const server = new Server({ 'grpc.max_receive_message_length': HARD_REQUEST_BYTES, 'grpc.max_send_message_length': HARD_REQUEST_BYTES });
+  const server = new Server({
+    'grpc.max_receive_message_length': HARD_REQUEST_BYTES,
+    'grpc.max_send_message_length': HARD_REQUEST_BYTES,
+    ...(access.mutual
+      ? { 'grpc.max_connection_age_ms': MUTUAL_CONNECTION_AGE_MS, 'grpc.max_connection_age_grace_ms': MUTUAL_CONNECTION_GRACE_MS }
+      : {}),
+  });
   const names = options.services.map((service) => nameOf(service.definition));
+  const onRefused = throttled<Parameters<OnRefused>[0]>(
+    ({ reason }) => reason,
+    (event, times) => log.warn({ ...event, times }, 'caller refused'),
+  );
   for (const service of options.services) {
-    const handlers = toGrpcHandlers(service.handlers as never, { domain: options.domain, log: options.log, stopping: stopping.signal });
+    const handlers = toGrpcHandlers(service.handlers as never, { domain, log, stopping: stopping.signal, gate: access.gate, onRefused });
     server.addService(tolerantDefinition(service.definition), handlers as UntypedServiceImplementation);
   }
   const health = new HealthImplementation();
@@ -64,14 +116,17 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     for (const name of part === '' ? ['', ...names] : [part]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   };
   setHealth('', false);
-  const port = await bind(server, options);
+  const port = await bind(server, options, access);
+  logTlsProblems(server, log);
   return {
     port,
+    reload: access.reloadable ? async () => access.reload() : undefined,
     setHealth,
     stop: async () => {
       setHealth('', false);
       stopping.abort();
       await shutdown(server);
+      await access.stop();
     },
   };
 }
@@ -87,10 +142,28 @@ function nameOf(definition: ServiceDefinition): string {
   return Object.values(definition)[0]?.path.split('/')[1] ?? '';
 }
 
-function bind(server: Server, { host, port, portSetting }: GrpcServerOptions): Promise<number> {
+/** Handshakes that fail reach no handler: a client in plain text, one that does not trust our certificate. grpc-js says nothing of them. */
+function logTlsProblems(server: Server, log: Log): void {
+  const { http2Servers } = server as unknown as { http2Servers?: Map<HttpServer, unknown> };
+  const say = throttled<{ problem: string; peer: string }>(
+    ({ problem }) => problem,
+    (event, times) => log.warn({ ...event, times }, 'TLS handshake failed'),
+  );
+  for (const http2Server of http2Servers?.keys() ?? []) {
+    const tell = (error: NodeJS.ErrnoException, socket: Socket | undefined) =>
+      say({ problem: error.code ?? 'unknown', peer: `${socket?.remoteAddress}:${socket?.remotePort}` });
+    http2Server.on('tlsClientError', tell);
+    // A client certificate whose signature is wrong breaks the connection after the handshake.
+    http2Server.on('sessionError', (error: NodeJS.ErrnoException, session?: { socket?: Socket }) => {
+      if (error.code?.startsWith('ERR_SSL')) tell(error, session?.socket);
+    });
+  }
+}
+
+function bind(server: Server, { host, port, portSetting }: GrpcServerOptions, { credentials }: Access): Promise<number> {
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(address, credentials, (error, bound) => {
       if (error) reject(new StartError(`${portSetting}: cannot listen on ${address}: ${reasonOf(error)}`, { cause: error }));
       else resolve(bound);
     });

@@ -6,13 +6,17 @@ import {
   status,
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
+import type { Caller } from '../auth/caller.ts';
+import type { Gate, Visit } from '../auth/gate.ts';
+import { endConnection, proofOf } from '../auth/peer.ts';
+import { isAuthError } from '../auth/reasons.ts';
 import { AppError, toAppError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { toServiceError } from './status-details.ts';
 
 /** What a handler may know of its call. */
 export type CallContext = {
-  /** Aborted when the caller cancels or goes away, or the server stops. */
+  /** Aborted when the caller cancels, goes away or loses its right to be here, or the server stops. */
   signal: AbortSignal;
   /** On the clock of `performance.now()`, milliseconds; Infinity without a deadline. */
   deadline: number;
@@ -23,6 +27,8 @@ export type CallContext = {
   acceptLanguage: string;
   /** Address of the caller. */
   peer: string;
+  /** Who calls; `anyone` where no tokens are configured. */
+  caller: Caller;
 };
 
 export type UnaryHandler<Request, Response> = (request: Request, context: CallContext) => Promise<Response>;
@@ -77,9 +83,12 @@ function tolerant(method: MethodDefinition<unknown, unknown>): (bytes: Buffer) =
   };
 }
 
-export type UnaryOptions = { domain: string; log: Log; stopping: AbortSignal };
+/** Tells of a call that was refused by the rules of who may. */
+export type OnRefused = (event: { reason: string; method: string; peer: string; caller: string }) => void;
 
-/** Turns typed handlers into grpc-js handlers: the one place where errors become statuses. */
+export type UnaryOptions = { domain: string; log: Log; stopping: AbortSignal; gate: Gate; onRefused: OnRefused };
+
+/** Turns typed handlers into grpc-js handlers: the one place where callers are let in and errors become statuses. */
 export function toGrpcHandlers<Service extends object>(handlers: UnaryHandlers<Service>, options: UnaryOptions): Record<string, UntypedHandleCall> {
   return Object.fromEntries(
     Object.entries(handlers).map(([method, handler]) => [method, toGrpcHandler(method, handler as UnaryHandler<unknown, unknown>, options)]),
@@ -88,32 +97,47 @@ export function toGrpcHandlers<Service extends object>(handlers: UnaryHandlers<S
 
 function toGrpcHandler(method: string, handler: UnaryHandler<unknown, unknown>, options: UnaryOptions): handleUnaryCall<unknown, unknown> {
   return (call, callback) => {
-    const { context, release } = contextOf(call, options.stopping);
-    answer(call.request, handler, context)
-      .then(
-        (response) => callback(null, response),
-        (error: unknown) => {
-          const appError = toAppError(error);
-          if (appError.status === status.INTERNAL || appError.status === status.UNKNOWN)
-            options.log.error({ method, err: appError.cause ?? appError }, 'call failed');
-          else options.log.debug({ method, reason: appError.reason, status: status[appError.status] }, 'call refused');
-          callback(toServiceError(appError, options.domain), null);
-        },
-      )
-      .finally(release);
+    answer(call, handler, options).then(
+      (response) => callback(null, response),
+      (error: unknown) => {
+        const appError = toAppError(error);
+        report(method, call, appError, options);
+        callback(toServiceError(appError, options.domain), null);
+      },
+    );
   };
 }
 
-async function answer(request: unknown, handler: UnaryHandler<unknown, unknown>, context: CallContext): Promise<unknown> {
-  if (request instanceof UnreadableRequest) throw request.error;
-  return handler(request, context);
+function report(method: string, call: ServerUnaryCall<unknown, unknown>, error: AppError, { log, onRefused }: UnaryOptions): void {
+  if (error.status === status.INTERNAL || error.status === status.UNKNOWN) log.error({ method, err: error.cause ?? error }, 'call failed');
+  else log.debug({ method, reason: error.reason, status: status[error.status] }, 'call refused');
+  if (!isAuthError(error)) return;
+  onRefused({ reason: error.reason, method, peer: call.getPeer(), caller: error.metadata.caller ?? error.metadata.cause ?? '' });
+  if (error.reason === 'CERTIFICATE_REFUSED') endConnection(call);
 }
 
-function contextOf(call: ServerUnaryCall<unknown, unknown>, stopping: AbortSignal): { context: CallContext; release: () => void } {
+async function answer(call: ServerUnaryCall<unknown, unknown>, handler: UnaryHandler<unknown, unknown>, options: UnaryOptions): Promise<unknown> {
+  const visit = options.gate.enter(proofOf(call));
+  const { context, release } = contextOf(call, visit, options.stopping);
+  try {
+    if (call.request instanceof UnreadableRequest) throw call.request.error;
+    const response = await handler(call.request, context);
+    // A long poll of somebody who may no longer be here takes nothing with it.
+    visit.ended.throwIfAborted();
+    return response;
+  } catch (error) {
+    throw visit.ended.aborted ? visit.ended.reason : error;
+  } finally {
+    release();
+  }
+}
+
+function contextOf(call: ServerUnaryCall<unknown, unknown>, visit: Visit, stopping: AbortSignal): { context: CallContext; release: () => void } {
   const ended = new AbortController();
   const onEnd = () => ended.abort();
   call.on('cancelled', onEnd);
   stopping.addEventListener('abort', onEnd, { once: true });
+  visit.ended.addEventListener('abort', onEnd, { once: true });
   const deadline = call.getDeadline();
   const remaining = (deadline instanceof Date ? deadline.getTime() : deadline) - Date.now();
   const text = (key: string) => String(call.metadata.get(key)[0] ?? '');
@@ -125,7 +149,12 @@ function contextOf(call: ServerUnaryCall<unknown, unknown>, stopping: AbortSigna
       tracestate: text('tracestate'),
       acceptLanguage: text('accept-language'),
       peer: call.getPeer(),
+      caller: visit.caller,
     },
-    release: () => stopping.removeEventListener('abort', onEnd),
+    release: () => {
+      stopping.removeEventListener('abort', onEnd);
+      visit.ended.removeEventListener('abort', onEnd);
+      visit.leave();
+    },
   };
 }

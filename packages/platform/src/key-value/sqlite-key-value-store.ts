@@ -27,6 +27,7 @@ export function openSqliteKeyValueStore(file: string, now: () => number = Date.n
     .pluck();
   const remove = db.prepare('DELETE FROM key_value WHERE key = ?');
   const sweep = db.prepare('DELETE FROM key_value WHERE expires_at <= ?');
+  const opened = Date.now();
   let writes = 0;
   const written = () => {
     if (++writes % SWEEP_EVERY === 0) sweep.run(now());
@@ -46,6 +47,7 @@ export function openSqliteKeyValueStore(file: string, now: () => number = Date.n
     delete: async (key) => {
       remove.run(key);
     },
+    state: () => ({ connected: true, error: '', since: opened }),
     close: async () => {
       db.close();
     },

@@ -24,6 +24,8 @@ function ignore(): void {
   // Said elsewhere, by the caller that got the error.
 }
 
+/** Wait for a server's greeting, milliseconds. Shorter than the wait for a connection of the pool, so that its own reason is told. */
+const CONNECT_TIMEOUT_MS = 5_000;
 /** Wait for a connection of the pool before KnexTimeoutError, milliseconds. */
 const ACQUIRE_TIMEOUT_MS = 10_000;
 const STATEMENT_LIMIT_MS = 30_000;
@@ -97,6 +99,7 @@ function openMysql(options: DatabaseOptions): Knex {
       charset: 'utf8mb4',
       supportBigNumbers: true,
       enableKeepAlive: true,
+      connectTimeout: CONNECT_TIMEOUT_MS,
     } as Knex.MySql2ConnectionConfig,
     acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
     pool: {

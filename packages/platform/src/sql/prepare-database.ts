@@ -2,6 +2,7 @@ import { type Migrations, migrate, pendingMigrations } from '@tpc/core';
 import type { Knex } from 'knex';
 import { StartError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { whenDatabaseAnswers } from './database-failures.ts';
 import { durabilityWarnings } from './durability.ts';
 
 /** A part of a database's schema that is brought up to date by itself: a service's own tables, or a library's. */
@@ -27,17 +28,16 @@ export function schemaOf(migrations: Migrations): Schema {
 }
 
 /**
- * Brings a database up to date, or looks whether it is, and warns of settings that could lose a commit.
- * @throws StartError when a migration is missing that may not be run, or the database cannot be had
+ * Brings a database up to date, or looks whether it is, and warns of settings that could lose a commit. Waits while the database is away.
+ * @param stopping ends the waiting
+ * @throws StartError when a migration is missing that may not be run, or the setting leads to no database that can be used
  */
-export async function prepareDatabase(knex: Knex, options: PrepareDatabase): Promise<void> {
-  await bringUpToDate(knex, options).catch((error: unknown) => {
-    throw databaseStartError(error, options.setting);
-  });
+export async function prepareDatabase(knex: Knex, options: PrepareDatabase & { url: string; stopping?: AbortSignal | undefined }): Promise<void> {
+  await whenDatabaseAnswers(() => bringUpToDate(knex, options), options);
 }
 
 /**
- * As prepareDatabase, for who waits for an absent database.
+ * As prepareDatabase, for who waits in its own way.
  * @throws StartError when a migration is missing that may not be run; else the database's error
  */
 export async function bringUpToDate(knex: Knex, { setting, mode, schemas, log }: PrepareDatabase): Promise<void> {
@@ -48,11 +48,4 @@ export async function bringUpToDate(knex: Knex, { setting, mode, schemas, log }:
   }
   if (lacking.length > 0) throw new StartError(`MIGRATE=check: the database of ${setting} lacks ${lacking.join(', ')}; start once with MIGRATE=auto`);
   for (const warning of await durabilityWarnings(knex)) log.warn({ warning }, 'the database may lose commits');
-}
-
-/** The line that says which setting leads to a database that cannot be used. */
-export function databaseStartError(error: unknown, setting: string): StartError {
-  if (error instanceof StartError) return error;
-  const { code, message } = error as { code?: string; message?: string };
-  return new StartError(`${setting}: the database cannot be used: ${[code, message].filter(Boolean).join(' ')}`, { cause: error });
 }

@@ -1,5 +1,5 @@
 import { classifySqlError, isTransient, type Migrations, type RetryPolicy, run, waitBeforeRetry } from '@tpc/core';
-import { bringUpToDate, databaseStartError, type Log, type Running, schemaOf } from '@tpc/platform';
+import { bringUpToDate, judgeDatabaseFailure, type Log, type Running, schemaOf } from '@tpc/platform';
 import type { Knex } from 'knex';
 
 /** Waits between tries to reach an absent database at start. */
@@ -18,6 +18,8 @@ export type DatabaseLinkOptions = {
   mode: 'auto' | 'check';
   /** Name of the setting with the address, for error lines. */
   setting: string;
+  /** That address. */
+  url: string;
   log: Log;
   /** Told once, when the database is there with its schema. Awaited before `onReady(true)`. */
   onFirstReady: () => void;
@@ -37,7 +39,8 @@ export async function connectDatabase(options: DatabaseLinkOptions): Promise<Run
     await prepare(options);
     link.found();
   } catch (error) {
-    if (!isTransient(classifySqlError(error))) throw databaseStartError(error, options.setting);
+    const wrong = await judgeDatabaseFailure(error, options);
+    if (wrong) throw wrong;
     options.log.warn({ err: error }, 'database not reached; trying again');
     link.search();
   }

@@ -12,7 +12,7 @@ export type PublishOrder = PublishItem & { consumerGroup?: string };
  * The way of a claimed message to the broker and of the outcome back into its row. Whoever makes messages SENDING (a confirm, a save-and-send, a verdict)
  * or finds them due (the workers) claims them with `newClaim` and hands them over here; nobody waits for it.
  *
- *   claim ──▶ queue ──(lease still good?)──▶ broker ──▶ outcome ──(gathered 15 ms)──▶ row
+ *   claim ──▶ queue ──(lease still good?)──▶ broker ──▶ outcome ──(gathered)──▶ row
  *
  * A crash anywhere leaves the row claimed: the lease runs out and another replica does it again, so a message is published at least once. What the
  * broker did not take goes back with a growing wait; what it refuses for good makes the message DEAD.
@@ -41,8 +41,11 @@ export type PublishingOptions = {
   now?: () => number;
 };
 
-/** Outcomes are gathered this long, since nobody waits for them, milliseconds. */
-const RESULT_GATHER_MS = 15;
+/**
+ * Outcomes are gathered this long, since nobody waits for them, milliseconds. Long enough that most messages are consumed by then, and the write finds
+ * nothing to do; a crash within it costs a repeated publish, which the inboxes drop.
+ */
+const RESULT_GATHER_MS = 150;
 /** A send begins only while this much of the lease is left, so that it ends before another replica may begin, as a share of the lease. */
 const LEASE_RESERVE = 0.2;
 const MAX_PUBLISH_COUNT = 128;

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { checkStoredKey } from '../domain/validation.ts';
 import type { Store } from '../store/store.ts';
 import { appErrorOf } from './errors.ts';
@@ -16,8 +17,14 @@ export function getMessageHandlers({ store }: { store: Pick<Store, 'getMessage'>
         message: toMessage(detail.message),
         confirms: detail.confirms.map(toConfirm),
         timeline: detail.timeline.map(toTimelineEvent),
-        body: detail.body ?? Buffer.alloc(0),
+        ...toBody(detail.body),
       };
     },
   };
+}
+
+/** The body as text where it is text, for people; any other, as bytes. */
+function toBody(body: Buffer | undefined): { data: Buffer | undefined; text: string | undefined } {
+  if (body !== undefined && isUtf8(body)) return { data: undefined, text: body.toString('utf8') };
+  return { data: body, text: undefined };
 }

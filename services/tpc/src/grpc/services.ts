@@ -9,7 +9,7 @@ import { confirmMessageHandlers } from './confirm-message.ts';
 import { deleteMessageHandlers } from './delete-message.ts';
 import { directSendHandlers } from './direct-send.ts';
 import { getMessageHandlers } from './get-message.ts';
-import { callInterceptors, intercept } from './interceptors.ts';
+import { adminCalls, groupCalls, intercept } from './interceptors.ts';
 import { listMessagesHandlers } from './list-messages.ts';
 import { markDeliveryHandlers } from './mark-delivery.ts';
 import { type RegisterOptions, registerHandlers } from './register.ts';
@@ -32,7 +32,7 @@ export type TpcServicesOptions = Omit<RegisterOptions, 'store'> & {
 
 /** TPC's gRPC services, each handler from the file of its feature. */
 export function tpcServices(options: TpcServicesOptions): ServiceEntry[] {
-  const chain = callInterceptors(options.isReady);
+  const { isReady } = options;
   const messages = {
     ...saveMessageHandlers(options),
     ...confirmMessageHandlers(options),
@@ -44,5 +44,8 @@ export function tpcServices(options: TpcServicesOptions): ServiceEntry[] {
     ...registerHandlers(options),
   };
   const admin = { ...listMessagesHandlers(options), ...getMessageHandlers(options), ...resendMessageHandlers(options) };
-  return [serve(ReliableMessageServiceService, intercept(messages, chain)), serve(MessageAdminServiceService, intercept(admin, chain))];
+  return [
+    serve(ReliableMessageServiceService, intercept(messages, isReady, groupCalls)),
+    serve(MessageAdminServiceService, intercept(admin, isReady, adminCalls)),
+  ];
 }

@@ -38,11 +38,12 @@ export async function prepareMessages(ctx: StoreContext, items: readonly SaveIte
 export async function insertMessages(db: Db, ctx: StoreContext, messages: readonly NewMessage[], as: 'prepared' | 'conflict'): Promise<void> {
   const sorted = [...messages].sort((a, b) => (a.messageKey < b.messageKey ? -1 : 1));
   const values = sorted.flatMap((message) => [...contentValues(message), ...placeValues(ctx, message, as)]);
-  const template = `(${'?, '.repeat(13)}?, ?, ${ctx.sql.now}, ${as === 'prepared' ? `${ctx.sql.now} + ?` : '?'}, ?, ?)`;
+  const finished = as === 'conflict' ? ctx.sql.now : 'NULL';
+  const template = `(${'?, '.repeat(13)}?, ?, ${ctx.sql.now}, ${as === 'prepared' ? `${ctx.sql.now} + ?` : '?'}, ?, ?, ${finished})`;
   await run(
     db,
     `INSERT INTO message (message_key, producer_group_id, store_id, owner_id, topic_id, tag, content_hash, body, body_size, content_type, headers,
-       traceparent, tracestate, state, lane, created_at, due_at, attention, reason)
+       traceparent, tracestate, state, lane, created_at, due_at, attention, reason, finished_at)
      VALUES ${valueRows(template, sorted.length)}`,
     values,
   );

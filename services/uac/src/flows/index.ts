@@ -33,6 +33,8 @@ export type FlowParts = {
   activationLifeMs: number;
   /** Milliseconds. */
   refreshLifeMs: number;
+  /** How often a login name is tried in 15 minutes; 0: any number. */
+  maxLoginsPerName: number;
   now?: () => number;
 };
 
@@ -57,12 +59,13 @@ export function createFlows(parts: FlowParts): Flows {
   const limit = createRateLimiter(parts.keyValue, parts.log);
   const sessions = { db, accessTokens: parts.accessTokens, refreshLifeMs: parts.refreshLifeMs };
   return {
-    register: (form, language) => register({ db, producer, passwords: parts.passwords, ids: parts.ids, links }, form, language),
+    register: (form, language) => register({ db, producer, passwords: parts.passwords, ids: parts.ids, links, limit }, form, language),
     activate: (token, language) => activate({ db, producer, renderer }, token, language),
     resendActivationMail: (email, language, ip) => resendActivationMail({ db, producer, limit, links }, email, language, ip),
     isFree: (kind, value) => isFree(db, kind, value),
     isActive: (kind, value) => isActive(db, kind, value),
-    login: (credentials, client) => login({ ...sessions, passwords: parts.passwords, ids: parts.ids }, credentials, client),
+    login: (credentials, client) =>
+      login({ ...sessions, passwords: parts.passwords, ids: parts.ids, limit, maxPerName: parts.maxLoginsPerName }, credentials, client),
     refresh: (refreshToken) => refresh(sessions, refreshToken),
     signOut: (refreshToken) => signOut(db, refreshToken),
     userOfSession: (refreshToken) => userOfSession(db, refreshToken),

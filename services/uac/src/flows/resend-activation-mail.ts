@@ -21,6 +21,7 @@ const PER_IP_HOUR = 30;
 /**
  * Sends the activation mail again, with a new link; the ones before become void. The answer is the same whether the address is known, active or
  * neither. (How long it takes is not hidden: checkValid tells anyone which addresses are taken.)
+ * @param ip whose requests are limited; empty: nobody's
  * @throws AppError UAC10011018 address missing, UAC10011102 not an address, UAC10011109 too many requests
  */
 export async function resendActivationMail(parts: ResendParts, email: string, language: Language, ip: string): Promise<void> {
@@ -28,7 +29,7 @@ export async function resendActivationMail(parts: ResendParts, email: string, la
   const key = emailKey(email);
   if (!key) throw refuseFields([{ field: 'email', code: 'UAC10011102' }]);
   await parts.limit([
-    { name: 'resend-ip-hour', value: ip, max: PER_IP_HOUR, windowMs: HOUR_MS },
+    ...(ip === '' ? [] : [{ name: 'resend-ip-hour', value: ip, max: PER_IP_HOUR, windowMs: HOUR_MS }]),
     { name: 'resend-minute', value: key, max: PER_ADDRESS_MINUTE, windowMs: MINUTE_MS },
     { name: 'resend-hour', value: key, max: PER_ADDRESS_HOUR, windowMs: HOUR_MS },
   ]);

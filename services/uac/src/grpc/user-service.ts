@@ -1,5 +1,5 @@
 import { UserServiceService } from '@tpc/gen/uac/v1/user_service';
-import { AppError, type CallContext, type ServiceEntry, serve, type UnaryHandler } from '@tpc/platform';
+import { AppError, type CallContext, guard, needs, type ServiceEntry, serve, type UnaryHandler, type UnaryHandlers } from '@tpc/platform';
 import { type Language, languageOf, toLanguage } from '../domain/language.ts';
 import type { Flows } from '../flows/index.ts';
 import { refuse, refuseFields } from '../flows/refusal.ts';
@@ -7,9 +7,9 @@ import { toUacError } from '../flows/uac-error.ts';
 import type { ClientAddress } from '../store/sessions.ts';
 import { fromIdentityKind, toSessionTokens, toUserMessage } from './messages.ts';
 
-/** UserService over the same flows as the HTTP paths. */
+/** UserService over the same flows as the HTTP paths: for front ends with a service token, and for operators. */
 export function createUserService(flows: Flows): ServiceEntry {
-  return serve(UserServiceService, {
+  const handlers: UnaryHandlers<typeof UserServiceService> = {
     register: handler(async ({ language, ...form }, context) => ({
       user: toUserMessage(await flows.register(form, languageFor(language, context))),
     })),
@@ -19,7 +19,9 @@ export function createUserService(flows: Flows): ServiceEntry {
       return { user: toUserMessage(user) };
     }),
     resendActivationMail: handler(async ({ email, language }, context) => {
-      await flows.resendActivationMail(email, languageFor(language, context), clientOf(context).ip);
+      // A front end has one ip for all its people.
+      const ip = context.caller.kind === 'service' ? '' : clientOf(context).ip;
+      await flows.resendActivationMail(email, languageFor(language, context), ip);
       return {};
     }),
     checkAvailability: handler(async ({ kind, value }) => ({ available: await flows.isFree(knownKind(kind), value) })),
@@ -37,7 +39,11 @@ export function createUserService(flows: Flows): ServiceEntry {
       await flows.signOut(refreshToken);
       return {};
     }),
-  });
+  };
+  return serve(
+    UserServiceService,
+    guard(handlers, () => needs('operator', 'service')),
+  );
 }
 
 /** Gives every error its meaning; the platform makes the status of it. */

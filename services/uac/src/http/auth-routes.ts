@@ -6,15 +6,17 @@ import type { RegistrationForm } from '../domain/registration.ts';
 import type { Flows } from '../flows/index.ts';
 import type { SessionTokens } from '../flows/session-tokens.ts';
 import { toUacError } from '../flows/uac-error.ts';
+import { clientIp, ipNetwork } from './client-ip.ts';
 import { sendSuccess } from './envelope.ts';
 import { refusalAnswer } from './error-answers.ts';
+import { type IpLimits, limitIp } from './ip-limits.ts';
 import type { PageName, Pages } from './pages.ts';
 import { clientAddress, requestLanguage, textFields, wantsPage } from './request.ts';
 import { refuseCrossSite } from './security.ts';
 import { asksForCookie, type SessionCookie } from './session-cookie.ts';
 import { toUserResult } from './user-result.ts';
 
-export type AuthRoutesParts = { flows: Flows; pages: Pages; sessionCookie: SessionCookie };
+export type AuthRoutesParts = { flows: Flows; pages: Pages; sessionCookie: SessionCookie; ipLimits: IpLimits };
 
 const REGISTRATION = {
   loginName: ['loginName'],
@@ -28,9 +30,12 @@ const CREDENTIALS = { loginName: ['loginName', 'username'], loginPwd: ['loginPwd
 
 /** The original's paths for registration, login and session: JSON or form in, envelope out; a form of a browser without script gets a page. */
 export function addAuthRoutes(app: FastifyInstance, parts: AuthRoutesParts): void {
-  app.post('/auth/register', (request, reply) => postRegister(request, reply, parts));
+  const { ipLimits } = parts;
+  const registerLimit = { onRequest: limitIp(ipLimits, 'register', ipLimits.registerPerMinute) };
+  const loginLimit = { onRequest: limitIp(ipLimits, 'login', ipLimits.loginPerMinute) };
+  app.post('/auth/register', registerLimit, (request, reply) => postRegister(request, reply, parts));
   app.post('/auth/resendActivationMail', (request, reply) => postResend(request, reply, parts));
-  app.post('/auth/form', (request, reply) => postLogin(request, reply, parts));
+  app.post('/auth/form', loginLimit, (request, reply) => postLogin(request, reply, parts));
   app.get('/auth/user/refreshToken', { exposeHeadRoute: false }, (request, reply) => {
     refuseCrossSite(request);
     return refreshToken(request, reply, parts);
@@ -53,7 +58,7 @@ async function postRegister(request: FastifyRequest, reply: FastifyReply, { flow
 async function postResend(request: FastifyRequest, reply: FastifyReply, { flows, pages }: AuthRoutesParts): Promise<FastifyReply> {
   const { email } = textFields(request.body, { email: ['email'] });
   const language = requestLanguage(request);
-  const resend = () => flows.resendActivationMail(email, language, request.ip);
+  const resend = () => flows.resendActivationMail(email, language, ipNetwork(clientIp(request)));
   if (!wantsPage(request)) {
     await resend();
     return sendSuccess(request, reply, null);

@@ -1,6 +1,7 @@
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { DATABASES, formOf, startTestUac, type TestUac } from '../../test/kit.ts';
+import { createRateLimiter } from '../flows/rate-limit.ts';
 import { createHttpServer } from './http-server.ts';
 
 const [[, openSqlite]] = DATABASES as [(typeof DATABASES)[number]];
@@ -20,6 +21,8 @@ async function open(): Promise<void> {
     health: async () => ({ ready, parts: { database: ready ? 'ok' : 'away', tpc: 'ok' } }),
     publicUrl: () => publicUrl,
     inboxUrl: 'http://inbox.test/',
+    trustProxy: false,
+    ipLimits: { limit: createRateLimiter(uac.keyValue, uac.log), registerPerMinute: 30, loginPerMinute: 30 },
     log: uac.log,
   });
 }

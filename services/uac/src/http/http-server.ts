@@ -7,8 +7,10 @@ import type { Flows } from '../flows/index.ts';
 import { addActivationRoutes } from './activation-routes.ts';
 import { addAuthRoutes } from './auth-routes.ts';
 import { addCheckRoutes } from './check-routes.ts';
+import type { TrustProxy } from './client-ip.ts';
 import { addErrorAnswers, malformedEnvelope } from './error-answers.ts';
 import { addHealthRoutes, type HealthState } from './health-routes.ts';
+import type { IpLimits } from './ip-limits.ts';
 import { addPageRoutes } from './page-routes.ts';
 import { createPages } from './pages.ts';
 import { addSecurity } from './security.ts';
@@ -25,14 +27,18 @@ export type HttpParts = {
   publicUrl: () => string;
   /** Address of the page that shows the mails; empty: none. */
   inboxUrl: string;
+  trustProxy: TrustProxy;
+  ipLimits: IpLimits;
   log: Log;
 };
 
 /** UAC's HTTP side: the original's paths under /auth, pages, health. Not yet listening. */
 export async function createHttpServer(parts: HttpParts): Promise<FastifyInstance> {
+  const { trustProxy } = parts;
   const app = fastify({
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,
+    trustProxy: typeof trustProxy === 'number' ? (_address: string, hop: number) => hop < trustProxy : trustProxy,
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     // Addresses that cannot be decoded never reach a hook.
@@ -57,7 +63,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
   addPageRoutes(app, { flows: parts.flows, pages, sessionCookie });
   addActivationRoutes(app, parts.flows, pages);
   addCheckRoutes(app, parts.flows);
-  addAuthRoutes(app, { flows: parts.flows, pages, sessionCookie });
+  addAuthRoutes(app, { flows: parts.flows, pages, sessionCookie, ipLimits: parts.ipLimits });
   return app;
 }
 

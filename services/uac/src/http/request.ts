@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { type Language, languageOf, toLanguage } from '../domain/language.ts';
 import type { ClientAddress } from '../store/sessions.ts';
+import { clientIp } from './client-ip.ts';
 
 /** Cookie in which a page's language switch is remembered. */
 export const LANGUAGE_COOKIE = 'uac_lang';
@@ -38,7 +39,7 @@ export function isPrefetch(request: FastifyRequest): boolean {
 
 /** Who calls, for session and log. */
 export function clientAddress(request: FastifyRequest): ClientAddress {
-  return { ip: request.ip, userAgent: (request.headers['user-agent'] ?? '').slice(0, MAX_USER_AGENT) };
+  return { ip: clientIp(request), userAgent: (request.headers['user-agent'] ?? '').slice(0, MAX_USER_AGENT) };
 }
 
 /**

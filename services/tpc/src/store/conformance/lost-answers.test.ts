@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createStore, DEFAULT_POLICIES } from '../create-store.ts';
 import type { Store } from '../store.ts';
+import { aroundStatements } from './around-statements.ts';
 import {
   consumed,
   copiesOf,
@@ -32,13 +33,11 @@ function losesFirstAnswer(knex: Knex): { knex: Knex; lost: () => boolean } {
     lost = true;
     throw Object.assign(new Error('connection lost'), { code: 'PROTOCOL_CONNECTION_LOST' });
   };
-  const proxy = new Proxy(knex, {
+  const single = aroundStatements(knex, (sql, work) => (/^\s*(INSERT|UPDATE)/.test(sql) ? lose(work()) : work()));
+  const proxy = new Proxy(single, {
     get(target, name) {
       if (name === 'transaction')
         return (...args: Parameters<Knex['transaction']>) => lose(target.transaction(...args) as unknown as Promise<unknown>);
-      if (name === 'raw')
-        return (sql: string, params: Knex.RawBinding[]) =>
-          /^\s*(INSERT|UPDATE)/.test(sql) ? lose(Promise.resolve(target.raw(sql, params))) : target.raw(sql, params);
       return Reflect.get(target, name);
     },
   });

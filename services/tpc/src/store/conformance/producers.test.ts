@@ -175,7 +175,7 @@ describe.each(STORES)('producers, on %s', (_name, open) => {
     const expected = { state: 50, storedKey, reason: 'KEY_CONFLICT' };
     expect((await test.store.saveAndSendMessages([item, item], newClaim())).results).toEqual([expected, expected]);
     expect((await test.store.saveAndSendMessages([item], newClaim())).results).toEqual([expected]);
-    expect(await rowOf(test, storedKey)).toMatchObject({ state: 50, reason: 'KEY_CONFLICT' });
+    expect(await rowOf(test, storedKey)).toMatchObject({ state: 50, reason: 'KEY_CONFLICT', finished_at: expect.anything() });
     expect((await rowOf(test, key(1))).state).toBe(20);
     expect(await test.sql('SELECT id FROM message')).toHaveLength(2);
   });

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createStore, DEFAULT_POLICIES } from '../create-store.ts';
+import { aroundStatements } from './around-statements.ts';
 import { eventsOf, GROUP, itemOf, newClaim, PRODUCER, rowOf, STORE_ID, subscribe, TAG, TOPIC } from './fixtures.ts';
 import { STORES, type TestStore } from './stores.ts';
 
@@ -23,14 +24,9 @@ async function park(test: TestStore, tag: string, ...keys: string[]): Promise<vo
 
 /** A database on which the binding of a group waits, after the look at it. */
 function delaysBinding(knex: Knex, until: Promise<void>): Knex {
-  return new Proxy(knex, {
-    get(target, name) {
-      if (name !== 'raw') return Reflect.get(target, name);
-      return async (sql: string, params: Knex.RawBinding[]) => {
-        if (sql.startsWith('UPDATE consumer_group')) await until;
-        return target.raw(sql, params);
-      };
-    },
+  return aroundStatements(knex, async (sql, work) => {
+    if (sql.startsWith('UPDATE consumer_group')) await until;
+    return work();
   });
 }
 

@@ -1,0 +1,152 @@
+/** A run of the bench: everything that is compared is measured in it, in turns, on the same machine at the same time. */
+import { cpus, loadavg, totalmem } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StartError } from '@tpc/platform';
+import type { Progress } from '../scripts/stack/progress.ts';
+import { HOST } from '../scripts/stack/settings.ts';
+import type { Stack } from '../scripts/stack/stack.ts';
+import { makeDatabases, serverVersion } from './databases.ts';
+import { type Limits, measureLimits } from './limits.ts';
+import { type Measurement, measure } from './measure.ts';
+import type { BenchOptions } from './options.ts';
+import { startDtm, startRocketMq } from './peers.ts';
+import { MODES } from './settings.ts';
+import { type Starting, type System, startTpc, stopPrograms } from './systems.ts';
+import { cpuSeconds } from './usage.ts';
+
+export type BenchResult = {
+  at: string;
+  commit: string;
+  machine: { processor: string; processors: number; memoryGiB: number; node: string; database: string; loadBefore: number };
+  options: Omit<BenchOptions, 'json' | 'profile' | 'verbose'>;
+  systems: { name: string; title: string }[];
+  limits: Limits | undefined;
+  measurements: Measurement[];
+};
+
+/** Callers and length of the load before the first measured one: code is compiled and connections are made in it. */
+const WARM_UP = { callers: 32, seconds: 3 };
+/** Messages a second of the steady load. */
+const STEADY_PER_SECOND = 200;
+const LIMIT_SECONDS = 4;
+/** How long the broker is looked at while it has nothing to do, milliseconds, and what share of a processor it may take then. */
+const IDLE_LOOK_MS = 1_500;
+const BUSY_SHARE = 0.6;
+
+/** @param commit of the code that runs @throws StartError with a line that names what is wrong */
+export async function runBench(options: BenchOptions, stack: Stack, commit: string, progress: Progress): Promise<BenchResult> {
+  const serverUrl = stack.addresses.TPC_DATABASE_URL as string;
+  const machine = { ...describeMachine(), database: await serverVersion(serverUrl) };
+  const starting: Starting = {
+    env: {},
+    databases: await makeDatabases(serverUrl),
+    broker: stack.addresses.BROKER_ENDPOINTS as string,
+    shared: {},
+    profileFolder: options.profile,
+    print: options.verbose ? progress.say : problems(progress.say),
+    started: [],
+  };
+  try {
+    await quietBroker(stack, progress);
+    starting.shared = { mariadb: pidOf(stack, 'mariadb'), broker: pidOf(stack, 'broker') };
+    const limits = options.only === undefined ? await measureLimits(starting, LIMIT_SECONDS, progress) : undefined;
+    const { systems, measurements } = await measureBlocks(options, stack, starting, progress);
+    const { json: _json, profile: _profile, verbose: _verbose, ...shown } = options;
+    return { at: new Date().toISOString(), commit, machine, options: shown, systems, limits, measurements };
+  } finally {
+    await stopPrograms(starting.started);
+    await quietBroker(stack, progress);
+  }
+}
+
+/** The one way to give back the core that transactional messages have taken (peers.ts), in this run or in one before that was ended early. */
+async function quietBroker(stack: Stack, progress: Progress): Promise<void> {
+  const pid = pidOf(stack, 'broker');
+  const before = cpuSeconds(pid);
+  await sleep(IDLE_LOOK_MS);
+  const share = ((cpuSeconds(pid) - before) * 1000) / IDLE_LOOK_MS;
+  if (share < BUSY_SHARE) return;
+  await progress.step(`the idle broker takes ${Math.round(share * 100)} % of a processor: starting it anew`, async () => {
+    await stack.part('broker').stop();
+    await stack.part('broker').start();
+  });
+}
+
+type Block = { names: readonly string[]; start: (starting: Starting) => Promise<System[]> };
+
+/** What is measured in turns runs at the same time; RocketMQ's messages come after all others, see startRocketMq. */
+async function measureBlocks(options: BenchOptions, stack: Stack, starting: Starting, progress: Progress) {
+  const blocks: Block[] = [
+    { names: ['tpc-batch', 'tpc-single', 'dtm'], start: () => startFirst(options, starting, progress) },
+    { names: ['rocketmq'], start: async () => [await startRocketMq(starting, { host: HOST, port: stack.settings.STACK_STORE_PORT })] },
+  ];
+  const systems: { name: string; title: string }[] = [];
+  const measurements: Measurement[] = [];
+  for (const { start } of blocks.filter(({ names }) => names.some((name) => wanted(options, name)))) {
+    const started = await progress.step('starting programs', () => start(starting));
+    systems.push(...started.map(({ name, title }) => ({ name, title })));
+    measurements.push(...(await measureInTurns(options, started, progress)));
+    await stopPrograms(starting.started.splice(0));
+  }
+  if (systems.length === 0) throw new StartError(`--only: there is no system ${options.only}`);
+  return { systems, measurements };
+}
+
+function wanted({ only, peers }: BenchOptions, name: string): boolean {
+  return only === undefined ? peers || name.startsWith('tpc-') : only === name;
+}
+
+async function startFirst(options: BenchOptions, starting: Starting, progress: Progress): Promise<System[]> {
+  const ours = MODES.some((mode) => wanted(options, `tpc-${mode}`)) ? await startTpc(starting) : [];
+  const dtm = wanted(options, 'dtm') ? [await startDtm(starting, progress)] : [];
+  return [...ours, ...dtm].filter(({ name }) => wanted(options, name));
+}
+
+/** In turns, so that whatever else the machine does falls on all of them. */
+async function measureInTurns(options: BenchOptions, systems: readonly System[], progress: Progress): Promise<Measurement[]> {
+  const measurements: Measurement[] = [];
+  for (const system of systems) await progress.step(`warming up ${system.name}`, () => measure(system, WARM_UP, 0));
+  const take = async (system: System, load: Parameters<typeof measure>[1], round: number) => {
+    const one = await measure(system, load, round);
+    measurements.push(one);
+    progress.say(describe(one, options.rounds));
+  };
+  for (let round = 1; round <= options.rounds; round++) {
+    for (const callers of options.callers) for (const system of systems) await take(system, { callers, seconds: options.seconds }, round);
+    for (const system of systems) await take(system, { callers: 1, seconds: options.seconds, perSecond: STEADY_PER_SECOND }, round);
+  }
+  return measurements;
+}
+
+function describe(one: Measurement, rounds: number): string {
+  const load = one.perSecond === undefined ? `${one.callers} callers` : `steady ${one.perSecond}/s`;
+  const consumed = one.latency.consumed;
+  const trouble = one.missing + one.failed === 0 ? '' : `; ${one.missing} missing, failed ${one.failed} ${one.firstError}`;
+  const late = one.unprepared === 0 ? '' : `; ${one.unprepared} without TPC's answer`;
+  const latency = `commit → consumed p50 ${consumed?.p50.toFixed(1)} ms, p99 ${consumed?.p99.toFixed(1)} ms`;
+  return `round ${one.round}/${rounds}  ${load.padEnd(13)} ${one.system.padEnd(11)} ${one.messagesPerSecond.toFixed(0).padStart(6)} msg/s  ${latency}${trouble}${late}`;
+}
+
+function describeMachine() {
+  const [first] = cpus();
+  return {
+    processor: first?.model.trim() ?? 'unknown',
+    processors: cpus().length,
+    memoryGiB: Math.round(totalmem() / 1024 ** 3),
+    node: process.versions.node,
+    loadBefore: loadavg()[0] ?? 0,
+  };
+}
+
+function pidOf(stack: Stack, part: 'mariadb' | 'broker'): number {
+  const { record } = stack.part(part);
+  if (record === undefined) throw new StartError(`${part} does not run`);
+  return record.pid;
+}
+
+/** Programs say much at level info; what is passed on is what went wrong. */
+function problems(say: (line: string) => void): (line: string) => void {
+  return (line) => {
+    if (!/"level":(20|30),/.test(line)) say(line);
+  };
+}

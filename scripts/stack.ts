@@ -1,0 +1,63 @@
+/** npm run stack -- up | down | status: the real MariaDB, Redis, RocketMQ and a mail catcher as ordinary processes on loopback. */
+import { parseArgs } from 'node:util';
+import { describeConfig, loadConfig, StartError } from '@tpc/platform';
+import { createProgress } from './stack/progress.ts';
+import { stackSchema } from './stack/settings.ts';
+import { Stack } from './stack/stack.ts';
+
+const HELP = `npm run stack -- <command>
+
+  up             installs what is missing (Debian, Ubuntu: apt; RocketMQ from Maven Central), starts what does not run, waits until
+                 everything answers, makes databases, topics and consumer groups
+  down           stops what up started, and nothing else; the state stays
+  down --wipe    the same, and removes the state
+  status         each part with address, process id and state
+
+Settings, by environment variable:
+${describeConfig(stackSchema)
+  .map(({ key, defaultValue, description }) => `  ${key.padEnd(24)} ${defaultValue.padEnd(18)} ${description}`)
+  .join('\n')}
+
+The services' settings for it stand in STACK_DIR/stack.env; npm run start:real starts them on it. With Docker: docker compose up -d.`;
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`stack: ${error instanceof StartError ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
+  process.exitCode = 1;
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArguments();
+  const [command, ...more] = positionals;
+  if (values.help || command === undefined) return console.log(HELP);
+  if (more.length > 0) throw new StartError(`one command at a time; there is ${more[0]} as well`);
+  if (values.wipe && command !== 'down') throw new StartError('--wipe belongs to down');
+  const stack = new Stack(loadConfig(stackSchema, process.env));
+  const progress = createProgress((line) => console.log(`stack: ${line}`));
+  if (command === 'up') return up(stack, progress);
+  if (command === 'down') return stack.down(progress, values.wipe);
+  if (command === 'status') return status(stack);
+  throw new StartError(`unknown command ${command}: up, down or status`);
+}
+
+function parseArguments() {
+  try {
+    return parseArgs({ options: { help: { type: 'boolean', short: 'h' }, wipe: { type: 'boolean' } }, allowPositionals: true });
+  } catch (cause) {
+    throw new StartError((cause as Error).message, { cause });
+  }
+}
+
+async function up(stack: Stack, progress: ReturnType<typeof createProgress>): Promise<void> {
+  const began = performance.now();
+  await stack.up(progress);
+  progress.say(`up after ${((performance.now() - began) / 1000).toFixed(1)} s; addresses in ${stack.addressFile}; next: npm run start:real`);
+}
+
+async function status(stack: Stack): Promise<void> {
+  const parts = await stack.status();
+  for (const { title, address, pid, state } of parts)
+    console.log(`${title.padEnd(26)} ${address.padEnd(23)} ${String(pid ?? '-').padEnd(8)} ${state}`);
+  if (parts.some(({ state }) => state !== 'up')) process.exitCode = 1;
+}

@@ -1,0 +1,101 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { StartError } from '@tpc/platform';
+import type { Progress } from './progress.ts';
+import { installFolder } from './settings.ts';
+
+const ROCKETMQ_VERSION = '5.5.0';
+const POM = join(import.meta.dirname, 'rocketmq', 'pom.xml');
+
+/** Programs that are looked for, and Debian's packages that have them. */
+const PROGRAMS = [
+  { program: 'mariadbd', debian: 'mariadb-server' },
+  { program: 'redis-server', debian: 'redis-server' },
+  { program: 'java', debian: 'default-jre-headless' },
+] as const;
+
+/** Where a program is, also in the folders of system programs, which are not on everyone's path. */
+export function findProgram(name: string): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/usr/bin', '/usr/local/bin'];
+  return folders.map((folder) => join(folder, name)).find((file) => existsSync(file));
+}
+
+/** @throws StartError when it is not there */
+export function program(name: string): string {
+  const file = findProgram(name);
+  if (!file) throw new StartError(`${name} is not installed: run npm run stack -- up`);
+  return file;
+}
+
+/** The folder with RocketMQ's jars. */
+export function rocketmqFolder(): string {
+  return join(installFolder(), `rocketmq-${ROCKETMQ_VERSION}`);
+}
+
+/**
+ * Installs what is missing: programs by apt, RocketMQ by Maven from Maven Central.
+ * @throws StartError with a line that says what to install by hand, when it cannot
+ */
+export async function installMissing(progress: Progress): Promise<void> {
+  if (process.platform !== 'linux') throw new StartError('npm run stack needs Linux; with Docker, compose.yaml gives the same elsewhere');
+  const jars = rocketmqFolder();
+  const wanted: { program: string; debian: string }[] = [...PROGRAMS];
+  if (!existsSync(jars)) wanted.push({ program: 'mvn', debian: 'maven' });
+  const missing = wanted.filter(({ program: name }) => findProgram(name) === undefined).map(({ debian }) => debian);
+  if (missing.length > 0) await installByApt(missing, progress);
+  if (!existsSync(jars)) await progress.step(`installing RocketMQ ${ROCKETMQ_VERSION} (Maven)`, () => fetchRocketMq(jars));
+}
+
+async function installByApt(packages: readonly string[], progress: Progress): Promise<void> {
+  const byHand = `install ${packages.join(' ')}, or use compose.yaml with Docker`;
+  if (!findProgram('apt-get')) throw new StartError(`apt-get is not there to install what is missing: ${byHand}`);
+  const root = process.getuid?.() === 0;
+  if (!root && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status !== 0) {
+    throw new StartError(`not root, and sudo asks for a password: ${byHand} (sudo apt-get install -y ${packages.join(' ')})`);
+  }
+  const apt = (...args: string[]) => {
+    const [file, ...rest] = [...(root ? [] : ['sudo', '-n']), 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq', ...args] as [
+      string,
+      ...string[],
+    ];
+    return runQuietly(file, rest, `apt-get ${args[0]} failed: ${byHand}`);
+  };
+  await progress.step(`installing ${packages.join(', ')} (apt)`, async () => {
+    await apt('update');
+    await apt('install', '-y', '--no-install-recommends', ...packages);
+  });
+}
+
+/** All jars, or none: an interrupted copy is not taken for an installation. */
+async function fetchRocketMq(folder: string): Promise<void> {
+  const partial = `${folder}.partial`;
+  rmSync(partial, { recursive: true, force: true });
+  mkdirSync(partial, { recursive: true });
+  const args = ['-q', '-B', '-f', POM, `-Drocketmq.version=${ROCKETMQ_VERSION}`, 'dependency:copy-dependencies', `-DoutputDirectory=${partial}`];
+  await runQuietly(program('mvn'), args, `Maven cannot fetch RocketMQ ${ROCKETMQ_VERSION} from Maven Central`);
+  renameSync(partial, folder);
+}
+
+/** @throws StartError with `failure` and what it said about it */
+async function runQuietly(file: string, args: readonly string[], failure: string): Promise<void> {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      said = (said + chunk).slice(-20_000);
+    });
+  }
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  if (code !== 0) throw new StartError(`${failure}: ${reasonIn(said)}`);
+}
+
+/** The line in which Maven or apt says what was wrong; the ones after it tell how to find out. */
+function reasonIn(said: string): string {
+  const lines = said.trim().split('\n');
+  return (lines.find((line) => /^(\[ERROR\]|E:) ?\S/.test(stripVTControlCharacters(line))) ?? lines.at(-1) ?? '').slice(0, 500);
+}
