@@ -87,7 +87,9 @@ function certificate(options: CertificateOptions & { isCa: boolean }, publicKey:
     tlv(0xa3, sequence(constraints, ...keyIds, ...alternativeNames(options))),
   );
   const der = sequence(body, ECDSA_SHA256, bits(sign('sha256', body, issuer.key)));
-  return `-----BEGIN CERTIFICATE-----\n${der.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
+  // Never an empty line, which OpenSSL 3 refuses.
+  const lines = der.toString('base64').match(/.{1,64}/g) as string[];
+  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
 }
 
 const newKeys = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });

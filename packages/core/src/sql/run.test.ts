@@ -93,4 +93,14 @@ describe('inTransaction on MariaDB', () => {
     await expect(run(over as Knex.Transaction, 'INSERT INTO seen VALUES (2)')).rejects.toThrow(/already complete/);
     expect((await run(db, 'SELECT id FROM seen')).rows).toEqual([]);
   });
+
+  it('tells whoever listens on knex of each statement and its answer, once, in transactions too', async () => {
+    db = open('READ COMMITTED');
+    const heard: string[] = [];
+    db.on('query', ({ sql }: { sql: string }) => heard.push(`query ${sql}`));
+    db.on('query-response', (answer: unknown[], { sql }: { sql: string }) => heard.push(`answer ${sql} ${answer.length}`));
+    await run(db, 'SELECT 1');
+    await inTransaction(db, (tx) => run(tx, 'SELECT 2'));
+    expect(heard.filter((line) => line.includes('SELECT'))).toEqual(['query SELECT 1', 'answer SELECT 1 1', 'query SELECT 2', 'answer SELECT 2 1']);
+  });
 });

@@ -28,14 +28,19 @@ export async function run<R = Record<string, unknown>>(
 type MysqlClient = {
   acquireConnection(): Promise<object>;
   releaseConnection(connection: object): Promise<void>;
-  query(connection: object, statement: { sql: string; bindings: readonly SqlValue[] }): Promise<{ response: [unknown] }>;
+  query(connection: object, statement: Statement): Promise<{ response: [unknown] }>;
+  emit(event: 'query-response', response: unknown, statement: Statement): void;
 };
+type Statement = { sql: string; bindings: readonly SqlValue[] };
 
 async function runOnMysql<R>(db: Knex | Knex.Transaction, sql: string, params: readonly SqlValue[]): Promise<SqlResult<R>> {
   const client = db.client as MysqlClient;
   const connection = await client.acquireConnection();
   try {
-    const [first] = (await client.query(connection, { sql, bindings: params })).response as [R[] | { affectedRows: number }];
+    const statement = { sql, bindings: params };
+    const [first] = (await client.query(connection, statement)).response as [R[] | { affectedRows: number }];
+    // The client emits `query` and `query-error` by itself; this one is the builder's, and whoever listens on the team's knex expects all three.
+    client.emit('query-response', first, statement);
     return Array.isArray(first) ? { rows: first, affected: 0 } : { rows: [], affected: first.affectedRows };
   } finally {
     await client.releaseConnection(connection);
