@@ -91,7 +91,8 @@ describe.skipIf(!found)('topics and groups that do not exist on a real RocketMQ'
     await makeTopics(stack.settings, [topic]);
     const arrived: string[] = [];
     const link = subscriber(group, [topic], arrived);
-    await until('the state names the group', () => link.state().error.includes(group), 20_000);
+    // The proxy remembers for up to 20 s what it did not find.
+    await until('the state names the group', () => link.state().error.includes(group), 60_000);
     console.log(`a missing group reads: ${link.state().error}`);
     expect(link.state().connected).toBe(false);
     await makeGroups(stack.settings, [group]);
