@@ -55,6 +55,8 @@ export async function startTpcService({ config, log }: { config: TpcConfig; log:
     url: config.TPC_DATABASE_URL,
     poolMax: config.TPC_DATABASE_POOL,
     idleTransactionS: idleTransactionSeconds(config.TPC_PUBLISH_LEASE_MS),
+    // The store passes every value by a placeholder.
+    multipleStatements: true,
   });
   const broker = createRocketMqPublisher({ ...(await brokerConnectionFrom(config)), logger: log });
   const parts = build(config, log, knex, broker);

@@ -149,7 +149,7 @@ export function itemRefusal(status: Status | undefined): Refused {
 
 /** What a process leaves behind that confirmed a message and died before it published it. */
 export async function claimWithoutPublishing(url: string, item: { producerGroup: string; messageKey: string }, leaseMs: number): Promise<void> {
-  const knex = openDatabase({ url });
+  const knex = openDatabase({ url, multipleStatements: true });
   try {
     const store = createStore(knex);
     const { publish } = await store.confirmMessages([item], { token: 42, leaseMs });

@@ -25,26 +25,31 @@ export async function run<R = Record<string, unknown>>(
 }
 
 /** As far as knex's client is used here; a transaction's client lends its own connection and refuses after its end. */
-type MysqlClient = {
+export type MysqlClient = {
   acquireConnection(): Promise<object>;
   releaseConnection(connection: object): Promise<void>;
   query(connection: object, statement: Statement): Promise<{ response: [unknown] }>;
   emit(event: 'query-response', response: unknown, statement: Statement): void;
 };
-type Statement = { sql: string; bindings: readonly SqlValue[] };
+export type Statement = { sql: string; bindings: readonly SqlValue[] };
 
 async function runOnMysql<R>(db: Knex | Knex.Transaction, sql: string, params: readonly SqlValue[]): Promise<SqlResult<R>> {
   const client = db.client as MysqlClient;
   const connection = await client.acquireConnection();
   try {
     const statement = { sql, bindings: params };
-    const [first] = (await client.query(connection, statement)).response as [R[] | { affectedRows: number }];
+    const [first] = (await client.query(connection, statement)).response;
     // The client emits `query` and `query-error` by itself; this one is the builder's, and whoever listens on the team's knex expects all three.
     client.emit('query-response', first, statement);
-    return Array.isArray(first) ? { rows: first, affected: 0 } : { rows: [], affected: first.affectedRows };
+    return toResult(first);
   } finally {
     await client.releaseConnection(connection);
   }
+}
+
+/** @param answer rows, or the header of a statement that writes, as mysql2 gives them */
+export function toResult<R>(answer: unknown): SqlResult<R> {
+  return Array.isArray(answer) ? { rows: answer as R[], affected: 0 } : { rows: [], affected: (answer as { affectedRows: number }).affectedRows };
 }
 
 /** `?, ?, ?` for `count` values. */

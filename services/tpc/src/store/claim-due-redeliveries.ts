@@ -1,4 +1,4 @@
-import { inTransaction, placeholders, run, waitBeforeRetry } from '@tpc/core';
+import { inPacketTransaction, placeholders, run, waitBeforeRetry } from '@tpc/core';
 import type { Knex } from 'knex';
 import { redeliveryHelps } from '../domain/redelivery.ts';
 import { ConfirmStatus, MessageState } from '../domain/states.ts';
@@ -40,7 +40,7 @@ export async function claimDueRedeliveries(ctx: StoreContext, limit: number, cla
   if (groups.size === 0) return { items: [], examined: 0 };
   const shares = fairShares([...groups.keys()], limit, ctx.random());
   const facts = await ctx.retry(() => readGroupFacts(ctx.knex, ctx, groups));
-  const done = await ctx.retry(() => inTransaction(ctx.knex, (tx) => claimShares(tx, ctx, { shares, facts, claim })));
+  const done = await ctx.retry(() => inPacketTransaction(ctx.knex, (tx) => claimShares(tx, ctx, { shares, facts, claim })));
   const contents = await ctx.retry(() => readPublishItems(ctx.knex, [...new Set(done.claimed.map(({ copy }) => copy.message_id))]));
   const items = done.claimed.flatMap(({ copy, consumerGroup }): RedeliveryItem[] => {
     const item = contents.get(copy.message_id);

@@ -1,4 +1,4 @@
-import { inTransaction, placeholders, run } from '@tpc/core';
+import { inPacketTransaction, placeholders, run } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { StoreContext } from './context.ts';
 import { fairShares } from './fair-shares.ts';
@@ -14,7 +14,7 @@ export async function claimDueToPublish(ctx: StoreContext, limit: number, claim:
   const owners = await ctx.retry(() => ownersWithDueWork(ctx));
   if (owners.length === 0) return [];
   const shares = fairShares(owners, limit, ctx.random());
-  const claimed = await ctx.retry(() => inTransaction(ctx.knex, (tx) => claimShares(tx, ctx, shares, claim)));
+  const claimed = await ctx.retry(() => inPacketTransaction(ctx.knex, (tx) => claimShares(tx, ctx, shares, claim)));
   const items = await ctx.retry(() => readPublishItems(ctx.knex, [...claimed.keys()]));
   // An operator may have raised the generation since; what goes to all groups must carry theirs.
   return [...items.values()].map((item) => ({ ...item, generation: claimed.get(item.messageId) as number }));

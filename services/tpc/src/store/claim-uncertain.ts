@@ -1,4 +1,4 @@
-import { inTransaction, placeholders, run, waitBeforeRetry } from '@tpc/core';
+import { inPacketTransaction, placeholders, run, waitBeforeRetry } from '@tpc/core';
 import type { StoreContext } from './context.ts';
 import { LaneKind, laneOf } from './lanes.ts';
 import type { UncertainMessage } from './store-types.ts';
@@ -14,7 +14,7 @@ type Row = { id: number; message_key: string; topic: string; checks: number; cre
 export function claimUncertain(ctx: StoreContext, owner: OwnerName, limit: number): Promise<UncertainMessage[]> {
   return ctx.retry(async () => {
     const lane = laneOf(LaneKind.CHECK, (await ctx.names.owner(owner.producerGroup, owner.storeId)).ownerId);
-    return inTransaction(ctx.knex, async (tx) => {
+    return inPacketTransaction(ctx.knex, async (tx) => {
       const locked = await run<{ id: number; checks: number }>(
         tx,
         `SELECT id, checks FROM message WHERE lane = ? AND due_at <= ${ctx.sql.now} ORDER BY due_at LIMIT ?${ctx.sql.forUpdateSkipLocked}`,

@@ -1,4 +1,4 @@
-import { placeholders, run } from '@tpc/core';
+import { placeholders, writeLater } from '@tpc/core';
 import type { Knex } from 'knex';
 import { DeadReason, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
@@ -31,7 +31,7 @@ async function closeAlike(tx: Knex.Transaction, ctx: StoreContext, change: { ope
   const clean = `dead_groups + ${change.dead} <= 0`;
   const atEnd = (value: string, otherwise: string) => `CASE WHEN ${last} THEN ${value} ELSE ${otherwise} END`;
   const contradicted = `reason = '${DeadReason.ROLLBACK_AFTER_COMMIT}'`;
-  await run(
+  await writeLater(
     tx,
     `UPDATE message SET
        attention = ${atEnd(`CASE WHEN ${clean} AND NOT COALESCE(${contradicted}, FALSE) THEN NULL ELSE 1 END`, 'attention')},

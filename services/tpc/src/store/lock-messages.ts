@@ -1,4 +1,4 @@
-import { classifySqlError, placeholders, run } from '@tpc/core';
+import { classifySqlError, placeholders, run, runTogether, type Sql, type SqlResult } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { Refusal } from '../domain/reasons.ts';
 import type { Db, StoreContext } from './context.ts';
@@ -57,13 +57,32 @@ export async function lockMessages(
   pass: LockPass,
 ): Promise<LockedMessage[]> {
   if (ids.length === 0) return [];
+  const { sql, params } = lockStatement(ctx, ids, pass);
+  return (await run<LockedMessage>(tx, sql, params)).rows;
+}
+
+/**
+ * Like `lockMessages`, with what another statement reads once they are locked, in the same packet where that can be had.
+ * @returns the rows, and the other statement's
+ */
+export async function lockMessagesAndRead<R>(
+  tx: Knex.Transaction,
+  ctx: Pick<StoreContext, 'sql'>,
+  ids: readonly number[],
+  pass: LockPass,
+  read: Sql,
+): Promise<{ locked: LockedMessage[]; rows: R[] }> {
+  if (ids.length === 0) return { locked: [], rows: [] };
+  const [locked, other] = await runTogether(tx, [lockStatement(ctx, ids, pass), read]);
+  return { locked: (locked as SqlResult<LockedMessage>).rows, rows: (other as SqlResult<R>).rows };
+}
+
+function lockStatement(ctx: Pick<StoreContext, 'sql'>, ids: readonly number[], pass: LockPass): Sql {
   const lock = pass === 'skip' ? ctx.sql.forUpdateSkipLocked : ctx.sql.forUpdate;
-  const { rows } = await run<LockedMessage>(
-    tx,
-    `SELECT ${COLUMNS} FROM message WHERE id IN (${placeholders(ids.length)}) ORDER BY id${lock}`,
-    [...ids].sort((a, b) => a - b),
-  );
-  return rows;
+  return {
+    sql: `SELECT ${COLUMNS} FROM message WHERE id IN (${placeholders(ids.length)}) ORDER BY id${lock}`,
+    params: [...ids].sort((a, b) => a - b),
+  };
 }
 
 /** How often rows that another holds are waited for, each time as long as the session waits for a lock (about a second). */

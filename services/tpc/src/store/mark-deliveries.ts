@@ -1,4 +1,4 @@
-import { inTransaction, placeholders, run, type SqlValue } from '@tpc/core';
+import { inPacketTransaction, placeholders, type Sql, type SqlValue, writeLater } from '@tpc/core';
 import type { Knex } from 'knex';
 import { decideMark, type MarkDecision, strongerReport } from '../domain/mark-copy.ts';
 import type { Refusal } from '../domain/reasons.ts';
@@ -6,7 +6,7 @@ import { ConfirmStatus } from '../domain/states.ts';
 import { closeGroups } from './close-groups.ts';
 import type { StoreContext } from './context.ts';
 import type { Progress } from './group-progress.ts';
-import { findMessageIds, heldByAnother, inLockPasses, type LockedMessage, type LockPass, lockMessages } from './lock-messages.ts';
+import { findMessageIds, heldByAnother, inLockPasses, type LockedMessage, type LockPass, lockMessagesAndRead } from './lock-messages.ts';
 import { addEvents, type NewEvent } from './message-events.ts';
 import type { Mark, MarkResult } from './store-types.ts';
 
@@ -55,10 +55,11 @@ export async function markDeliveries(ctx: StoreContext, marks: readonly Mark[]):
 type Done = { tracked: string[]; progress: Progress[]; locked: number[] };
 
 function markOnce(ctx: StoreContext, reports: readonly Report[], ids: readonly number[], pass: LockPass): Promise<Done> {
-  return inTransaction(ctx.knex, async (tx) => {
-    const rows = new Map((await lockMessages(tx, ctx, ids, pass)).map((row) => [row.id, row]));
+  return inPacketTransaction(ctx.knex, async (tx) => {
+    const { locked, rows: copyRows } = await lockMessagesAndRead<CopyRow>(tx, ctx, ids, pass, readCopies(ids, reports));
+    const rows = new Map(locked.map((row) => [row.id, row]));
     const mine = reports.filter((report) => rows.has(report.messageId));
-    const copies = await readCopies(tx, mine);
+    const copies = new Map(copyRows.map((row) => [`${row.message_id} ${row.group_id}`, row]));
     const found = mine.flatMap((report): Decided[] => {
       const copy = copies.get(`${report.messageId} ${report.groupId}`);
       const row = rows.get(report.messageId);
@@ -76,18 +77,14 @@ function markOnce(ctx: StoreContext, reports: readonly Report[], ids: readonly n
   });
 }
 
-/** The locked messages' confirm rows of these groups; only their redelivery could change meanwhile. Index: PRIMARY of confirm. */
-async function readCopies(tx: Knex.Transaction, reports: readonly Report[]): Promise<Map<string, CopyRow>> {
-  if (reports.length === 0) return new Map();
-  const messages = [...new Set(reports.map((report) => report.messageId))];
+/** The messages' confirm rows of these groups; once the messages are locked, only their redelivery could change. Index: PRIMARY of confirm. */
+function readCopies(messageIds: readonly number[], reports: readonly Report[]): Sql {
   const groups = [...new Set(reports.map((report) => report.groupId))];
-  const { rows } = await run<CopyRow>(
-    tx,
-    `SELECT message_id, group_id, status, dead, generation, published_at FROM confirm
-     WHERE message_id IN (${placeholders(messages.length)}) AND group_id IN (${placeholders(groups.length)})`,
-    [...messages, ...groups],
-  );
-  return new Map(rows.map((row) => [`${row.message_id} ${row.group_id}`, row]));
+  return {
+    sql: `SELECT message_id, group_id, status, dead, generation, published_at FROM confirm
+     WHERE message_id IN (${placeholders(messageIds.length)}) AND group_id IN (${placeholders(groups.length)})`,
+    params: [...messageIds, ...groups],
+  };
 }
 
 /** One UPDATE for each kind, group and generation, with the guard in WHERE. */
@@ -106,7 +103,7 @@ function byGroupAndGeneration(reports: readonly Decided[]): Decided[][] {
 const COUNT_RECEIVE = `consume_count = consume_count + CASE WHEN status = ${ConfirmStatus.UNCONFIRMED} THEN 1 ELSE 0 END`;
 
 async function setReceived(tx: Knex.Transaction, ctx: StoreContext, group: readonly Decided[]): Promise<void> {
-  await run(
+  await writeLater(
     tx,
     `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.RECEIVED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
        due_at = NULL, claim = NULL, urgent = 0
@@ -116,7 +113,7 @@ async function setReceived(tx: Knex.Transaction, ctx: StoreContext, group: reado
 }
 
 async function setConsumed(tx: Knex.Transaction, ctx: StoreContext, group: readonly Decided[]): Promise<void> {
-  await run(
+  await writeLater(
     tx,
     `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.CONSUMED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
        consumed_at = ${ctx.sql.now}, dead = 0, reason = NULL, reason_detail = NULL, due_at = NULL, claim = NULL, urgent = 0
@@ -132,7 +129,7 @@ function paramsOf(group: readonly Decided[]): SqlValue[] {
 
 async function setFailed(tx: Knex.Transaction, ctx: StoreContext, report: Decided): Promise<void> {
   const { reason, detail } = report.mark.kind === 'failed' ? report.mark : { reason: '', detail: '' };
-  await run(
+  await writeLater(
     tx,
     `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.RECEIVED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
        dead = 1, reason = ?, reason_detail = ?, due_at = NULL, claim = NULL, urgent = 0

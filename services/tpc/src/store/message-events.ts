@@ -1,4 +1,4 @@
-import { run, type SqlValue } from '@tpc/core';
+import { type SqlValue, writeLater } from '@tpc/core';
 import type { Db, StoreContext } from './context.ts';
 import { valueRows } from './value-rows.ts';
 
@@ -38,5 +38,5 @@ export async function addEvents(db: Db, ctx: Pick<StoreContext, 'sql'>, events: 
     (event.detail ?? '').slice(0, MAX_DETAIL),
   ]);
   const rows = valueRows(`(${ctx.sql.now}, ?, ?, ?, ?, ?)`, events.length);
-  await run(db, `INSERT INTO message_event (at, message_id, kind, group_id, actor, detail) VALUES ${rows}`, values);
+  await writeLater(db, `INSERT INTO message_event (at, message_id, kind, group_id, actor, detail) VALUES ${rows}`, values);
 }

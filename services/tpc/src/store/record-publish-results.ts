@@ -1,4 +1,4 @@
-import { inTransaction, placeholders, run, waitBeforeRetry } from '@tpc/core';
+import { inPacketTransaction, placeholders, run, waitBeforeRetry } from '@tpc/core';
 import { MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
 import { LaneKind, laneSql } from './lanes.ts';
@@ -51,7 +51,7 @@ async function recordRetry(ctx: StoreContext, token: number, results: readonly P
 async function recordRefused(ctx: StoreContext, token: number, results: readonly PublishResult[]): Promise<number> {
   if (results.length === 0) return 0;
   return ctx.retry(() =>
-    inTransaction(ctx.knex, async (tx) => {
+    inPacketTransaction(ctx.knex, async (tx) => {
       const locked = await lockMessages(tx, ctx, idsOf(results), 'wait');
       const ours = new Set(locked.filter((row) => row.state === MessageState.SENDING && row.claim === token).map((row) => row.id));
       const refused = results.filter((result) => ours.has(result.messageId));

@@ -1,4 +1,4 @@
-import { inTransaction, placeholders, run, waitBeforeRetry } from '@tpc/core';
+import { inPacketTransaction, placeholders, run, waitBeforeRetry } from '@tpc/core';
 import type { Knex } from 'knex';
 import { ConfirmStatus, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
@@ -19,7 +19,7 @@ export async function recordRedeliveryResults(ctx: StoreContext, token: number, 
     const groupId = groups.get(result.consumerGroup);
     return groupId === undefined ? [] : [{ ...result, groupId }];
   });
-  return ctx.retry(() => inTransaction(ctx.knex, (tx) => recordOnce(tx, ctx, token, known)));
+  return ctx.retry(() => inPacketTransaction(ctx.knex, (tx) => recordOnce(tx, ctx, token, known)));
 }
 
 async function recordOnce(tx: Knex.Transaction, ctx: StoreContext, token: number, results: readonly Result[]): Promise<number> {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { inTransaction, placeholders, run } from '@tpc/core';
+import { inPacketTransaction, placeholders, run } from '@tpc/core';
 import type { Knex } from 'knex';
 import { moveOf, placeOf } from '../domain/message-transitions.ts';
 import { planResend, type ResendCopy, type ResendPlan, type ResendStep } from '../domain/plan-resend.ts';
@@ -55,7 +55,7 @@ async function resendOnce(ctx: StoreContext, request: ResendMessage, act: Act): 
   const unknown = request.consumerGroups.find((name) => !named.has(name));
   const id = (await findMessageIds(ctx.knex, [messageKey])).get(messageKey);
   if (id === undefined) return { refused: 'RESEND_NOT_FOUND', metadata };
-  return inTransaction(ctx.knex, async (tx): Promise<{ groups: string[] } | Refusal> => {
+  return inPacketTransaction(ctx.knex, async (tx): Promise<{ groups: string[] } | Refusal> => {
     const message = (await lockMessages(tx, ctx, [id], 'wait'))[0];
     if (message === undefined) return { refused: 'RESEND_NOT_FOUND', metadata };
     const move = moveOf(placeOf(message), 'resend');

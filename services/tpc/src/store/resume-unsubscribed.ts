@@ -1,4 +1,4 @@
-import { inTransaction, run } from '@tpc/core';
+import { inPacketTransaction, run } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { StoreContext } from './context.ts';
 import { fairShares } from './fair-shares.ts';
@@ -17,7 +17,7 @@ export async function resumeUnsubscribed(ctx: StoreContext, limit: number): Prom
   const tags = await ctx.retry(() => tagsWithParked(ctx));
   if (tags.length === 0) return 0;
   const shares = fairShares(tags, limit, ctx.random());
-  return ctx.retry(() => inTransaction(ctx.knex, (tx) => resumeShares(tx, ctx, shares)));
+  return ctx.retry(() => inPacketTransaction(ctx.knex, (tx) => resumeShares(tx, ctx, shares)));
 }
 
 async function tagsWithParked(ctx: StoreContext): Promise<number[]> {

@@ -1,4 +1,4 @@
-import { inTransaction } from '@tpc/core';
+import { inPacketTransaction } from '@tpc/core';
 import { conflictKey } from '../domain/content-hash.ts';
 import { moveOf, placeOf } from '../domain/message-transitions.ts';
 import { DeadReason, MessageState } from '../domain/states.ts';
@@ -116,7 +116,7 @@ async function saveOnce(ctx: StoreContext, { items, messages, claim, pass }: Bat
     conflicts.map((conflict) => conflict.message.messageKey),
   );
   const fresh = conflicts.map((conflict) => conflict.message).filter((message) => !kept.has(message.messageKey));
-  const stored = await inTransaction(ctx.knex, (tx) => storeCommitted(tx, ctx, { work, conflicts: fresh, claim, pass }));
+  const stored = await inPacketTransaction(ctx.knex, (tx) => storeCommitted(tx, ctx, { work, conflicts: fresh, claim, pass }));
   for (const { message, place } of work) {
     const result = stored.results.get(message.messageKey);
     if (result !== undefined) results[place] = result;

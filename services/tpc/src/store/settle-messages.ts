@@ -1,12 +1,20 @@
-import { inTransaction, placeholders, run } from '@tpc/core';
+import { inPacketTransaction, placeholders, writeLater } from '@tpc/core';
 import type { Knex } from 'knex';
 import { type MessageEvent, moveOf, placeOf, type StoredPlace, stateOf } from '../domain/message-transitions.ts';
 import type { Refusal } from '../domain/reasons.ts';
 import { CancelKind, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
-import { findMessageIds, heldByAnother, inLockPasses, type LockedMessage, type LockPass, lockMessages } from './lock-messages.ts';
+import {
+  findMessageIds,
+  heldByAnother,
+  inLockPasses,
+  type LockedMessage,
+  type LockPass,
+  lockMessages,
+  lockMessagesAndRead,
+} from './lock-messages.ts';
 import { addEvents, type NewEvent } from './message-events.ts';
-import { type Fanout, readFanout, startSending } from './start-sending.ts';
+import { type Fanout, fanoutOf, type Subscription, startSending, subscriptionsOf } from './start-sending.ts';
 import type { Claim, StateResult } from './store-types.ts';
 
 /**
@@ -67,11 +75,15 @@ type Pass = { items: readonly Settlement[]; owners: Owners; claim: Claim; ids: r
 type PassOutcome = { results: Map<number, StateResult>; claimed: Map<number, number>; locked: number[] };
 
 function settleOnce(ctx: StoreContext, { items, owners, claim, ids, pass }: Pass): Promise<PassOutcome> {
-  return inTransaction(ctx.knex, async (tx) => {
-    const rows = await lockMessages(tx, ctx, ids, pass);
-    const waiting = rows.filter((row) => moveOf(placeOf(row), 'confirm').to !== undefined);
+  return inPacketTransaction(ctx.knex, async (tx) => {
     const confirming = items.some((item) => item.event === 'confirm');
-    const fanout = confirming ? await readFanout(tx, waiting) : new Map();
+    const { locked: rows, rows: subscriptions } = confirming
+      ? await lockMessagesAndRead<Subscription>(tx, ctx, ids, pass, subscriptionsOf(ids))
+      : { locked: await lockMessages(tx, ctx, ids, pass), rows: [] };
+    const fanout = fanoutOf(
+      rows.filter((row) => moveOf(placeOf(row), 'confirm').to !== undefined),
+      subscriptions,
+    );
     const byKey = new Map<string, Working>(
       rows.map((row) => [row.message_key, { row, place: placeOf(row), attention: undefined, movedBy: undefined }]),
     );
@@ -139,7 +151,7 @@ function actorOf(items: readonly Settlement[], message: Working): string {
 /** Lock: the message rows are held. */
 async function cancel(tx: Knex.Transaction, ctx: StoreContext, messages: readonly Working[], kind: CancelKind): Promise<void> {
   if (messages.length === 0) return;
-  await run(
+  await writeLater(
     tx,
     `UPDATE message SET state = ${MessageState.CANCELLED}, cancel_kind = ?, lane = NULL, due_at = NULL, claim = NULL, finished_at = ${ctx.sql.now}
      WHERE id IN (${placeholders(messages.length)})`,
@@ -150,7 +162,7 @@ async function cancel(tx: Knex.Transaction, ctx: StoreContext, messages: readonl
 /** Marks what a person should look at; a DEAD message keeps the reason that it has. Lock: the message rows are held. */
 async function flag(tx: Knex.Transaction, events: readonly NewEvent[]): Promise<void> {
   for (const [kind, group] of Map.groupBy(events, (event) => event.kind)) {
-    await run(
+    await writeLater(
       tx,
       `UPDATE message SET reason = CASE WHEN state = ${MessageState.DEAD} THEN reason ELSE ? END, attention = 1
        WHERE id IN (${placeholders(group.length)})`,

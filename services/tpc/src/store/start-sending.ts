@@ -1,4 +1,4 @@
-import { placeholders, run, type SqlValue, waitBeforeRetry } from '@tpc/core';
+import { placeholders, run, type Sql, type SqlValue, waitBeforeRetry, writeLater } from '@tpc/core';
 import type { Knex } from 'knex';
 import { CancelKind, ConfirmStatus, DeadReason, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
@@ -19,14 +19,25 @@ export type Fanout = ReadonlyMap<number, readonly number[]>;
  * Which groups get each message, read in the transaction that makes it SENDING (design §4), by topic and tag.
  * Index: subscription PRIMARY (topic_id, …).
  */
-export async function readFanout(tx: Knex.Transaction, messages: readonly { id: number; topic_id: number; tag: string }[]): Promise<Fanout> {
+export async function readFanout(tx: Knex.Transaction, messages: readonly Addressed[]): Promise<Fanout> {
   const topics = [...new Set(messages.map((message) => message.topic_id))];
   if (topics.length === 0) return new Map();
-  const { rows } = await run<{ topic_id: number; group_id: number; tag: string }>(
-    tx,
-    `SELECT topic_id, group_id, tag FROM subscription WHERE active = 1 AND topic_id IN (${placeholders(topics.length)})`,
-    topics,
-  );
+  const { rows } = await run<Subscription>(tx, `${READ_SUBSCRIPTIONS} (${placeholders(topics.length)})`, topics);
+  return fanoutOf(messages, rows);
+}
+
+type Addressed = { id: number; topic_id: number; tag: string };
+export type Subscription = { topic_id: number; group_id: number; tag: string };
+
+const READ_SUBSCRIPTIONS = 'SELECT topic_id, group_id, tag FROM subscription WHERE active = 1 AND topic_id IN';
+
+/** Reads the subscriptions of these messages' topics, which never change, before the messages themselves are known. Index: PRIMARY of both. */
+export function subscriptionsOf(messageIds: readonly number[]): Sql {
+  return { sql: `${READ_SUBSCRIPTIONS} (SELECT topic_id FROM message WHERE id IN (${placeholders(messageIds.length)}))`, params: messageIds };
+}
+
+/** Which groups get each message, by topic and tag. */
+export function fanoutOf(messages: readonly Addressed[], rows: readonly Subscription[]): Fanout {
   return new Map(
     messages.map(({ id, topic_id, tag }) => {
       const takers = rows.filter((row) => row.topic_id === topic_id && (row.tag === ALL_TAGS || row.tag === tag));
@@ -83,13 +94,13 @@ async function insertConfirmRows(tx: Knex.Transaction, ctx: StoreContext, messag
   for (let start = 0; start < rows.length; start += MAX_ROWS_PER_INSERT) {
     const part = rows.slice(start, start + MAX_ROWS_PER_INSERT);
     const values = valueRows(`(?, ?, ?, ${ctx.sql.now} + ?, ${ConfirmStatus.UNCONFIRMED})`, part.length);
-    await run(tx, `INSERT INTO confirm (message_id, group_id, generation, due_at, status) VALUES ${values}`, part.flat());
+    await writeLater(tx, `INSERT INTO confirm (message_id, group_id, generation, due_at, status) VALUES ${values}`, part.flat());
   }
 }
 
 /** Lock: the message rows are held. */
 async function markSending(tx: Knex.Transaction, ctx: StoreContext, ids: readonly number[], open: number, claim: Claim | undefined): Promise<void> {
-  await run(
+  await writeLater(
     tx,
     `UPDATE message SET state = ${MessageState.SENDING}, cancel_kind = ${CancelKind.NONE}, open_groups = ?, dead_groups = 0,
        lane = ${laneSql(LaneKind.PUBLISH)}, due_at = ${ctx.sql.now} + ?, claim = ?, attempts = 0,
@@ -105,7 +116,7 @@ async function park(tx: Knex.Transaction, ctx: StoreContext, messages: readonly 
     const { rows } = await run<{ id: number }>(tx, 'SELECT id FROM tag WHERE topic_id = ? AND name = ?', [topic_id, tag]);
     const tagId = rows[0]?.id;
     if (tagId === undefined) throw new Error(`tag "${tag}" of topic ${topic_id} has no row: it is made before a message is stored`);
-    await run(
+    await writeLater(
       tx,
       `UPDATE message SET state = ${MessageState.DEAD}, cancel_kind = ${CancelKind.NONE}, open_groups = 0, dead_groups = 0,
          lane = ?, due_at = ${ctx.sql.now}, claim = NULL, attention = 1, reason = '${DeadReason.NO_SUBSCRIBER}', reason_detail = NULL,

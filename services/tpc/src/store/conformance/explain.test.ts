@@ -35,7 +35,11 @@ describe('on MariaDB', () => {
   /** Statements that a call really sends, with their plans. */
   async function plansOf(act: () => Promise<unknown>): Promise<{ sql: string; plan: Plan[] }[]> {
     const sent: { sql: string; bindings: Knex.RawBinding[] }[] = [];
-    const note = (query: { sql: string; bindings: Knex.RawBinding[] }) => sent.push(query);
+    // A packet holds several statements, and the values of all.
+    const note = ({ sql, bindings }: { sql: string; bindings: Knex.RawBinding[] }) => {
+      const values = [...bindings];
+      for (const one of sql.split(';\n')) sent.push({ sql: one, bindings: values.splice(0, one.split('?').length - 1) });
+    };
     test.knex.on('query', note);
     await act();
     test.knex.removeListener('query', note);

@@ -68,8 +68,8 @@ export function openSqlite(): Promise<TestStore> {
 
 export async function openMariaDb(): Promise<TestStore> {
   const database = await createTestDatabase('tpc_store');
-  const knex = openDatabase({ url: database.url, poolMax: 8 });
-  const second = openDatabase({ url: database.url, poolMax: 8 });
+  const knex = openDatabase({ url: database.url, poolMax: 8, multipleStatements: true });
+  const second = openDatabase({ url: database.url, poolMax: 8, multipleStatements: true });
   return migrated(knex, second, async () => {
     await Promise.all([knex.destroy(), second.destroy()]);
     await database.drop();

@@ -1,0 +1,130 @@
+import type { Knex } from 'knex';
+import { dialectOf } from './dialect.ts';
+import { inTransaction, type MysqlClient, run, type SqlResult, type SqlValue, type Statement, toResult } from './run.ts';
+import { classifySqlError } from './sql-errors.ts';
+
+/** A statement with `?` placeholders and their values. */
+export type Sql = { sql: string; params: readonly SqlValue[] };
+
+const BEGIN: Statement = { sql: 'BEGIN', bindings: [] };
+const COMMIT: Statement = { sql: 'COMMIT', bindings: [] };
+
+/**
+ * Like `inTransaction`, in as few packets as its work allows: BEGIN travels with the first statement, `runTogether` sends several at once, and what
+ * `writeLater` was given goes with the next statement or with COMMIT. The server stops at the first statement that fails, so COMMIT is not
+ * reached then. Sessions must be READ COMMITTED by themselves. Where the pool's connections do not take several statements in a packet
+ * (mysql2's `multipleStatements`) and on SQLite it is `inTransaction`.
+ */
+export function inPacketTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
+  const { connectionSettings } = db.client as { connectionSettings?: { multipleStatements?: boolean } };
+  if (dialectOf(db).name !== 'mysql' || connectionSettings?.multipleStatements !== true) return inTransaction(db, work);
+  return PacketSession.run(db.client as MysqlClient, work);
+}
+
+/** Runs statements in their order, in one packet where the transaction can; none may need another's answer. @returns each one's answer */
+export async function runTogether(tx: Knex.Transaction, statements: readonly Sql[]): Promise<SqlResult<unknown>[]> {
+  const session = PacketSession.of(tx);
+  if (session) return (await session.send(statements.map(toStatement))).map((answer) => toResult(answer));
+  const results: SqlResult<unknown>[] = [];
+  for (const { sql, params } of statements) results.push(await run<unknown>(tx, sql, params));
+  return results;
+}
+
+/** Writes what nobody needs an answer of: at the latest with the transaction's COMMIT, which fails where it fails. */
+export async function writeLater(db: Knex | Knex.Transaction, sql: string, params: readonly SqlValue[]): Promise<void> {
+  const session = PacketSession.of(db);
+  if (session) session.later(toStatement({ sql, params }));
+  else await run(db, sql, params);
+}
+
+function toStatement({ sql, params }: Sql): Statement {
+  return { sql, bindings: params };
+}
+
+/** One transaction on one connection. To `run` it looks like knex's. */
+class PacketSession {
+  static readonly #ofClient = new WeakMap<object, PacketSession>();
+  readonly #client: MysqlClient;
+  readonly #connection: object;
+  #unsent: Statement[] = [BEGIN];
+  #over = false;
+
+  static of(db: Knex | Knex.Transaction): PacketSession | undefined {
+    return PacketSession.#ofClient.get(db.client);
+  }
+
+  static async run<T>(client: MysqlClient, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
+    const connection = await client.acquireConnection();
+    try {
+      return await new PacketSession(client, connection).#run(work);
+    } finally {
+      await client.releaseConnection(connection);
+    }
+  }
+
+  private constructor(client: MysqlClient, connection: object) {
+    this.#client = client;
+    this.#connection = connection;
+  }
+
+  async #run<T>(work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
+    try {
+      const result = await work({ client: this.#lent() } as Knex.Transaction);
+      await this.#commit();
+      return result;
+    } catch (error) {
+      await this.#rollback(error);
+      throw error;
+    } finally {
+      this.#over = true;
+    }
+  }
+
+  later(statement: Statement): void {
+    this.#assertOpen();
+    this.#unsent.push(statement);
+  }
+
+  /** @returns the driver's answers to these statements */
+  async send(statements: readonly Statement[]): Promise<unknown[]> {
+    this.#assertOpen();
+    const all = [...this.#unsent.splice(0), ...statements];
+    const packet = { sql: all.map(({ sql }) => sql).join(';\n'), bindings: all.flatMap(({ bindings }) => bindings) };
+    const [answer] = (await this.#client.query(this.#connection, packet)).response;
+    return all.length === 1 ? [answer] : (answer as unknown[]).slice(-statements.length);
+  }
+
+  /** Where nothing was sent, there is nothing to end. */
+  async #commit(): Promise<void> {
+    if (this.#unsent[0] !== BEGIN || this.#unsent.length > 1) await this.send([COMMIT]);
+    this.#over = true;
+  }
+
+  /** A connection that is lost, or cannot say that it rolled back, is closed, which rolls back too. */
+  async #rollback(cause: unknown): Promise<void> {
+    if (this.#unsent[0] === BEGIN) return;
+    try {
+      if (classifySqlError(cause) === 'connection') throw cause;
+      await this.#client.query(this.#connection, { sql: 'ROLLBACK', bindings: [] });
+    } catch (error) {
+      const connection = this.#connection as { __knex__disposed?: unknown; destroy(): void };
+      connection.__knex__disposed = error;
+      connection.destroy();
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#over) throw new Error('Transaction query already complete: its work is over');
+  }
+
+  /** The pool's client, as it is while it lends this connection alone. */
+  #lent(): MysqlClient {
+    const client = Object.assign(Object.create(this.#client) as MysqlClient, {
+      acquireConnection: async () => this.#connection,
+      releaseConnection: async () => undefined,
+      query: async (_connection: object, statement: Statement) => ({ response: (await this.send([statement])) as [unknown] }),
+    });
+    PacketSession.#ofClient.set(client, this);
+    return client;
+  }
+}
