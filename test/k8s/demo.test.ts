@@ -5,7 +5,7 @@ import { ensureGrpcurl, GRPCURL_BUILD_MS } from '../support/grpcurl.ts';
 import { until } from '../support/product.ts';
 import { mailsByUser } from '../support/registrations.ts';
 import { expectEachOnce, failedAtFirst, settle } from './support/count.ts';
-import { Demo } from './support/demo.ts';
+import { Demo, type Pod } from './support/demo.ts';
 import { Load, type Registered } from './support/load.ts';
 
 /** Preparing may build Kubernetes, all images and a base. */
@@ -14,6 +14,8 @@ const STEP_MS = 600_000;
 /** Everybody of the load comes from one address. */
 const SETTINGS = { uac: { UAC_REGISTER_PER_IP: '0' } };
 const PER_SECOND = 3;
+/** How long the database's node is away. */
+const AWAY_MS = 10_000;
 
 /** The demonstration on a real cluster, in the order of an engineer's day: applied, tried by hand, then everything dies under it. */
 describe('overlay demo on a real cluster', () => {
@@ -100,13 +102,18 @@ async function deletePodsAtRandom(demo: Demo): Promise<void> {
   const victims = ['tpc', 'tpc', 'uac', 'uac', 'opc', 'opc', 'redis', 'mail', 'rocketmq-broker', 'rocketmq-name-server'];
   for (const name of victims.sort(() => Math.random() - 0.5)) {
     const pods = await demo.pods(name);
-    const pod = pods[Math.floor(Math.random() * pods.length)] as string;
+    const { metadata } = pods[Math.floor(Math.random() * pods.length)] as Pod;
     const force = Math.random() < 0.5;
     const began = performance.now();
-    await demo.kubectl.run('delete', 'pod', pod, '--wait=false', ...(force ? ['--grace-period=0', '--force'] : []));
-    await until(`another pod instead of ${pod}`, async () => (await demo.pods(name)).some((other) => other !== pod || force), 60_000, 500);
+    await demo.kubectl.run('delete', 'pod', metadata.name, '--wait=false', ...(force ? ['--grace-period=0', '--force'] : []));
+    // Of a StatefulSet the next one has the same name.
+    const replaced = async () => {
+      const others = await demo.pods(name);
+      return others.length >= pods.length && others.every((other) => other.metadata.uid !== metadata.uid);
+    };
+    await until(`another pod instead of ${metadata.name}`, replaced, 120_000, 500);
     await demo.rolledOut();
-    console.log(`k8s: ${pod} deleted${force ? ' by force' : ''}; all ready after ${Math.round((performance.now() - began) / 1000)} s`);
+    console.log(`k8s: ${metadata.name} deleted${force ? ' by force' : ''}; all ready after ${Math.round((performance.now() - began) / 1000)} s`);
   }
 }
 
@@ -114,18 +121,21 @@ async function deletePodsAtRandom(demo: Demo): Promise<void> {
 async function failDatabaseNode(demo: Demo): Promise<void> {
   const began = performance.now();
   const { own } = demo.cluster;
-  if (own) await own.failNode('mariadb-0', () => new Promise((resolve) => setTimeout(resolve, 10_000)));
+  const before = await databaseContainer(demo);
+  if (own) await own.failNode('mariadb-0', () => new Promise((resolve) => setTimeout(resolve, AWAY_MS)));
   else await demo.kubectl.run('delete', 'pod', 'mariadb-0', '--grace-period=0', '--force');
-  await until('the database is back', () => databaseAnswers(demo), 180_000, 1_000);
+  const back = async () => ![undefined, before].includes(await databaseContainer(demo));
+  await until('the database is back', back, 180_000, 1_000);
   await demo.rolledOut();
-  console.log(
-    `k8s: the database's node failed${own ? '' : ' (its pod was deleted by force)'}; all ready after ${Math.round((performance.now() - began) / 1000)} s`,
-  );
+  const how = own ? "the database's node failed" : "the database's pod was deleted by force";
+  console.log(`k8s: ${how}; all ready after ${Math.round((performance.now() - began) / 1000)} s`);
 }
 
-async function databaseAnswers(demo: Demo): Promise<boolean> {
-  const ready = await demo.kubectl.run('get', 'pod', 'mariadb-0', '--output', 'jsonpath={.status.containerStatuses[0].state.running.startedAt}');
-  return ready !== '';
+/** The database's container, when it is ready. */
+async function databaseContainer(demo: Demo): Promise<string | undefined> {
+  const [pod] = await demo.pods('mariadb');
+  const [container] = pod?.status.containerStatuses ?? [];
+  return container?.ready ? container.containerID : undefined;
 }
 
 /** The new pods of TPC refuse to start, the old ones go on; undone, everything is as before. */

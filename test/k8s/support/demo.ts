@@ -14,6 +14,11 @@ const READY_WITHIN = '300s';
 
 /** Settings by service, beside those of the overlay. */
 export type Settings = Partial<Record<'tpc' | 'uac' | 'opc', Record<string, string>>>;
+export type Pod = {
+  metadata: { name: string; uid: string; deletionTimestamp?: string };
+  spec: { containers: { image: string }[] };
+  status: { phase: string; containerStatuses?: { ready: boolean; containerID?: string }[] };
+};
 type Workload = { kind: string; metadata: { name: string } };
 
 export class Demo {
@@ -75,21 +80,15 @@ export class Demo {
     }
   }
 
-  /** Names of the pods of a workload that are not on their way out. */
-  async pods(name: string): Promise<string[]> {
-    const { items } = await this.kubectl.json<{ items: { metadata: { name: string; deletionTimestamp?: string }; status: { phase: string } }[] }>(
-      ...['get', 'pods', '--selector', `app.kubernetes.io/name=${name}`],
-    );
-    return items.filter(({ metadata, status }) => !metadata.deletionTimestamp && status.phase === 'Running').map(({ metadata }) => metadata.name);
+  /** The running pods of a workload that are not on their way out. */
+  async pods(name: string): Promise<Pod[]> {
+    const { items } = await this.kubectl.json<{ items: Pod[] }>('get', 'pods', '--selector', `app.kubernetes.io/name=${name}`);
+    return items.filter(({ metadata, status }) => !metadata.deletionTimestamp && status.phase === 'Running');
   }
 
   /** The images that a workload's running pods have, each once. */
   async imagesOf(name: string): Promise<string[]> {
-    const { items } = await this.kubectl.json<{ items: { metadata: { deletionTimestamp?: string }; spec: { containers: { image: string }[] } }[] }>(
-      ...['get', 'pods', '--selector', `app.kubernetes.io/name=${name}`],
-    );
-    const images = items.filter(({ metadata }) => !metadata.deletionTimestamp).flatMap(({ spec }) => spec.containers.map(({ image }) => image));
-    return [...new Set(images)];
+    return [...new Set((await this.pods(name)).flatMap(({ spec }) => spec.containers.map(({ image }) => image)))];
   }
 }
 
