@@ -11,22 +11,25 @@ WORKDIR /src
 COPY . .
 RUN mkdir /manifests && find . \( -name package.json -o -name package-lock.json -o -name .npmrc \) -exec cp --parents {} /manifests \;
 
+# npm ci installs what any workspace needs. What none of the three services needs goes again, and so do other platforms' binaries and what only
+# people read.
 FROM ${BASE} AS packages
 WORKDIR /app
 COPY --from=manifests /manifests ./
-RUN npm ci --omit=dev --workspace=services/tpc --workspace=services/uac --workspace=services/opc \
-  && node -e "import('/app/node_modules/better-sqlite3/lib/index.js')" \
-  && find node_modules \( -name '*.md' -o -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete \
-  && find node_modules -path '*/prebuilds/*' -prune ! -path "*/prebuilds/linux-$(node -p process.arch)*" -exec rm -rf {} + \
-  && rm -rf node_modules/better-sqlite3/deps node_modules/better-sqlite3/src
-
-# The mail catcher of the demonstration needs packages that no service needs.
-FROM packages AS mail-packages
-RUN npm ci --omit=dev --workspace=packages/embedded --workspace=packages/platform
-
-# What the image is made of beside its base, as a CycloneDX list.
-FROM packages AS sbom
-RUN npm sbom --omit=dev --sbom-format=cyclonedx --workspace=services/tpc --workspace=services/uac --workspace=services/opc > /sbom.cdx.json
+ENV OF_SERVICES="--omit=dev --workspace=services/tpc --workspace=services/uac --workspace=services/opc"
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+# hadolint ignore=SC2086
+RUN npm ci --omit=dev && npm sbom --package-lock-only --sbom-format=cyclonedx $OF_SERVICES > /sbom.cdx.json
+# hadolint ignore=SC2086
+RUN cp -a node_modules /all_node_modules && npm ls --all --parseable $OF_SERVICES > /kept \
+  && for folder in node_modules/[!@]* node_modules/@*/*; do \
+    grep --quiet --line-regexp --fixed-strings "/app/$folder" /kept || [ -L "$folder" ] || rm -r "$folder"; \
+  done \
+  && for modules in node_modules /all_node_modules; do \
+    find "$modules" \( -name '*.md' -o -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete; \
+    find "$modules" -path '*/prebuilds/*' -prune ! -path "*/prebuilds/linux-$(node -p process.arch)*" -exec rm -r {} +; \
+    rm -r "$modules"/better-sqlite3/deps "$modules"/better-sqlite3/src; \
+  done
 
 # As process 1 a program gets no default handling of signals and inherits orphans: tini takes that place.
 FROM ${BASE} AS init
@@ -42,7 +45,7 @@ ENTRYPOINT ["tini", "--", "node", "--conditions=tpc-source", "--disable-warning=
 FROM runtime AS mail
 ENV MAIL_FILE=/data/mail.db MAIL_HOST=0.0.0.0 SMTP_PORT=1025 INBOX_HTTP_PORT=8025
 RUN mkdir /data && chown 1000:1000 /data
-COPY --from=mail-packages /app/node_modules node_modules
+COPY --from=packages /all_node_modules node_modules
 COPY package.json ./
 COPY gen gen
 COPY packages packages
@@ -56,9 +59,12 @@ FROM runtime AS services
 COPY --from=packages /app/node_modules node_modules
 COPY package.json ./
 COPY gen gen
-COPY packages packages
+COPY packages/broker packages/broker
+COPY packages/client packages/client
+COPY packages/core packages/core
+COPY packages/platform packages/platform
 COPY services services
-COPY --from=sbom /sbom.cdx.json ./
+COPY --from=packages /sbom.cdx.json ./
 USER 1000:1000
 CMD ["services/tpc/src/main.ts"]
 EXPOSE 3000 50051 50052 50053

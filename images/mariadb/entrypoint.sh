@@ -14,21 +14,21 @@ quoted() {
   printf "'%s'" "$(printf '%s' "$1" | sed "s/[\\\\']/\\\\&/g")"
 }
 
-# The statements run in the server that makes the data, before anybody can reach it; renamed at the end, so that half a database is never taken for one.
+# The statements run in a server that nobody can reach, each up to a ; at a line's end; renamed at the end, so that half a database is never taken for one.
 make_data() {
   local user password root
   user=$(setting MARIADB_USER) password=$(setting MARIADB_PASSWORD) root=$(setting MARIADB_ROOT_PASSWORD)
   rm -rf "$made.partial"
-  mysql_install_db --no-defaults --datadir="$made.partial" --auth-root-authentication-method=normal --skip-test-db >/dev/null
+  mysql_install_db --no-defaults --datadir="$made.partial" --auth-root-authentication-method=socket --skip-test-db >/dev/null
   {
-    echo 'USE mysql; FLUSH PRIVILEGES;'
+    echo 'FLUSH PRIVILEGES;' # Without it there are no users yet that could be told anything.
     if [ -n "$user" ]; then echo "CREATE USER $(quoted "$user")@'%' IDENTIFIED BY $(quoted "$password");"; fi
     for file in /docker-entrypoint-initdb.d/*.sql; do
       [ ! -f "$file" ] || cat "$file"
-      echo ';'
+      echo
     done
-    if [ -n "$root" ]; then echo "ALTER USER root@localhost IDENTIFIED BY $(quoted "$root");"; else echo "ALTER USER root@localhost ACCOUNT LOCK;"; fi
-  } | sed 's/^;$//' | mariadbd --no-defaults --datadir="$made.partial" --bootstrap --character-set-server=utf8mb4
+    if [ -n "$root" ]; then echo "ALTER USER root@localhost IDENTIFIED BY $(quoted "$root");"; fi
+  } | mariadbd --no-defaults --datadir="$made.partial" --bootstrap --character-set-server=utf8mb4
   mv "$made.partial" "$made"
 }
 

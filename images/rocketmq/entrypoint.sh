@@ -39,6 +39,7 @@ namesrvAddr=$NAMESRV_ADDR
 storePathRootDir=/data/store
 storePathCommitLog=/data/store/commitlog
 flushDiskType=ASYNC_FLUSH
+registerNameServerPeriod=10000
 autoCreateTopicEnable=false
 autoCreateSubscriptionGroup=false
 mappedFileSizeCommitLog=67108864

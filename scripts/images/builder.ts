@@ -1,4 +1,4 @@
-/** Docker where it is, else buildah, which needs no daemon. Both build the same Dockerfiles. */
+/** Docker where it is (the client alone builds nothing), else buildah, which needs no daemon. Both build the same Dockerfiles. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram, installByApt, runQuietly } from '../stack/install.ts';
@@ -25,7 +25,7 @@ export interface Builder {
 
 /** @throws StartError where there is neither, and buildah cannot be installed */
 export async function findBuilder(progress: Progress): Promise<Builder> {
-  if (findProgram('docker')) return docker;
+  if (findProgram('docker') && (await works('docker', ['buildx', 'ls']))) return docker;
   if (!findProgram('buildah')) await installByApt(['buildah'], progress, 'use Docker');
   return buildah();
 }

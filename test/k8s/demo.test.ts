@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureGrpcurl, GRPCURL_BUILD_MS } from '../support/grpcurl.ts';
 import { until } from '../support/product.ts';
 import { mailsByUser } from '../support/registrations.ts';
-import { expectEachOnce, failedAtFirst, settle } from './support/count.ts';
+import { expectEachOnce, failedAtFirst, settle, subscribed } from './support/count.ts';
 import { Demo, type Pod } from './support/demo.ts';
 import { Load, type Registered } from './support/load.ts';
 
@@ -34,6 +34,7 @@ describe('overlay demo on a real cluster', () => {
       const began = performance.now();
       applied = await demo.apply('demo', SETTINGS);
       await demo.rolledOut();
+      await subscribed(demo);
       console.log(`k8s: the demonstration is ready after ${Math.round((performance.now() - began) / 1000)} s`);
     },
     STEP_MS,

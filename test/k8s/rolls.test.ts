@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { expectEachOnce, failedAtFirst, settle } from './support/count.ts';
+import { expectEachOnce, failedAtFirst, settle, subscribed } from './support/count.ts';
 import { Demo } from './support/demo.ts';
 import { Load, type Registered } from './support/load.ts';
 import { previousRevision } from './support/previous.ts';
@@ -21,6 +21,7 @@ describe('rolling out on a real cluster', () => {
     demo = await Demo.prepare(previous);
     await demo.apply('rolls', SETTINGS, 'previous');
     await demo.rolledOut();
+    await subscribed(demo);
   }, PREPARE_MS);
   afterAll(() => demo?.leave(), STEP_MS);
 

@@ -18,6 +18,7 @@ export {
 } from './auth/index.ts';
 export { type BrokerConnection, brokerConnectionFrom, brokerSettings } from './broker-settings.ts';
 export {
+  addressSetting,
   bindSetting,
   type ConfigSchema,
   describeConfig,

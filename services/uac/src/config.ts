@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import {
+  addressSetting,
   bindSetting,
   healthSettings,
   integerSetting,
@@ -104,7 +105,7 @@ export const configSchema = z.object({
     .describe('Address of TPC, host:port. UAC works without it; mails go out when it is back.'),
   ...tpcLinkSettings,
   UAC_HTTP_PORT: portSetting(3000).describe('Port of the pages and of the paths under /auth; 0: the system chooses.'),
-  UAC_HTTP_HOST: bindSetting().optional().describe('Address that the pages listen on; any, since they are for everybody. Default: BIND_HOST.'),
+  UAC_HTTP_HOST: addressSetting().optional().describe('Address that the pages listen on; any, since they are for everybody. Default: BIND_HOST.'),
   UAC_TRUST_PROXY: trustProxySetting(),
   UAC_REGISTER_PER_IP: perIp(DEFAULT_REGISTER_PER_IP, 'Registrations'),
   UAC_LOGIN_PER_IP: perIp(DEFAULT_LOGIN_PER_IP, 'Logins'),

@@ -13,7 +13,7 @@ const NAME_TAKEN = '10011012';
 function tryOnce(name, mobileNo) {
   const password = 'Str0ng-pass!';
   const form = { loginName: name, loginPwd: password, confirmPwd: password, email: `${name}@example.com`, mobileNo, registerSource: 'PC' };
-  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  const headers = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };
   return new Promise((resolve) => {
     const sent = request(`${UAC}/auth/register`, { method: 'POST', headers, agent: false, timeout: 5_000 }, (response) => {
       let text = '';
@@ -39,7 +39,7 @@ async function register(number) {
     const answer = await tryOnce(name, `${MOBILE}${String(number).padStart(5, '0')}`);
     if (answer === 'done') return { name, tries: failures.length + 1, ms: Date.now() - since, failures };
     failures.push(`${new Date().toISOString()} ${answer}`);
-    await sleep(250);
+    await sleep(Math.min(4_000, 250 * 2 ** (failures.length - 1)));
   }
 }
 

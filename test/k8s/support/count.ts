@@ -13,6 +13,12 @@ const CONSUMED = 30;
 
 type States = Map<number, number>;
 
+/** Waits until OPC has registered its subscription: before that TPC refuses messages that nobody would receive, and UAC whoever registers. */
+export async function subscribed(demo: Demo): Promise<void> {
+  const rows = async () => ask<{ amount: number }>(demo, 'tpc', 'SELECT COUNT(*) amount FROM subscription');
+  await until('OPC is subscribed', async () => Number((await rows())[0]?.amount) > 0, 120_000, 1_000);
+}
+
 /** Waits until nothing is open any more and every user has a finished message. */
 export async function settle(demo: Demo, withinMs = 240_000): Promise<void> {
   const settled = async () => {
@@ -58,7 +64,7 @@ export function failedAtFirst(title: string, people: readonly Registered[]): Reg
 
 async function inbox(demo: Demo): Promise<Map<string, ListedMail[]>> {
   await using way = await demo.kubectl.forward('service/mail', 'inbox');
-  return mailsByUser(`http://${way.address}`);
+  return await mailsByUser(`http://${way.address}`);
 }
 
 async function messageStates(demo: Demo): Promise<States> {
@@ -77,7 +83,8 @@ async function userCount(demo: Demo): Promise<number> {
 
 /** One query as the service's own user. */
 async function ask<R>(demo: Demo, service: string, sql: string): Promise<R[]> {
-  const password = await demo.kubectl.secret('mariadb', `${service}-password`);
+  const url = new URL(await demo.kubectl.secret(service, 'database-url'));
   await using way = await demo.kubectl.forward('service/mariadb', 3306);
-  return query<R>(`mysql://${service}:${encodeURIComponent(password)}@${way.address}/${service}`, sql);
+  url.host = way.address;
+  return await query<R>(url.href, sql);
 }

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** A way to one port of the cluster; closed at the end of its block. */
+/** A way to one port of the cluster; closed at the end of its block (so that a result has to be awaited before it is returned). */
 export type Forward = AsyncDisposable & { address: string };
 
 /** The real kubectl, on one cluster and in one namespace. */
