@@ -1,25 +1,17 @@
 /** The overlay `demo` in a namespace of the cluster, as people apply it, in variants of tag and settings. */
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { buildImages, buildRevision } from '../../../scripts/images/build.ts';
 import { IMAGES, PRODUCT } from '../../../scripts/images/catalogue.ts';
 import { progress, TestCluster } from './cluster.ts';
 import type { Kubectl } from './kubectl.ts';
+import { applyStrictly, rolledOut, type Settings, writeVariant } from './variant.ts';
 
 export const NAMESPACE = 'tpc-demo';
-const ROOT = resolve(import.meta.dirname, '../../..');
-const WORK = join(ROOT, '.cache', 'k8s-test');
-/** How long everything may take to become ready on two cores, JVMs and first starts of databases included. */
-const READY_WITHIN = '300s';
 
-/** Settings by service, beside those of the overlay. */
-export type Settings = Partial<Record<'tpc' | 'uac' | 'opc', Record<string, string>>>;
 export type Pod = {
   metadata: { name: string; uid: string; deletionTimestamp?: string };
   spec: { containers: { image: string }[] };
   status: { phase: string; containerStatuses?: { ready: boolean; containerID?: string }[] };
 };
-type Workload = { kind: string; metadata: { name: string } };
 
 export class Demo {
   readonly cluster: TestCluster;
@@ -65,19 +57,14 @@ export class Demo {
 
   /** Applies the overlay with server-side strict validation. @returns the folder that was applied */
   async apply(name: string, settings: Settings = {}, tag = 'dev'): Promise<string> {
-    const folder = writeVariant(name, settings, tag);
-    await this.kubectl.run('apply', '--server-side', '--validate=strict', '--kustomize', folder);
+    const folder = writeVariant({ overlay: 'demo', namespace: NAMESPACE, name, settings, tag });
+    await applyStrictly(this.kubectl, folder);
     return folder;
   }
 
   /** Waits until every Deployment and StatefulSet runs its newest version, and every Job has ended well. */
-  async rolledOut(timeout = READY_WITHIN): Promise<void> {
-    const { items } = await this.kubectl.json<{ items: Workload[] }>('get', 'statefulsets,deployments,jobs');
-    for (const { kind, metadata } of items) {
-      const target = `${kind.toLowerCase()}/${metadata.name}`;
-      if (kind === 'Job') await this.kubectl.run('wait', '--for=condition=complete', target, `--timeout=${timeout}`);
-      else await this.kubectl.run('rollout', 'status', target, `--timeout=${timeout}`);
-    }
+  rolledOut(): Promise<void> {
+    return rolledOut(this.kubectl);
   }
 
   /** The running pods of a workload that are not on their way out. */
@@ -90,37 +77,4 @@ export class Demo {
   async imagesOf(name: string): Promise<string[]> {
     return [...new Set((await this.pods(name)).flatMap(({ spec }) => spec.containers.map(({ image }) => image)))];
   }
-}
-
-/** Its image comes from a registry, and no test asks it yet. */
-const JAEGER = /^ *- \.\.\/\.\.\/components\/jaeger\n/m;
-
-/** A copy of k8s/ with this tag of the product in its overlay, and on it a layer with the settings. */
-function writeVariant(name: string, settings: Settings, tag: string): string {
-  const folder = join(WORK, name);
-  rmSync(folder, { recursive: true, force: true });
-  cpSync(join(ROOT, 'k8s'), join(folder, 'k8s'), { recursive: true });
-  const overlay = join(folder, 'k8s', 'overlays', 'demo', 'kustomization.yaml');
-  const text = readFileSync(overlay, 'utf8');
-  const changed = text.replace(JAEGER, '').replace(/(- name: tpc\n(?:\s+newName: \S+\n)?\s+newTag: )\S+/, `$1${tag}`);
-  if (!changed.includes(`newTag: ${tag}`)) throw new Error(`${overlay} names no tag of image tpc`);
-  writeFileSync(overlay, changed);
-  const layer = join(folder, 'layer');
-  mkdirSync(layer);
-  const configMapGenerator = Object.entries(settings).map(([service, values]) => ({
-    name: service,
-    behavior: 'merge',
-    literals: Object.entries(values).map(([key, value]) => `${key}=${value}`),
-  }));
-  writeFileSync(
-    join(layer, 'kustomization.yaml'),
-    JSON.stringify({
-      apiVersion: 'kustomize.config.k8s.io/v1beta1',
-      kind: 'Kustomization',
-      namespace: NAMESPACE,
-      resources: ['../k8s/overlays/demo'],
-      configMapGenerator,
-    }),
-  );
-  return layer;
 }
