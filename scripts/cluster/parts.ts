@@ -122,7 +122,9 @@ function node({ run: state, bin, kubeconfig, containerdSocket }: ClusterFolders)
         '--node-ip': BRIDGE_ADDRESS,
         '--node-labels': 'topology.kubernetes.io/zone=zone-a',
       },
+      // After a restart the API server still knows a ready node of earlier.
       probe: async () => {
+        await fetch('http://127.0.0.1:10248/healthz', { signal: AbortSignal.timeout(2_000) });
         const { stdout } = await run('kubectl', ['get', 'node', NODE_NAME], { env: { ...process.env, KUBECONFIG: kubeconfig } });
         if (!/ Ready /.test(stdout)) throw new Error(`the node is not ready: ${stdout}`);
       },
