@@ -72,7 +72,10 @@ export const configSchema = z.object({
   OPC_TOKENS_FILE: tokensFileSetting(),
   ...tlsSettings,
   ...brokerSettings(),
-  TPC_ADDRESS: z.string().default('127.0.0.1:50051').describe('Address of TPC: host:port, or another target that gRPC knows.'),
+  TPC_ADDRESS: z
+    .string()
+    .default('127.0.0.1:50051')
+    .describe('Address of TPC: host:port, or dns:///name:port, by which the calls are spread over all that the name leads to.'),
   ...tpcLinkSettings,
   OPC_CONSUMER_GROUP: z
     .string()

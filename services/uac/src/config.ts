@@ -102,7 +102,9 @@ export const configSchema = z.object({
     .string()
     .regex(/^\S+:\d+$/, 'expected host:port')
     .default('127.0.0.1:50051')
-    .describe('Address of TPC, host:port. UAC works without it; mails go out when it is back.'),
+    .describe(
+      'Address of TPC: host:port, or dns:///name:port, by which the calls are spread over all that the name leads to. UAC works without it; mails go out when it is back.',
+    ),
   ...tpcLinkSettings,
   UAC_HTTP_PORT: portSetting(3000).describe('Port of the pages and of the paths under /auth; 0: the system chooses.'),
   UAC_HTTP_HOST: addressSetting().optional().describe('Address that the pages listen on; any, since they are for everybody. Default: BIND_HOST.'),

@@ -70,6 +70,8 @@ const CHANNEL_OPTIONS: ClientOptions = {
 const SPREAD: ClientOptions = {
   'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
   'grpc.dns_min_time_between_resolutions_ms': 5_000,
+  // A replica that stops refuses what crosses its farewell on the way. It has not looked at it, so it goes to the next replica, at once.
+  'grpc.enable_retries': 1,
 };
 /** A bare host is one server that may have several addresses (`localhost` in IPv4 and IPv6), of which one is enough. */
 const HAS_SCHEME = /^(dns|ipv4|ipv6):/;
