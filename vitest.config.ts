@@ -8,6 +8,9 @@ const WHOLE = ['test/browser/**/*.test.ts', 'test/faults/**/*.test.ts', 'test/po
 /** Tests on the real MariaDB, Redis and RocketMQ: last, one file at a time. */
 const REAL = ['test/real/**/*.test.ts'];
 
+/** Tests on a real Kubernetes: npm run test:k8s. */
+const CLUSTER = ['test/k8s/**/*.test.ts'];
+
 const shared = {
   exclude: ['**/node_modules/**', '**/dist/**'],
   pool: 'forks' as const,
@@ -30,7 +33,7 @@ export default defineConfig({
           ...shared,
           name: 'parts',
           include: ['{packages,services,scripts,test,examples}/**/*.test.ts'],
-          exclude: [...shared.exclude, ...WHOLE, ...REAL],
+          exclude: [...shared.exclude, ...WHOLE, ...REAL, ...CLUSTER],
           sequence: { groupOrder: 0 },
         },
       },

@@ -86,14 +86,16 @@ function configurationPage(): string {
   return [
     MADE,
     '# Configuration\n',
-    'Settings are environment variables, read once at start. An empty value counts as absent. A bad value stops the start with a line that names it.\n',
+    'Settings are environment variables, read once at start. An empty value counts as absent. A bad value stops the start with a line that names it.',
+    'A secret may stand in a file instead, as Kubernetes and others mount them: where *or `X_FILE`* stands, that variable names the file; one line break',
+    'at its end is not part of the value. Secrets are read at start, too, except those of which it says that they are read again.\n',
     ...CONFIGURATIONS.flatMap(({ title, command, schema }) => [
       `## ${title}\n`,
       `Alone: \`${command}\`.\n`,
       table(
         ['Variable', 'Default', 'Meaning'],
-        describeConfig(schema).map(({ key, defaultValue, description }) => [
-          `\`${key}\``,
+        describeConfig(schema).map(({ key, defaultValue, description, fileKey }) => [
+          `\`${key}\`${fileKey ? ` or \`${fileKey}\`` : ''}`,
           defaultValue === '' ? '(empty)' : `\`${defaultValue}\``,
           description,
         ]),

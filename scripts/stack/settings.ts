@@ -48,7 +48,7 @@ export function stateFolder(settings: StackSettings, part: string): string {
   return join(resolve(settings.STACK_DIR), 'state', part);
 }
 
-export function logFile(settings: StackSettings, part: string): string {
+export function logFile(settings: Pick<StackSettings, 'STACK_DIR'>, part: string): string {
   return join(resolve(settings.STACK_DIR), 'logs', `${part}.log`);
 }
 

@@ -3,8 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join, resolve } from 'node:path';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const VENV = join(ROOT, '.cache', 'python');
-const REQUIREMENTS = join(ROOT, 'examples', 'python-consumer', 'requirements.txt');
+const EXAMPLES = join(ROOT, 'examples', 'python-consumer', 'requirements.txt');
 
 /**
  * A Python with the packages of the examples, made in .cache/python when it is not there yet.
@@ -12,34 +11,41 @@ const REQUIREMENTS = join(ROOT, 'examples', 'python-consumer', 'requirements.txt
  * @throws Error with a line that says what is missing
  */
 export function ensurePython(): string {
-  const python = join(VENV, 'bin', 'python');
-  const installed = join(VENV, 'requirements.txt');
-  const wanted = readFileSync(REQUIREMENTS, 'utf8');
-  if (existsSync(installed) && readFileSync(installed, 'utf8') === wanted) return python;
-  rmSync(VENV, { recursive: true, force: true });
-  mkdirSync(join(ROOT, '.cache'), { recursive: true });
-  try {
-    makeVenv();
-    execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS], { stdio: 'pipe' });
-  } catch (cause) {
-    throw new Error('The examples in Python cannot be tested: they need python3 (3.10 or newer) with venv, and pip must reach its packages.', {
-      cause,
-    });
-  }
-  writeFileSync(installed, wanted);
-  return python;
+  return join(ensureVenv('python', EXAMPLES), 'bin', 'python');
 }
 
-function makeVenv(): void {
+/**
+ * A folder below .cache with a Python of its own and the packages that a file names; made when it is not there yet, or names others.
+ * @throws Error with a line that says what is missing
+ */
+export function ensureVenv(name: string, requirements: string): string {
+  const folder = join(ROOT, '.cache', name);
+  const python = join(folder, 'bin', 'python');
+  const installed = join(folder, 'requirements.txt');
+  const wanted = readFileSync(requirements, 'utf8');
+  if (existsSync(installed) && readFileSync(installed, 'utf8') === wanted) return folder;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(join(ROOT, '.cache'), { recursive: true });
   try {
-    execFileSync('python3', ['-m', 'venv', VENV], { stdio: 'pipe' });
+    makeVenv(folder);
+    execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements], { stdio: 'pipe' });
+  } catch (cause) {
+    throw new Error(`${requirements} cannot be installed: it needs python3 (3.10 or newer) with venv, and pip must reach its packages.`, { cause });
+  }
+  writeFileSync(installed, wanted);
+  return folder;
+}
+
+function makeVenv(folder: string): void {
+  try {
+    execFileSync('python3', ['-m', 'venv', folder], { stdio: 'pipe' });
   } catch {
     // Debian has venv in a package of its own; where apt cannot bring it either, its error is the one to show.
     console.log('installing python3-venv (apt) …');
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     execFileSync('apt-get', ['update', '-qq'], { stdio: 'pipe', env });
     execFileSync('apt-get', ['install', '-y', '-qq', 'python3-venv'], { stdio: 'pipe', env });
-    execFileSync('python3', ['-m', 'venv', '--clear', VENV], { stdio: 'pipe' });
+    execFileSync('python3', ['-m', 'venv', '--clear', folder], { stdio: 'pipe' });
   }
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { secretSetting } from './config.ts';
 import { StartError } from './errors.ts';
 import { type Protocol, whatAnswers } from './net/what-answers.ts';
 
@@ -20,7 +21,7 @@ export const brokerSettings = () => ({
     .optional()
     .describe("File with the authorities that may have signed the broker's certificate, PEM. Default: those that Node knows."),
   BROKER_ACCESS_KEY: z.string().optional().describe("Access key of RocketMQ's ACL; empty: none."),
-  BROKER_SECRET_KEY: z.string().optional().describe('Secret of BROKER_ACCESS_KEY.'),
+  BROKER_SECRET_KEY: secretSetting(z.string().optional().describe('Secret of BROKER_ACCESS_KEY.')),
   BROKER_NAMESPACE: z.string().default('').describe("RocketMQ's namespace; empty: none."),
 });
 

@@ -1,6 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { bindSetting, describeConfig, integerSetting, loadConfig, loopbackSetting, portSetting } from './config.ts';
+import { bindSetting, describeConfig, integerSetting, loadConfig, loopbackSetting, portSetting, secretSetting } from './config.ts';
 import { StartError } from './errors.ts';
 
 const schema = z.object({
@@ -34,8 +37,69 @@ describe('loadConfig', () => {
   });
 });
 
+describe('a secret setting', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'tpc-secret-'));
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+  const secrets = z.object({
+    SMTP_HOST: z.string().default('localhost').describe('Host.'),
+    SMTP_PASSWORD: secretSetting(z.string().min(3, 'expected 3 characters or more').optional().describe('Password.')),
+    TPC_TOKEN: secretSetting(z.string().optional().describe('Token.')),
+    TPC_TOKEN_FILE: z.string().optional().describe('Read by the client library, again and again.'),
+  });
+  const file = (text: string) => {
+    const path = join(dir, String(Math.random()));
+    writeFileSync(path, text);
+    return path;
+  };
+
+  it.each([
+    ['s3cret', 's3cret'],
+    ['s3cret\n', 's3cret'],
+    ['s3cret\r\n', 's3cret'],
+    [' two\nlines\n\n', ' two\nlines\n'],
+  ])('is read from its file without the line break at the end: %j', (text, value) => {
+    expect(loadConfig(secrets, { SMTP_PASSWORD_FILE: file(text) }).SMTP_PASSWORD).toBe(value);
+  });
+
+  it('is taken from the environment where no file is named', () => {
+    expect(loadConfig(secrets, { SMTP_PASSWORD: 'plain', SMTP_PASSWORD_FILE: '' }).SMTP_PASSWORD).toBe('plain');
+    expect(loadConfig(secrets, {}).SMTP_PASSWORD).toBeUndefined();
+  });
+
+  it('stops the start when its file is missing, empty, or the value is given twice; the line names the setting', () => {
+    const missing = join(dir, 'missing');
+    const load = (env: Record<string, string>) => () => loadConfig(secrets, env);
+    expect(load({ SMTP_PASSWORD_FILE: missing })).toThrow(new StartError(`bad setting: SMTP_PASSWORD_FILE="${missing}": cannot be read: ENOENT`));
+    const empty = file('\n');
+    expect(load({ SMTP_PASSWORD_FILE: empty })).toThrow(new StartError(`bad setting: SMTP_PASSWORD_FILE="${empty}": the file is empty`));
+    const both = { SMTP_PASSWORD: 'plain', SMTP_PASSWORD_FILE: file('s3cret') };
+    expect(load(both)).toThrow(new StartError('bad setting: only one of SMTP_PASSWORD and SMTP_PASSWORD_FILE may be set'));
+  });
+
+  it('is never told, wherever it came from', () => {
+    const line = 'bad setting: SMTP_PASSWORD="…": expected 3 characters or more';
+    expect(() => loadConfig(secrets, { SMTP_PASSWORD: 'xy' })).toThrow(new StartError(line));
+    expect(() => loadConfig(secrets, { SMTP_PASSWORD_FILE: file('xy') })).toThrow(new StartError(line));
+  });
+
+  it('leaves a file with a setting of its own to who reads that setting, and knows no file of what is no secret', () => {
+    const path = file('token');
+    expect(loadConfig(secrets, { TPC_TOKEN_FILE: path, SMTP_HOST_FILE: path })).toEqual({ SMTP_HOST: 'localhost', TPC_TOKEN_FILE: path });
+  });
+
+  it('is listed as secret with the setting of its file', () => {
+    const listed = describeConfig(secrets).map(({ key, secret, fileKey }) => [key, secret, fileKey]);
+    expect(listed).toEqual([
+      ['SMTP_HOST', false, undefined],
+      ['SMTP_PASSWORD', true, 'SMTP_PASSWORD_FILE'],
+      ['TPC_TOKEN', true, undefined],
+      ['TPC_TOKEN_FILE', false, undefined],
+    ]);
+  });
+});
+
 describe('describeConfig', () => {
   it('lists each key with default and description', () => {
-    expect(describeConfig(schema)[0]).toEqual({ key: 'TPC_GRPC_PORT', defaultValue: '50051', description: 'Port of the gRPC server.' });
+    expect(describeConfig(schema)[0]).toMatchObject({ key: 'TPC_GRPC_PORT', defaultValue: '50051', description: 'Port of the gRPC server.' });
   });
 });

@@ -57,6 +57,15 @@ export function toAppError(error: unknown): AppError {
   });
 }
 
+/** A database lacks migrations that another is to make: waiting helps. */
+export class SchemaBehind extends Error {
+  /** @param lacking names of the migrations */
+  constructor(setting: string, lacking: readonly string[]) {
+    super(`the database of ${setting} lacks ${lacking.join(', ')}`);
+    this.name = 'SchemaBehind';
+  }
+}
+
 /** A service cannot start for a reason that a person can mend. Its message is one line that names the setting or thing. */
 export class StartError extends Error {
   constructor(message: string, options?: { cause?: unknown }) {

@@ -17,13 +17,28 @@ export {
   tpcLinkSettings,
 } from './auth/index.ts';
 export { type BrokerConnection, brokerConnectionFrom, brokerSettings } from './broker-settings.ts';
-export { bindSetting, type ConfigSchema, describeConfig, integerSetting, isLoopback, loadConfig, loopbackSetting, portSetting } from './config.ts';
-export { AppError, type AppErrorOptions, type FieldViolation, StartError, toAppError } from './errors.ts';
+export {
+  addressSetting,
+  bindSetting,
+  type ConfigSchema,
+  describeConfig,
+  integerSetting,
+  isLoopback,
+  loadConfig,
+  loopbackSetting,
+  type MigrateMode,
+  migrateSetting,
+  portSetting,
+  type SettingRow,
+  secretSetting,
+} from './config.ts';
+export { AppError, type AppErrorOptions, type FieldViolation, SchemaBehind, StartError, toAppError } from './errors.ts';
 export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, serve, startGrpcServer } from './grpc/grpc-server.ts';
 export { createPageTokens, type PageTokens } from './grpc/page-token.ts';
 export { OK_STATUS, readRpcStatus, toRpcStatus, toServiceError } from './grpc/status-details.ts';
 export { type CallContext, MAX_REQUEST_BYTES, type UnaryHandler, type UnaryHandlers } from './grpc/unary.ts';
 export { createDatabaseProbe } from './health/database-probe.ts';
+export { type HealthServer, healthSettings, LIVE, startHealthServer } from './health/health-server.ts';
 export { createHealthWatch } from './health/health-watch.ts';
 export { createRepeater, type Repeater } from './health/repeater.ts';
 export type { KeyValueState, KeyValueStore } from './key-value/key-value-store.ts';
@@ -31,11 +46,11 @@ export { openKeyValueStore } from './key-value/open-key-value-store.ts';
 export { isRedisAddress, REDIS_ADDRESS_FORMS } from './key-value/redis-address.ts';
 export { openRedisKeyValueStore, type RedisKeyValueOptions } from './key-value/redis-key-value-store.ts';
 export { openSqliteKeyValueStore } from './key-value/sqlite-key-value-store.ts';
-export { type Running, runMain, stopAll } from './lifecycle.ts';
+export { type Running, runMain, STOP_DEADLINE_MS, stopAll } from './lifecycle.ts';
 export { createLog, LOG_LEVELS, type Log, type LogLevel } from './log.ts';
 export { type Protocol, whatAnswers } from './net/what-answers.ts';
 export { type Program, runProgram } from './program.ts';
 export { type DatabaseSetting, judgeDatabaseFailure } from './sql/database-failures.ts';
 export { durabilityWarnings } from './sql/durability.ts';
 export { assertWritable, type DatabaseOptions, openDatabase } from './sql/open-database.ts';
-export { bringUpToDate, prepareDatabase, schemaOf } from './sql/prepare-database.ts';
+export { bringUpToDate, migrateDatabase, prepareDatabase, schemaOf } from './sql/prepare-database.ts';

@@ -10,7 +10,7 @@ export interface Running {
 }
 
 /** Longest time for a graceful stop, milliseconds; then the process ends anyway. */
-const STOP_DEADLINE_MS = 15_000;
+export const STOP_DEADLINE_MS = 15_000;
 
 /** The same signal may come twice at once, from a terminal and from a launcher that passes it on; later than this it means "now". Milliseconds. */
 const SAME_SIGNAL_MS = 1_000;

@@ -1,4 +1,16 @@
-import { bindSetting, brokerSettings, integerSetting, LOG_LEVELS, portSetting, tlsSettings, tokensFileSetting, tpcLinkSettings } from '@tpc/platform';
+import {
+  bindSetting,
+  brokerSettings,
+  healthSettings,
+  integerSetting,
+  LOG_LEVELS,
+  migrateSetting,
+  portSetting,
+  secretSetting,
+  tlsSettings,
+  tokensFileSetting,
+  tpcLinkSettings,
+} from '@tpc/platform';
 import { z } from 'zod';
 import { parseMailAddress } from './domain/mail-address.ts';
 import { parseSubscriptions } from './domain/subscriptions.ts';
@@ -47,20 +59,23 @@ export const configSchema = z.object({
   BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as OPC_TOKENS_FILE is empty.'),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
   LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
-  MIGRATE: z
-    .enum(['auto', 'check'])
-    .default('auto')
-    .describe('auto: brings the schema up to date at start; check: refuses to start when a migration is missing.'),
-  OPC_DATABASE_URL: z
-    .string()
-    .default('sqlite:./data/opc.db')
-    .describe("OPC's database, with the inbox: sqlite:<file>, or mysql://user:password@host:port/database (MySQL 8, MariaDB 10.6 or newer)."),
+  MIGRATE: migrateSetting(),
+  ...healthSettings,
+  OPC_DATABASE_URL: secretSetting(
+    z
+      .string()
+      .default('sqlite:./data/opc.db')
+      .describe("OPC's database, with the inbox: sqlite:<file>, or mysql://user:password@host:port/database (MySQL 8, MariaDB 10.6 or newer)."),
+  ),
   OPC_DATABASE_POOL: integerSetting(16, 4, 200).describe('Connections to the database at most (SQLite: always one).'),
   OPC_GRPC_PORT: portSetting(50_053).describe('Port of NotificationService; 0: the system chooses.'),
   OPC_TOKENS_FILE: tokensFileSetting(),
   ...tlsSettings,
   ...brokerSettings(),
-  TPC_ADDRESS: z.string().default('127.0.0.1:50051').describe('Address of TPC: host:port, or another target that gRPC knows.'),
+  TPC_ADDRESS: z
+    .string()
+    .default('127.0.0.1:50051')
+    .describe('Address of TPC: host:port, or dns:///name:port, by which the calls are spread over all that the name leads to.'),
   ...tpcLinkSettings,
   OPC_CONSUMER_GROUP: z
     .string()
@@ -91,7 +106,7 @@ export const configSchema = z.object({
     .describe('true: TLS from the first byte (port 465).'),
   SMTP_STARTTLS: z.enum(['auto', 'required', 'off']).default('auto').describe('STARTTLS: auto where the server offers it, required, or off.'),
   SMTP_USER: z.string().optional().describe('Log-in at the mail server; empty: none.'),
-  SMTP_PASSWORD: z.string().optional().describe('Password of SMTP_USER.'),
+  SMTP_PASSWORD: secretSetting(z.string().optional().describe('Password of SMTP_USER.')),
   SMTP_TIMEOUT_MS: integerSetting(DEFAULT_SMTP_TIMEOUT_MS, 100, 600_000).describe('Longest time for one mail in all, milliseconds.'),
   SMTP_CHECK_MS: integerSetting(DEFAULT_SMTP_CHECK_MS, 100, 3_600_000).describe(
     'How often the mail server is looked for while nothing is sent, for the health entry "smtp", milliseconds.',

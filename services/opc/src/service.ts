@@ -18,7 +18,9 @@ import {
   createRepeater,
   type GrpcServer,
   guard,
+  type HealthServer,
   type Log,
+  migrateDatabase,
   needs,
   openDatabase,
   prepareDatabase,
@@ -27,6 +29,7 @@ import {
   schemaOf,
   serve,
   startGrpcServer,
+  startHealthServer,
   stopAll,
 } from '@tpc/platform';
 import type { Knex } from 'knex';
@@ -74,6 +77,8 @@ type Parts = { config: OpcConfig; log: Log; knex: Knex };
 export async function startOpcService({ config, log, stopping }: OpcServiceOptions): Promise<OpcService> {
   const undo: Running[] = [];
   try {
+    const probes = await startHealthServer({ host: config.BIND_HOST, port: config.HEALTH_PORT });
+    undo.unshift(probes);
     const knex = openDatabase({ url: config.OPC_DATABASE_URL, poolMax: config.OPC_DATABASE_POOL });
     undo.unshift({ stop: () => knex.destroy() });
     await prepareDatabase(knex, { setting: 'OPC_DATABASE_URL', url: config.OPC_DATABASE_URL, mode: config.MIGRATE, schemas: SCHEMAS, log, stopping });
@@ -82,7 +87,7 @@ export async function startOpcService({ config, log, stopping }: OpcServiceOptio
     const mailer = createMailer(parts);
     undo.unshift({ stop: async () => mailer.close() });
     await refuseWrongMailServer(mailer, config);
-    const grpc = await startGrpc(parts);
+    const grpc = await startGrpc(parts, probes);
     undo.unshift(grpc);
     const consumer = createOpcConsumer({ ...parts, broker }, mailer, undo);
     undo.unshift({ stop: () => stopConsumer(consumer, mailer) });
@@ -105,6 +110,11 @@ export async function startOpcService({ config, log, stopping }: OpcServiceOptio
   }
 }
 
+/** Brings OPC's database up to date, and does nothing else. @throws StartError when it cannot */
+export async function migrateOpc({ config, log, stopping }: { config: OpcConfig; log: Log; stopping: AbortSignal }): Promise<void> {
+  await migrateDatabase({ setting: 'OPC_DATABASE_URL', url: config.OPC_DATABASE_URL, schemas: SCHEMAS, log, stopping });
+}
+
 function createMailer({ config, log }: Parts): Mailer {
   return createSmtpMailer({
     host: config.SMTP_HOST,
@@ -120,7 +130,7 @@ function createMailer({ config, log }: Parts): Mailer {
   });
 }
 
-async function startGrpc({ config, log, knex }: Parts): Promise<GrpcServer> {
+async function startGrpc({ config, log, knex }: Parts, probes: HealthServer): Promise<GrpcServer> {
   const tokens = createPageTokens(await readOrCreatePageTokenSecret(knex));
   const service = createNotificationService({ knex, group: config.OPC_CONSUMER_GROUP, tokens });
   return startGrpcServer({
@@ -135,6 +145,7 @@ async function startGrpc({ config, log, knex }: Parts): Promise<GrpcServer> {
       ),
     ],
     access: { tokensSetting: 'OPC_TOKENS_FILE', tokensFile: config.OPC_TOKENS_FILE, tls: config },
+    health: probes.entries,
     log,
   });
 }

@@ -1,4 +1,15 @@
-import { bindSetting, brokerSettings, integerSetting, LOG_LEVELS, portSetting, tlsSettings, tokensFileSetting } from '@tpc/platform';
+import {
+  bindSetting,
+  brokerSettings,
+  healthSettings,
+  integerSetting,
+  LOG_LEVELS,
+  migrateSetting,
+  portSetting,
+  secretSetting,
+  tlsSettings,
+  tokensFileSetting,
+} from '@tpc/platform';
 import { z } from 'zod';
 
 /** Largest body of a message, bytes. */
@@ -41,14 +52,14 @@ export const configSchema = z.object({
   BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as TPC_TOKENS_FILE is empty.'),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
   LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
-  MIGRATE: z
-    .enum(['auto', 'check'])
-    .default('auto')
-    .describe('auto: brings the schema up to date at start; check: refuses to start when a migration is missing.'),
-  TPC_DATABASE_URL: z
-    .string()
-    .default('sqlite:./data/tpc.db')
-    .describe("TPC's database: sqlite:<file>, or mysql://user:password@host:port/database (MySQL 8, MariaDB 10.6 or newer)."),
+  MIGRATE: migrateSetting(),
+  ...healthSettings,
+  TPC_DATABASE_URL: secretSetting(
+    z
+      .string()
+      .default('sqlite:./data/tpc.db')
+      .describe("TPC's database: sqlite:<file>, or mysql://user:password@host:port/database (MySQL 8, MariaDB 10.6 or newer)."),
+  ),
   TPC_DATABASE_POOL: integerSetting(16, 4, 200).describe('Connections to the database at most (SQLite: always one).'),
   TPC_GRPC_PORT: portSetting(50_051).describe('Port of ReliableMessageService and MessageAdminService; 0: the system chooses.'),
   TPC_TOKENS_FILE: tokensFileSetting(),
@@ -91,10 +102,9 @@ export const configSchema = z.object({
   TPC_CONTENT_CACHE_BYTES: integerSetting(DEFAULT_CONTENT_CACHE_BYTES, 0, 16 * 1024 ** 3).describe(
     'Bytes of prepared contents that are kept in memory until their confirm comes; what does not fit is read back.',
   ),
-  TPC_PAGE_TOKEN_SECRET: z
-    .string()
-    .default('')
-    .describe('Secret of the page tokens of lists, the same for all replicas. Empty: made from TPC_DATABASE_URL.'),
+  TPC_PAGE_TOKEN_SECRET: secretSetting(
+    z.string().default('').describe('Secret of the page tokens of lists, the same for all replicas. Empty: made from TPC_DATABASE_URL.'),
+  ),
   TPC_MESSAGE_RETENTION_DAYS: integerSetting(DEFAULT_MESSAGE_RETENTION_DAYS, 1, 3_650).describe(
     "How long a finished message's key is kept at least, days. Inboxes must keep consumed rows longer by TPC_BROKER_RETENTION_DAYS, outboxes as long as inboxes.",
   ),

@@ -4,11 +4,15 @@ import {
   brokerConnectionFrom,
   createPageTokens,
   type GrpcServer,
+  type HealthServer,
   type Log,
+  migrateDatabase,
   openDatabase,
   type Running,
   StartError,
+  schemaOf,
   startGrpcServer,
+  startHealthServer,
   stopAll,
 } from '@tpc/platform';
 import type { Knex } from 'knex';
@@ -61,7 +65,9 @@ export async function startTpcService({ config, log }: { config: TpcConfig; log:
   const broker = createRocketMqPublisher({ ...(await brokerConnectionFrom(config)), logger: log });
   const parts = build(config, log, knex, broker);
   let server: GrpcServer | undefined;
+  let health: HealthServer | undefined;
   try {
+    health = await startHealthServer({ host: config.BIND_HOST, port: config.HEALTH_PORT });
     server = await startGrpcServer({
       host: config.BIND_HOST,
       port: config.TPC_GRPC_PORT,
@@ -69,14 +75,21 @@ export async function startTpcService({ config, log }: { config: TpcConfig; log:
       domain: 'tpc',
       services: parts.services,
       access: { tokensSetting: 'TPC_TOKENS_FILE', tokensFile: config.TPC_TOKENS_FILE, tls: config },
+      health: health.entries,
       log,
     });
-    return await run(config, log, knex, broker, parts, server);
+    return await run({ config, log, knex, broker, parts, server, health });
   } catch (error) {
     await server?.stop();
+    await health?.stop();
     await knex.destroy();
     throw error;
   }
+}
+
+/** Brings TPC's database up to date, and does nothing else. @throws StartError when it cannot */
+export async function migrateTpc({ config, log, stopping }: { config: TpcConfig; log: Log; stopping: AbortSignal }): Promise<void> {
+  await migrateDatabase({ setting: 'TPC_DATABASE_URL', url: config.TPC_DATABASE_URL, schemas: [schemaOf(MIGRATIONS)], log, stopping });
 }
 
 type Parts = ReturnType<typeof build>;
@@ -115,7 +128,9 @@ function build(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher)
   return { publishing, writes, state, services, workers: [publishDue, redeliver, resume, checkBack], onBrokerBack: [publishDue, redeliver] };
 }
 
-async function run(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher, parts: Parts, server: GrpcServer): Promise<TpcService> {
+type Run = { config: TpcConfig; log: Log; knex: Knex; broker: BrokerPublisher; parts: Parts; server: GrpcServer; health: HealthServer };
+
+async function run({ config, log, knex, broker, parts, server, health }: Run): Promise<TpcService> {
   const database = await connectDatabase({
     knex,
     migrations: MIGRATIONS,
@@ -142,7 +157,17 @@ async function run(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublis
   const drained = { stop: () => parts.writes.drain() };
   const published = { stop: () => parts.publishing.close() };
   // The order of leaving: no new calls, no new claims, what was taken goes out, and only then its ways.
-  const inOrder: Running[] = [server, database, ...parts.workers, drained, link, publisherStop(broker), published, { stop: () => knex.destroy() }];
+  const inOrder: Running[] = [
+    server,
+    database,
+    ...parts.workers,
+    drained,
+    link,
+    publisherStop(broker),
+    published,
+    { stop: () => knex.destroy() },
+    health,
+  ];
   let stopped: Promise<void> | undefined;
   return {
     grpcPort: server.port,

@@ -1,11 +1,15 @@
 import { isIP } from 'node:net';
 import {
+  addressSetting,
   bindSetting,
+  healthSettings,
   integerSetting,
   isRedisAddress,
   LOG_LEVELS,
+  migrateSetting,
   portSetting,
   REDIS_ADDRESS_FORMS,
+  secretSetting,
   tlsSettings,
   tokensFileSetting,
   tpcLinkSettings,
@@ -72,20 +76,24 @@ export const configSchema = z.object({
   BIND_HOST: bindSetting().describe('Address that UserService listens on. Only loopback as long as UAC_TOKENS_FILE is empty.'),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
   LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
-  MIGRATE: z
-    .enum(['auto', 'check'])
-    .default('auto')
-    .describe('auto: brings the schema up to date at start; check: refuses to start when a migration is missing.'),
-  UAC_DATABASE_URL: z
-    .string()
-    .default('sqlite:./data/uac.db')
-    .describe("UAC's database: sqlite:<file>, or mysql://user:password@host:port/database (MySQL 8, MariaDB 10.6 or newer)."),
+  MIGRATE: migrateSetting(),
+  ...healthSettings,
+  UAC_DATABASE_URL: secretSetting(
+    z
+      .string()
+      .default('sqlite:./data/uac.db')
+      .describe("UAC's database: sqlite:<file>, or mysql://user:password@host:port/database (MySQL 8, MariaDB 10.6 or newer)."),
+  ),
   UAC_DATABASE_POOL: integerSetting(16, 4, 200).describe('Connections to the database at most (SQLite: always one).'),
-  KEY_VALUE_URL: z
-    .string()
-    .refine((url) => /^sqlite:.+/.test(url) || isRedisAddress(url), `expected sqlite:<file> or ${REDIS_ADDRESS_FORMS}`)
-    .default('sqlite:./data/uac-key-value.db')
-    .describe(`Store of the rate limits: sqlite:<file>, ${REDIS_ADDRESS_FORMS}. Losing it loses nothing else; while it is away, nothing is limited.`),
+  KEY_VALUE_URL: secretSetting(
+    z
+      .string()
+      .refine((url) => /^sqlite:.+/.test(url) || isRedisAddress(url), `expected sqlite:<file> or ${REDIS_ADDRESS_FORMS}`)
+      .default('sqlite:./data/uac-key-value.db')
+      .describe(
+        `Store of the rate limits: sqlite:<file>, ${REDIS_ADDRESS_FORMS}. Losing it loses nothing else; while it is away, nothing is limited.`,
+      ),
+  ),
   KEY_VALUE_CA_FILE: z
     .string()
     .optional()
@@ -94,10 +102,12 @@ export const configSchema = z.object({
     .string()
     .regex(/^\S+:\d+$/, 'expected host:port')
     .default('127.0.0.1:50051')
-    .describe('Address of TPC, host:port. UAC works without it; mails go out when it is back.'),
+    .describe(
+      'Address of TPC: host:port, or dns:///name:port, by which the calls are spread over all that the name leads to. UAC works without it; mails go out when it is back.',
+    ),
   ...tpcLinkSettings,
   UAC_HTTP_PORT: portSetting(3000).describe('Port of the pages and of the paths under /auth; 0: the system chooses.'),
-  UAC_HTTP_HOST: bindSetting().optional().describe('Address that the pages listen on; any, since they are for everybody. Default: BIND_HOST.'),
+  UAC_HTTP_HOST: addressSetting().optional().describe('Address that the pages listen on; any, since they are for everybody. Default: BIND_HOST.'),
   UAC_TRUST_PROXY: trustProxySetting(),
   UAC_REGISTER_PER_IP: perIp(DEFAULT_REGISTER_PER_IP, 'Registrations'),
   UAC_LOGIN_PER_IP: perIp(DEFAULT_LOGIN_PER_IP, 'Logins'),
@@ -111,11 +121,13 @@ export const configSchema = z.object({
     'Where people reach UAC, for the links in mails. With https the session cookie is Secure. Default: http:// with UAC_HTTP_PORT.',
   ),
   INBOX_URL: httpUrl('Address of a page that shows the mails; the registration page links to it. Default: none.'),
-  UAC_TOKEN_KEY: z
-    .string()
-    .refine((key) => Buffer.byteLength(key) >= MIN_TOKEN_KEY_BYTES, `expected at least ${MIN_TOKEN_KEY_BYTES} bytes`)
-    .optional()
-    .describe('Key that signs access tokens (HS256), at least 32 bytes, the same for all replicas. Default: a random one, kept in the database.'),
+  UAC_TOKEN_KEY: secretSetting(
+    z
+      .string()
+      .refine((key) => Buffer.byteLength(key) >= MIN_TOKEN_KEY_BYTES, `expected at least ${MIN_TOKEN_KEY_BYTES} bytes`)
+      .optional()
+      .describe('Key that signs access tokens (HS256), at least 32 bytes, the same for all replicas. Default: a random one, kept in the database.'),
+  ),
   UAC_ACTIVATION_MINUTES: integerSetting(DEFAULT_ACTIVATION_MINUTES, 1, 30 * 24 * 60).describe('Life of an activation link, minutes.'),
   UAC_ACCESS_TOKEN_MINUTES: integerSetting(DEFAULT_ACCESS_MINUTES, 1, 24 * 60).describe('Life of an access token, minutes.'),
   UAC_REFRESH_TOKEN_HOURS: integerSetting(DEFAULT_REFRESH_HOURS, 1, 365 * 24).describe('Life of a refresh token, hours.'),

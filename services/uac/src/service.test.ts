@@ -99,6 +99,11 @@ describe('UAC as a service', () => {
     expect((failure as Error).message).toMatch(line);
   });
 
+  it('takes BIND_HOST for its pages as long as UAC_HTTP_HOST says nothing else', () => {
+    const { BIND_HOST, UAC_HTTP_HOST } = kit.config({ BIND_HOST: '0.0.0.0' });
+    expect(UAC_HTTP_HOST ?? BIND_HOST).toBe('0.0.0.0');
+  });
+
   it('serves its pages to the network, and UserService to this machine alone', async () => {
     const { httpPort, grpcPort } = await kit.start({ UAC_HTTP_HOST: '0.0.0.0' });
     const other = Object.values(networkInterfaces())

@@ -12,6 +12,7 @@ import {
   createHealthWatch,
   type KeyValueStore,
   type Log,
+  migrateDatabase,
   openDatabase,
   openKeyValueStore,
   prepareDatabase,
@@ -19,6 +20,7 @@ import {
   StartError,
   schemaOf,
   startGrpcServer,
+  startHealthServer,
   stopAll,
 } from '@tpc/platform';
 import type { FastifyInstance } from 'fastify';
@@ -76,8 +78,15 @@ export async function startUacService(options: UacServiceOptions): Promise<UacSe
   }
 }
 
+/** Brings UAC's database up to date, and does nothing else. @throws StartError when it cannot */
+export async function migrateUac({ config, log, stopping }: { config: UacConfig; log: Log; stopping: AbortSignal }): Promise<void> {
+  await migrateDatabase({ setting: 'UAC_DATABASE_URL', url: config.UAC_DATABASE_URL, schemas: SCHEMAS, log, stopping });
+}
+
 /** What is opened is noted in `opened`, in order; a stop goes backwards. */
 async function start({ config, log, keyValue, stopping }: UacServiceOptions, opened: Running[]): Promise<UacService> {
+  const probes = await startHealthServer({ host: config.BIND_HOST, port: config.HEALTH_PORT });
+  opened.push(probes);
   const db = openDatabase({ url: config.UAC_DATABASE_URL, poolMax: config.UAC_DATABASE_POOL });
   opened.push({ stop: () => db.destroy() });
   await prepareDatabase(db, { setting: 'UAC_DATABASE_URL', url: config.UAC_DATABASE_URL, mode: config.MIGRATE, schemas: SCHEMAS, log, stopping });
@@ -112,7 +121,7 @@ async function start({ config, log, keyValue, stopping }: UacServiceOptions, ope
   opened.push({ stop: () => closeHttpServer(http) });
   const grpcOptions = { host: config.BIND_HOST, port: config.UAC_GRPC_PORT, portSetting: 'UAC_GRPC_PORT', domain: 'uac', log };
   const access = { tokensSetting: 'UAC_TOKENS_FILE', tokensFile: config.UAC_TOKENS_FILE, tls: config };
-  const grpc = await startGrpcServer({ ...grpcOptions, access, services: [createUserService(flows)] });
+  const grpc = await startGrpcServer({ ...grpcOptions, access, health: probes.entries, services: [createUserService(flows)] });
   opened.push(grpc);
   httpPort = await listen(http, config.UAC_HTTP_HOST ?? config.BIND_HOST, config.UAC_HTTP_PORT);
   const parts = () => ({ tpc: isOnline(), key_value: store.state().connected });

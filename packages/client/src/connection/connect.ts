@@ -29,7 +29,10 @@ export type TpcConnection = TpcClient & {
 };
 
 export type ConnectTpcOptions = {
-  /** Host and port, or any target of gRPC, for example `dns:///tpc:50051`. */
+  /**
+   * Host and port, or any target of gRPC. With one that has a scheme (`dns:///tpc-headless:50051`, `ipv4:10.0.0.1:50051,10.0.0.2:50051`) the calls
+   * go in turn to all addresses that it leads to.
+   */
   address: string;
   /** Default: no TLS. See tlsCredentials. */
   credentials?: ChannelCredentials | undefined;
@@ -63,13 +66,27 @@ const CHANNEL_OPTIONS: ClientOptions = {
   'grpc.enable_retries': 0,
 };
 
+/** Calls go to each replica in turn, and the name is looked up again soon after one has gone. */
+const SPREAD: ClientOptions = {
+  'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
+  'grpc.dns_min_time_between_resolutions_ms': 5_000,
+  // A replica that stops refuses what crosses its farewell on the way. It has not looked at it, so it goes to the next replica, at once.
+  'grpc.enable_retries': 1,
+};
+/** A bare host is one server that may have several addresses (`localhost` in IPv4 and IPv6), of which one is enough. */
+const HAS_SCHEME = /^(dns|ipv4|ipv6):/;
+
 /**
  * Opens a connection to TPC. Answers at once: the channel connects with the first call and reconnects by itself with a growing wait;
  * a call while TPC is away rejects with `unavailable`.
  */
 export function connectTpc(options: ConnectTpcOptions): TpcConnection {
   const { address, token, deadlineMs = DEFAULT_DEADLINE_MS, interceptors = [] } = options;
-  const channel = new Client(address, options.credentials ?? grpcCredentials.createInsecure(), { ...CHANNEL_OPTIONS, interceptors });
+  const channel = new Client(address, options.credentials ?? grpcCredentials.createInsecure(), {
+    ...CHANNEL_OPTIONS,
+    ...(HAS_SCHEME.test(address) ? SPREAD : {}),
+    interceptors,
+  });
   const methods: Record<string, unknown> = {};
   for (const [name, definition] of Object.entries(ReliableMessageServiceService)) {
     methods[name] = async (request: unknown, call: TpcCallOptions = {}) =>

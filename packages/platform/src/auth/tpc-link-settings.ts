@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { secretSetting } from '../config.ts';
 
 /** Settings of the way to TPC, beside TPC_ADDRESS; @tpc/client reads them (tpcOptionsFrom). */
 export const tpcLinkSettings = {
-  TPC_TOKEN: z.string().optional().describe("Token of this service's group at TPC. Better in a file: TPC_TOKEN_FILE."),
+  TPC_TOKEN: secretSetting(z.string().optional().describe("Token of this service's group at TPC. Better in a file: TPC_TOKEN_FILE.")),
   TPC_TOKEN_FILE: z.string().optional().describe('File that holds the token and nothing else; read again when it changes.'),
   TPC_TLS: z
     .enum(['true', 'false'])

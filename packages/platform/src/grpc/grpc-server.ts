@@ -4,12 +4,13 @@ import { logVerbosity, Server, type ServiceDefinition, setLogVerbosity, type Unt
 import { descriptorSet } from '@tpc/gen/descriptors';
 import { ServerReflectionService } from '@tpc/gen/grpc/reflection/v1/reflection';
 import { ServerReflectionService as ServerReflectionV1AlphaService } from '@tpc/gen/grpc/reflection/v1alpha/reflection';
-import { HealthImplementation } from 'grpc-health-check';
 import { type Access, type AccessOptions, openAccess } from '../auth/access.ts';
 import { isLoopback } from '../config.ts';
 import { StartError } from '../errors.ts';
+import { createHealthEntries, type HealthEntries } from '../health/health-server.ts';
 import type { Running } from '../lifecycle.ts';
 import type { Log } from '../log.ts';
+import { bind, type ListenAddress } from './bind.ts';
 import { createReflection } from './reflection.ts';
 import { throttled } from './throttled.ts';
 import { MAX_REQUEST_BYTES, type OnRefused, toGrpcHandlers, tolerantDefinition, type UnaryHandlers } from './unary.ts';
@@ -17,11 +18,11 @@ import { MAX_REQUEST_BYTES, type OnRefused, toGrpcHandlers, tolerantDefinition, 
 /** grpc-js itself cuts off only above this, so that a request over MAX_REQUEST_BYTES gets our typed answer. */
 const HARD_REQUEST_BYTES = 4 * MAX_REQUEST_BYTES;
 /**
- * With client certificates, connections are renewed after this time, so that a certificate or CA that was replaced comes into use; calls of the old one
- * may go on for as long as the longest poll. Milliseconds.
+ * Connections are renewed after this time: so a replica that came later gets its share of the callers that look up its name, and a certificate or CA
+ * that was replaced comes into use. Calls of the old one may go on for as long as the longest poll. Milliseconds.
  */
-const MUTUAL_CONNECTION_AGE_MS = 600_000;
-const MUTUAL_CONNECTION_GRACE_MS = 70_000;
+const CONNECTION_AGE_MS = 600_000;
+const CONNECTION_GRACE_MS = 70_000;
 
 /** How long calls in flight may take at a stop, milliseconds. */
 const DRAIN_MS = 5_000;
@@ -33,17 +34,14 @@ export function serve<S extends object>(definition: S, handlers: UnaryHandlers<S
   return { definition: definition as unknown as ServiceDefinition, handlers: handlers as Record<string, unknown> };
 }
 
-export type GrpcServerOptions = {
-  host: string;
-  /** 0: the system chooses. */
-  port: number;
-  /** Name of the port's setting, for the error line when it is taken. */
-  portSetting: string;
+export type GrpcServerOptions = ListenAddress & {
   /** ErrorInfo.domain, for example "tpc". */
   domain: string;
   services: readonly ServiceEntry[];
   /** Who may call, over which transport. Without it, everybody may, in plain text, on loopback only. */
   access?: AccessOptions;
+  /** Shared with a health port (startHealthServer). Default: its own. */
+  health?: HealthEntries;
   log: Log;
 };
 
@@ -96,9 +94,8 @@ async function serveWith(options: GrpcServerOptions, access: Access): Promise<Gr
   const server = new Server({
     'grpc.max_receive_message_length': HARD_REQUEST_BYTES,
     'grpc.max_send_message_length': HARD_REQUEST_BYTES,
-    ...(access.mutual
-      ? { 'grpc.max_connection_age_ms': MUTUAL_CONNECTION_AGE_MS, 'grpc.max_connection_age_grace_ms': MUTUAL_CONNECTION_GRACE_MS }
-      : {}),
+    'grpc.max_connection_age_ms': CONNECTION_AGE_MS,
+    'grpc.max_connection_age_grace_ms': CONNECTION_GRACE_MS,
   });
   const names = options.services.map((service) => nameOf(service.definition));
   const onRefused = throttled<Parameters<OnRefused>[0]>(
@@ -109,14 +106,14 @@ async function serveWith(options: GrpcServerOptions, access: Access): Promise<Gr
     const handlers = toGrpcHandlers(service.handlers as never, { domain, log, stopping: stopping.signal, gate: access.gate, onRefused });
     server.addService(tolerantDefinition(service.definition), handlers as UntypedServiceImplementation);
   }
-  const health = new HealthImplementation();
+  const health = options.health ?? createHealthEntries();
   health.addToServer(server as never);
   addReflection(server, names);
   const setHealth = (part: string, serving: boolean) => {
     for (const name of part === '' ? ['', ...names] : [part]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   };
   setHealth('', false);
-  const port = await bind(server, options, access);
+  const port = await bind(server, options, access.credentials);
   logTlsProblems(server, log);
   return {
     port,
@@ -158,20 +155,6 @@ function logTlsProblems(server: Server, log: Log): void {
       if (error.code?.startsWith('ERR_SSL')) tell(error, session?.socket);
     });
   }
-}
-
-function bind(server: Server, { host, port, portSetting }: GrpcServerOptions, { credentials }: Access): Promise<number> {
-  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, bound) => {
-      if (error) reject(new StartError(`${portSetting}: cannot listen on ${address}: ${reasonOf(error)}`, { cause: error }));
-      else resolve(bound);
-    });
-  });
-}
-
-function reasonOf(error: Error): string {
-  return error.message.includes('EADDRINUSE') ? 'the port is taken' : error.message;
 }
 
 function shutdown(server: Server): Promise<void> {

@@ -1,5 +1,5 @@
 import { classifySqlError, isTransient, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
-import { StartError } from '../errors.ts';
+import { SchemaBehind, StartError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { whatAnswers } from '../net/what-answers.ts';
 
@@ -18,6 +18,7 @@ export type DatabaseSetting = { setting: string; url: string };
  */
 export async function judgeDatabaseFailure(error: unknown, database: DatabaseSetting): Promise<StartError | undefined> {
   if (error instanceof StartError) return error;
+  if (error instanceof SchemaBehind) return undefined;
   if (!isTransient(classifySqlError(error))) return refusal(error, database);
   const other = await otherProtocol(database.url);
   return other === undefined ? undefined : new StartError(`${database.setting}: ${other}`, { cause: error });
@@ -39,7 +40,8 @@ export async function whenDatabaseAnswers<T>(
     } catch (error) {
       const wrong = await judgeDatabaseFailure(error, database);
       if (wrong) throw wrong;
-      log[failures === 1 ? 'warn' : 'debug']({ setting: database.setting, reason: reasonOf(error) }, 'the database is away; trying again');
+      const what = error instanceof SchemaBehind ? 'the database lacks migrations; waiting for them' : 'the database is away; trying again';
+      log[failures === 1 ? 'warn' : 'debug']({ setting: database.setting, reason: reasonOf(error) }, what);
     }
     await pause(waitBeforeRetry(WAITS, failures, Math.random()), stopping);
   }

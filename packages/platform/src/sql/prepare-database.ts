@@ -1,9 +1,11 @@
 import { type Migrations, migrate, pendingMigrations } from '@tpc/core';
 import type { Knex } from 'knex';
-import { StartError } from '../errors.ts';
+import type { MigrateMode } from '../config.ts';
+import { SchemaBehind, StartError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { whenDatabaseAnswers } from './database-failures.ts';
 import { durabilityWarnings } from './durability.ts';
+import { openDatabase } from './open-database.ts';
 
 /** A part of a database's schema that is brought up to date by itself: a service's own tables, or a library's. */
 export type Schema = {
@@ -15,8 +17,8 @@ export type Schema = {
 export type PrepareDatabase = {
   /** Name of the setting with the address, for error lines. */
   setting: string;
-  /** auto: missing migrations run; check: they refuse the start. */
-  mode: 'auto' | 'check';
+  /** auto: missing migrations run; check: they refuse the start; wait: another makes them. */
+  mode: MigrateMode;
   /** In the order in which they are made. */
   schemas: readonly Schema[];
   log: Log;
@@ -28,7 +30,8 @@ export function schemaOf(migrations: Migrations): Schema {
 }
 
 /**
- * Brings a database up to date, or looks whether it is, and warns of settings that could lose a commit. Waits while the database is away.
+ * Brings a database up to date, or looks whether it is, and warns of settings that could lose a commit. Waits while the database is away, and with
+ * mode `wait` while it lacks a migration.
  * @param stopping ends the waiting
  * @throws StartError when a migration is missing that may not be run, or the setting leads to no database that can be used
  */
@@ -38,7 +41,7 @@ export async function prepareDatabase(knex: Knex, options: PrepareDatabase & { u
 
 /**
  * As prepareDatabase, for who waits in its own way.
- * @throws StartError when a migration is missing that may not be run; else the database's error
+ * @throws StartError when a migration is missing that may not be run, SchemaBehind with mode `wait`; else the database's error
  */
 export async function bringUpToDate(knex: Knex, { setting, mode, schemas, log }: PrepareDatabase): Promise<void> {
   const lacking: string[] = [];
@@ -46,6 +49,26 @@ export async function bringUpToDate(knex: Knex, { setting, mode, schemas, log }:
     if (mode === 'auto') await schema.migrate(knex);
     else lacking.push(...(await schema.pending(knex)));
   }
+  if (lacking.length > 0 && mode === 'wait') throw new SchemaBehind(setting, lacking);
   if (lacking.length > 0) throw new StartError(`MIGRATE=check: the database of ${setting} lacks ${lacking.join(', ')}; start once with MIGRATE=auto`);
   for (const warning of await durabilityWarnings(knex)) log.warn({ warning }, 'the database may lose commits');
+}
+
+/**
+ * Brings a database up to date and does nothing else: a Job beside replicas that wait for it. Any number may run at once, and beside older versions.
+ * @throws StartError when the setting leads to no database that can be used, or it was told to stop before the end
+ */
+export async function migrateDatabase(options: Omit<PrepareDatabase, 'mode'> & { url: string; stopping: AbortSignal }): Promise<void> {
+  const { url, setting, stopping, log } = options;
+  const knex = openDatabase({ url });
+  try {
+    await prepareDatabase(knex, { ...options, mode: 'auto' });
+    log.info({ setting }, 'the database is up to date');
+  } catch (cause) {
+    // Ended well it would count as done.
+    if (stopping.aborted) throw new StartError(`${setting}: told to stop before the database was up to date`, { cause });
+    throw cause;
+  } finally {
+    await knex.destroy();
+  }
 }

@@ -1,5 +1,5 @@
 import { classifySqlError, isTransient, type Migrations, type RetryPolicy, run, waitBeforeRetry } from '@tpc/core';
-import { bringUpToDate, judgeDatabaseFailure, type Log, type Running, schemaOf } from '@tpc/platform';
+import { bringUpToDate, judgeDatabaseFailure, type Log, type MigrateMode, type Running, SchemaBehind, schemaOf } from '@tpc/platform';
 import type { Knex } from 'knex';
 
 /** Waits between tries to reach an absent database at start. */
@@ -14,8 +14,8 @@ const PING_LIMIT_MS = 3_000;
 export type DatabaseLinkOptions = {
   knex: Knex;
   migrations: Migrations;
-  /** `auto`: brings the schema up to date; `check`: only compares. */
-  mode: 'auto' | 'check';
+  /** `auto`: brings the schema up to date; `check`: only compares; `wait`: waits until another has brought it up to date. */
+  mode: MigrateMode;
   /** Name of the setting with the address, for error lines. */
   setting: string;
   /** That address. */
@@ -41,7 +41,8 @@ export async function connectDatabase(options: DatabaseLinkOptions): Promise<Run
   } catch (error) {
     const wrong = await judgeDatabaseFailure(error, options);
     if (wrong) throw wrong;
-    options.log.warn({ err: error }, 'database not reached; trying again');
+    if (error instanceof SchemaBehind) options.log.warn({ reason: error.message }, 'the database lacks migrations; waiting for them');
+    else options.log.warn({ err: error }, 'database not reached; trying again');
     link.search();
   }
   return link;
@@ -79,7 +80,8 @@ class DatabaseLink implements Running {
         this.found();
       } catch (err) {
         // Also what an operator must mend: the service is up and says NOT_SERVING, so it can be mended while it waits.
-        this.#options.log[isTransient(classifySqlError(err)) ? 'debug' : 'error']({ err }, 'database not ready; trying again');
+        const passes = err instanceof SchemaBehind || isTransient(classifySqlError(err));
+        this.#options.log[passes ? 'debug' : 'error']({ err }, 'database not ready; trying again');
         this.search(failures + 1);
       }
     });

@@ -1,0 +1,9 @@
+CREATE DATABASE tpc CHARACTER SET utf8mb4;
+CREATE DATABASE uac CHARACTER SET utf8mb4;
+CREATE DATABASE opc CHARACTER SET utf8mb4;
+CREATE USER 'tpc'@'%' IDENTIFIED BY 'demo-tpc';
+CREATE USER 'uac'@'%' IDENTIFIED BY 'demo-uac';
+CREATE USER 'opc'@'%' IDENTIFIED BY 'demo-opc';
+GRANT ALL ON `tpc`.* TO 'tpc'@'%';
+GRANT ALL ON `uac`.* TO 'uac'@'%';
+GRANT ALL ON `opc`.* TO 'opc'@'%';

@@ -1,0 +1,47 @@
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
+import { HealthImplementation } from 'grpc-health-check';
+import { optionalPortSetting } from '../config.ts';
+import { bind } from '../grpc/bind.ts';
+import type { Running } from '../lifecycle.ts';
+
+/** Setting of the health port, the same in every service. */
+export const healthSettings = {
+  HEALTH_PORT: optionalPortSetting().describe(
+    'Port of grpc.health.v1 alone, in plain text, open from the first moment, for probes of Kubernetes (which speak no TLS). Empty: health stands on the gRPC port only.',
+  ),
+};
+
+/** Entry that is SERVING as long as the process works at all, whatever is away outside: what liveness asks for. */
+export const LIVE = 'live';
+
+/** The states of grpc.health.v1, by name; the empty name is readiness. */
+export type HealthEntries = HealthImplementation;
+
+/** Entries of a service that has just begun: live, not ready. */
+export function createHealthEntries(): HealthEntries {
+  return new HealthImplementation({ '': 'NOT_SERVING', [LIVE]: 'SERVING' });
+}
+
+export interface HealthServer extends Running {
+  /** Shared with the service's gRPC server, which sets them. */
+  readonly entries: HealthEntries;
+  /** Undefined where none was asked for. */
+  readonly port: number | undefined;
+}
+
+/**
+ * Serves a service's health on a port of its own, before anything else of it is there and until all else has stopped: a database that is away at the
+ * start must not get the process killed.
+ * @param port undefined: none; 0: the system chooses
+ * @throws StartError naming HEALTH_PORT when the port is taken
+ */
+export async function startHealthServer({ host, port }: { host: string; port: number | undefined }): Promise<HealthServer> {
+  const entries = createHealthEntries();
+  if (port === undefined) return { entries, port: undefined, stop: async () => undefined };
+  setLogVerbosity(logVerbosity.NONE);
+  const server = new Server();
+  entries.addToServer(server as never);
+  const bound = await bind(server, { host, port, portSetting: 'HEALTH_PORT' }, ServerCredentials.createInsecure());
+  // Nothing there is worth waiting for.
+  return { entries, port: bound, stop: async () => server.forceShutdown() };
+}
