@@ -8,8 +8,10 @@ import { configSchema as opcSchema, startOpcService } from '@tpc/opc-service';
 import {
   assertWritable,
   createLog,
-  LOG_LEVELS,
+  formatSetting,
+  levelSetting,
   loadConfig,
+  logFrom,
   loopbackSetting,
   portSetting,
   type Running,
@@ -32,11 +34,11 @@ const startSchema = z.object({
   TPC_GRPC_PORT: portSetting(50051).describe('TPC.'),
   UAC_GRPC_PORT: portSetting(50052).describe('UAC.'),
   OPC_GRPC_PORT: portSetting(50053).describe('OPC.'),
-  LOG_LEVEL: z
-    .enum(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(', ')}`)
-    .default('info')
-    .describe('Least level that is logged.'),
-  LOG_FORMAT: z.enum(['json', 'text'], 'expected json or text').default('text').describe('json, or text for a terminal.'),
+  TPC_METRICS_PORT: portSetting(9464).describe("TPC's metrics for Prometheus, at /metrics."),
+  UAC_METRICS_PORT: portSetting(9465).describe("UAC's metrics."),
+  OPC_METRICS_PORT: portSetting(9466).describe("OPC's metrics."),
+  LOG_LEVEL: levelSetting(),
+  LOG_FORMAT: formatSetting('text'),
 });
 type StartConfig = z.output<typeof startSchema>;
 
@@ -64,7 +66,6 @@ async function start(config: StartConfig): Promise<Running> {
 /** Starts in the order of the message's way back, so that everyone finds the ones it needs; pushes each part as soon as it runs. */
 async function startParts(config: StartConfig, folder: string, parts: Running[], began: number): Promise<void> {
   const host = config.BIND_HOST;
-  const log = (service: string) => createLog({ service, level: config.LOG_LEVEL, format: config.LOG_FORMAT });
   const keep = <P extends Running>(part: P): P => {
     parts.push(part);
     return part;
@@ -73,7 +74,8 @@ async function startParts(config: StartConfig, folder: string, parts: Running[],
     await naming(config, ['BROKER_GRPC_PORT'], startEmbeddedBroker({ file: `${folder}/broker.db`, host, port: config.BROKER_GRPC_PORT })),
   );
   const links = [{ label: 'Register', url: `http://${urlHost(host)}:${config.UAC_HTTP_PORT}/` }];
-  const mailCatcher = { file: `${folder}/mail.db`, host, smtpPort: config.SMTP_PORT, httpPort: config.INBOX_HTTP_PORT, links, log: log('inbox') };
+  const log = createLog({ service: 'inbox', level: config.LOG_LEVEL, format: config.LOG_FORMAT });
+  const mailCatcher = { file: `${folder}/mail.db`, host, smtpPort: config.SMTP_PORT, httpPort: config.INBOX_HTTP_PORT, links, log };
   const mail = keep(await naming(config, ['SMTP_PORT', 'INBOX_HTTP_PORT'], startMailCatcher(mailCatcher)));
   const database = (name: string) => {
     const setting = `${name.toUpperCase()}_DATABASE_URL`;
@@ -89,17 +91,24 @@ async function startParts(config: StartConfig, folder: string, parts: Running[],
     SMTP_HOST: host,
     SMTP_PORT: String(mail.smtpPort),
     INBOX_URL: inbox,
+    LOG_FORMAT: config.LOG_FORMAT,
     KEY_VALUE_URL: `sqlite:${folder}/key-value.db`,
     KEY_VALUE_URL_FILE: '',
     // One process: a port for the probes of three services makes no sense.
     HEALTH_PORT: '',
+    TPC_METRICS_PORT: String(config.TPC_METRICS_PORT),
+    UAC_METRICS_PORT: String(config.UAC_METRICS_PORT),
+    OPC_METRICS_PORT: String(config.OPC_METRICS_PORT),
   };
-  const tpc = keep(await startTpcService({ config: loadConfig(tpcSchema, env), log: log('tpc') }));
+  const tpcConfig = loadConfig(tpcSchema, env);
+  const tpc = keep(await startTpcService({ config: tpcConfig, log: logFrom('tpc', tpcConfig) }));
   const withTpc = { ...env, TPC_ADDRESS: `${urlHost(host)}:${tpc.grpcPort}` };
-  const opc = keep(await startOpcService({ config: loadConfig(opcSchema, withTpc), log: log('opc') }));
+  const opcConfig = loadConfig(opcSchema, withTpc);
+  const opc = keep(await startOpcService({ config: opcConfig, log: logFrom('opc', opcConfig) }));
   // A message without a subscriber would be refused: the consumer is there before the first producer serves.
   await opc.registered();
-  const uac = keep(await startUacService({ config: loadConfig(uacSchema, withTpc), log: log('uac') }));
+  const uacConfig = loadConfig(uacSchema, withTpc);
+  const uac = keep(await startUacService({ config: uacConfig, log: logFrom('uac', uacConfig) }));
   const pages = `http://${urlHost(host)}:${uac.httpPort}`;
   console.log(`
 TPC is up after ${((performance.now() - began) / 1000).toFixed(1)} s.
@@ -111,6 +120,7 @@ TPC is up after ${((performance.now() - began) / 1000).toFixed(1)} s.
   UAC  (gRPC)        ${urlHost(host)}:${uac.grpcPort}
   OPC  (gRPC)        ${urlHost(host)}:${opc.grpcPort}
   Broker, SMTP       ${urlHost(host)}:${broker.port}, ${urlHost(host)}:${mail.smtpPort}
+  Metrics            ${[tpc, uac, opc].map(({ metricsPort }) => `http://${urlHost(host)}:${metricsPort}/metrics`).join(', ')}
   State              ${folder}
 
 No access tokens are configured: everything on this machine may call everything. Ctrl-C stops.`);

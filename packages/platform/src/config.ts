@@ -130,10 +130,12 @@ export const integerSetting = (defaultValue: number, min: number, max: number) =
     .default(defaultValue);
 
 /** An address to listen on. Whether others may then call is decided where the server starts (grpc-server.ts). */
-export const bindSetting = () => addressSetting().default('127.0.0.1');
+export const bindSetting = () => address().default('127.0.0.1');
 
-/** An address to listen on that has no default of its own. */
-export const addressSetting = () => z.string().regex(/^[A-Za-z0-9.:_%-]+$/, 'expected an address or a host name');
+/** An address to listen on that need not be set. */
+export const optionalBindSetting = () => address().optional();
+
+const address = () => z.string().regex(/^[A-Za-z0-9.:_%-]+$/, 'expected an address or a host name');
 
 /** An address to listen on for what knows no tokens. */
 export const loopbackSetting = () => bindSetting().refine(isLoopback, 'only a loopback address (127.0.0.1, ::1, localhost) is allowed');

@@ -18,7 +18,6 @@ export {
 } from './auth/index.ts';
 export { type BrokerConnection, brokerConnectionFrom, brokerSettings } from './broker-settings.ts';
 export {
-  addressSetting,
   bindSetting,
   type ConfigSchema,
   describeConfig,
@@ -28,6 +27,8 @@ export {
   loopbackSetting,
   type MigrateMode,
   migrateSetting,
+  optionalBindSetting,
+  optionalPortSetting,
   portSetting,
   type SettingRow,
   secretSetting,
@@ -47,10 +48,16 @@ export { isRedisAddress, REDIS_ADDRESS_FORMS } from './key-value/redis-address.t
 export { openRedisKeyValueStore, type RedisKeyValueOptions } from './key-value/redis-key-value-store.ts';
 export { openSqliteKeyValueStore } from './key-value/sqlite-key-value-store.ts';
 export { type Running, runMain, STOP_DEADLINE_MS, stopAll } from './lifecycle.ts';
-export { createLog, LOG_LEVELS, type Log, type LogLevel } from './log.ts';
+export { createLog, type Log, type LogOptions, logFrom, logPartsOf, partLog } from './log.ts';
+export { LOG_LEVELS, type LogLevel } from './log-levels.ts';
+export { formatSetting, levelSetting, logSettings } from './log-settings.ts';
 export { type Protocol, whatAnswers } from './net/what-answers.ts';
 export { type Program, runProgram } from './program.ts';
 export { type DatabaseSetting, judgeDatabaseFailure } from './sql/database-failures.ts';
 export { durabilityWarnings } from './sql/durability.ts';
 export { assertWritable, type DatabaseOptions, openDatabase } from './sql/open-database.ts';
 export { bringUpToDate, migrateDatabase, prepareDatabase, schemaOf } from './sql/prepare-database.ts';
+export { type Metrics, type MetricsOptions, startMetrics } from './telemetry/metrics.ts';
+export { BATCH_COUNTS, DELIVERY_SECONDS, LATENCY_SECONDS } from './telemetry/metrics-buckets.ts';
+export { observePool } from './telemetry/metrics-parts.ts';
+export { metricsHostSetting, metricsPortSetting } from './telemetry/metrics-settings.ts';

@@ -3,7 +3,9 @@ import {
   brokerSettings,
   healthSettings,
   integerSetting,
-  LOG_LEVELS,
+  logSettings,
+  metricsHostSetting,
+  metricsPortSetting,
   migrateSetting,
   portSetting,
   secretSetting,
@@ -54,11 +56,13 @@ const subscriptions = z
     return z.NEVER;
   });
 
+/** Parts of the log that can have a level of their own. */
+const LOG_PARTS = ['consumer', 'broker', 'mail', 'database', 'grpc', 'metrics'];
+
 /** Settings of OPC, read once from the environment. */
 export const configSchema = z.object({
   BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as OPC_TOKENS_FILE is empty.'),
-  LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
-  LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
+  ...logSettings('opc', LOG_PARTS),
   MIGRATE: migrateSetting(),
   ...healthSettings,
   OPC_DATABASE_URL: secretSetting(
@@ -69,6 +73,8 @@ export const configSchema = z.object({
   ),
   OPC_DATABASE_POOL: integerSetting(16, 4, 200).describe('Connections to the database at most (SQLite: always one).'),
   OPC_GRPC_PORT: portSetting(50_053).describe('Port of NotificationService; 0: the system chooses.'),
+  OPC_METRICS_PORT: metricsPortSetting(),
+  METRICS_HOST: metricsHostSetting(),
   OPC_TOKENS_FILE: tokensFileSetting(),
   ...tlsSettings,
   ...brokerSettings(),

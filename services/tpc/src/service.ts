@@ -6,13 +6,17 @@ import {
   type GrpcServer,
   type HealthServer,
   type Log,
+  type Metrics,
   migrateDatabase,
+  observePool,
   openDatabase,
+  partLog,
   type Running,
   StartError,
   schemaOf,
   startGrpcServer,
   startHealthServer,
+  startMetrics,
   stopAll,
 } from '@tpc/platform';
 import type { Knex } from 'knex';
@@ -22,6 +26,10 @@ import type { TpcConfig } from './config.ts';
 import { createPublishing } from './flows/publishing.ts';
 import { createWrites } from './flows/writes.ts';
 import { tpcServices } from './grpc/services.ts';
+import { meteredBroker } from './metrics/metered-broker.ts';
+import { meteredStore } from './metrics/metered-store.ts';
+import { observeBacklog } from './metrics/observe-backlog.ts';
+import { createTpcMetrics } from './metrics/tpc-metrics.ts';
 import { idleTransactionSeconds, policiesOf } from './policies.ts';
 import { createStore } from './store/create-store.ts';
 import { STEPS } from './store/migrations/index.ts';
@@ -46,6 +54,8 @@ const WAIT_PAIRS = [
 export interface TpcService extends Running {
   /** Port of the gRPC server. */
   readonly grpcPort: number;
+  /** Port of the metrics; undefined when none is set. */
+  readonly metricsPort: number | undefined;
 }
 
 /**
@@ -62,12 +72,21 @@ export async function startTpcService({ config, log }: { config: TpcConfig; log:
     // The store passes every value by a placeholder.
     multipleStatements: true,
   });
-  const broker = createRocketMqPublisher({ ...(await brokerConnectionFrom(config)), logger: log });
-  const parts = build(config, log, knex, broker);
+  const { METRICS_HOST: metricsHost = config.BIND_HOST, TPC_METRICS_PORT: metricsPort } = config;
+  let metrics: Metrics | undefined;
   let server: GrpcServer | undefined;
   let health: HealthServer | undefined;
   try {
     health = await startHealthServer({ host: config.BIND_HOST, port: config.HEALTH_PORT });
+    metrics = await startMetrics({
+      service: 'tpc',
+      host: metricsHost,
+      port: metricsPort,
+      portSetting: 'TPC_METRICS_PORT',
+      log: partLog(log, 'metrics'),
+    });
+    const broker = createRocketMqPublisher({ ...(await brokerConnectionFrom(config)), logger: partLog(log, 'broker') });
+    const parts = build(config, log, knex, broker, metrics);
     server = await startGrpcServer({
       host: config.BIND_HOST,
       port: config.TPC_GRPC_PORT,
@@ -76,12 +95,14 @@ export async function startTpcService({ config, log }: { config: TpcConfig; log:
       services: parts.services,
       access: { tokensSetting: 'TPC_TOKENS_FILE', tokensFile: config.TPC_TOKENS_FILE, tls: config },
       health: health.entries,
-      log,
+      meter: metrics.meter,
+      log: partLog(log, 'grpc'),
     });
     return await run({ config, log, knex, broker, parts, server, health });
   } catch (error) {
     await server?.stop();
     await health?.stop();
+    await metrics?.stop();
     await knex.destroy();
     throw error;
   }
@@ -94,22 +115,32 @@ export async function migrateTpc({ config, log, stopping }: { config: TpcConfig;
 
 type Parts = ReturnType<typeof build>;
 
-function build(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher) {
-  const store = createStore(knex, { policies: policiesOf(config) });
-  const publishing = createPublishing({ store, broker, log, leaseMs: config.TPC_PUBLISH_LEASE_MS });
+function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublisher, metrics: Metrics) {
+  const noted = createTpcMetrics(metrics.meter);
+  const store = meteredStore(createStore(knex, { policies: policiesOf(config), observer: noted.observer }), noted);
+  const broker = meteredBroker(publisher, noted);
+  observeBacklog(metrics.meter, () => (state.ready ? store.readBacklog() : Promise.reject(new Error('the schema is not there yet'))));
+  observePool(metrics.meter, knex);
+  const publishLog = partLog(log, 'publish');
+  const publishing = createPublishing({ store, broker, log: publishLog, leaseMs: config.TPC_PUBLISH_LEASE_MS });
   const writes = createWrites({
     store,
     publishing,
     maxQueued: config.TPC_MAX_QUEUED,
     contentCacheBytes: config.TPC_CONTENT_CACHE_BYTES,
-    onContentError: (err) => log.warn({ err }, 'body not read after a confirm; published when its lease ends'),
+    onContentError: (err) => publishLog.warn({ err }, 'body not read after a confirm; published when its lease ends'),
   });
   const claimCount = config.TPC_CLAIM_COUNT;
-  const publishDue = createPublishDueWorker({ store, publishing, log, config: { pollMs: config.TPC_PUBLISH_POLL_MS, claimCount } });
-  const redeliver = createRedeliverWorker({ store, publishing, log, config: { pollMs: config.TPC_REDELIVER_POLL_MS, claimCount } });
+  const publishDue = createPublishDueWorker({ store, publishing, log: publishLog, config: { pollMs: config.TPC_PUBLISH_POLL_MS, claimCount } });
+  const redeliver = createRedeliverWorker({
+    store,
+    publishing,
+    log: partLog(log, 'redeliver'),
+    config: { pollMs: config.TPC_REDELIVER_POLL_MS, claimCount },
+  });
   const onResumed = publishDue.wake;
-  const resume = createResumeWorker({ store, onResumed, log, config: { pollMs: config.TPC_RESUME_POLL_MS, claimCount } });
-  const checkBack = createCheckBackWorker({ store, log, config: { pollMs: config.TPC_CHECK_POLL_MS } });
+  const resume = createResumeWorker({ store, onResumed, log: partLog(log, 'resume'), config: { pollMs: config.TPC_RESUME_POLL_MS, claimCount } });
+  const checkBack = createCheckBackWorker({ store, log: partLog(log, 'check_back'), config: { pollMs: config.TPC_CHECK_POLL_MS } });
   const state = { ready: false };
   const services = tpcServices({
     store,
@@ -123,9 +154,9 @@ function build(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher)
     onSubscribed: resume.wake,
     onResent: redeliver.wake,
     isReady: () => state.ready,
-    log,
+    log: partLog(log, 'grpc'),
   });
-  return { publishing, writes, state, services, workers: [publishDue, redeliver, resume, checkBack], onBrokerBack: [publishDue, redeliver] };
+  return { metrics, publishing, writes, state, services, workers: [publishDue, redeliver, resume, checkBack], onBrokerBack: [publishDue, redeliver] };
 }
 
 type Run = { config: TpcConfig; log: Log; knex: Knex; broker: BrokerPublisher; parts: Parts; server: GrpcServer; health: HealthServer };
@@ -137,7 +168,7 @@ async function run({ config, log, knex, broker, parts, server, health }: Run): P
     mode: config.MIGRATE,
     setting: 'TPC_DATABASE_URL',
     url: config.TPC_DATABASE_URL,
-    log,
+    log: partLog(log, 'database'),
     onFirstReady: () => {
       parts.state.ready = true;
       for (const worker of parts.workers) worker.start();
@@ -147,7 +178,7 @@ async function run({ config, log, knex, broker, parts, server, health }: Run): P
   broker.start();
   const link = watchBrokerLink({
     broker,
-    log,
+    log: partLog(log, 'broker'),
     onChange: (connected) => {
       server.setHealth('broker', connected);
       if (connected) for (const worker of parts.onBrokerBack) worker.wake();
@@ -165,12 +196,14 @@ async function run({ config, log, knex, broker, parts, server, health }: Run): P
     link,
     publisherStop(broker),
     published,
+    parts.metrics,
     { stop: () => knex.destroy() },
     health,
   ];
   let stopped: Promise<void> | undefined;
   return {
     grpcPort: server.port,
+    metricsPort: parts.metrics.port,
     reload: server.reload,
     stop: () => {
       stopped ??= stopAll(inOrder).then(() => log.info('tpc stopped'));

@@ -1,4 +1,4 @@
-import { createLog, runProgram } from '@tpc/platform';
+import { logFrom, runProgram } from '@tpc/platform';
 import { configSchema } from './config.ts';
 import { migrateUac, startUacService } from './service.ts';
 
@@ -7,10 +7,8 @@ await runProgram(
     name: 'uac',
     about: 'UAC, user accounts: registration, activation and login over HTTP and gRPC. Sends its mails as reliable messages through TPC.',
     schema: configSchema,
-    migrate: (config, stopping) =>
-      migrateUac({ config, log: createLog({ service: 'uac', level: config.LOG_LEVEL, format: config.LOG_FORMAT }), stopping }),
-    start: (config, stopping) =>
-      startUacService({ config, log: createLog({ service: 'uac', level: config.LOG_LEVEL, format: config.LOG_FORMAT }), stopping }),
+    migrate: (config, stopping) => migrateUac({ config, log: logFrom('uac', config), stopping }),
+    start: (config, stopping) => startUacService({ config, log: logFrom('uac', config), stopping }),
   },
   { args: process.argv.slice(2), env: process.env },
 );

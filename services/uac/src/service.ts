@@ -12,15 +12,19 @@ import {
   createHealthWatch,
   type KeyValueStore,
   type Log,
+  type Metrics,
   migrateDatabase,
+  observePool,
   openDatabase,
   openKeyValueStore,
+  partLog,
   prepareDatabase,
   type Running,
   StartError,
   schemaOf,
   startGrpcServer,
   startHealthServer,
+  startMetrics,
   stopAll,
 } from '@tpc/platform';
 import type { FastifyInstance } from 'fastify';
@@ -51,6 +55,8 @@ const HOUR_MS = 60 * MINUTE_MS;
 export type UacService = Running & {
   readonly httpPort: number;
   readonly grpcPort: number;
+  /** Port of the metrics; undefined when none is set. */
+  readonly metricsPort: number | undefined;
   /** The client library's view: mode, registered, what is under way. */
   producerState(): ProducerState;
 };
@@ -89,22 +95,32 @@ async function start({ config, log, keyValue, stopping }: UacServiceOptions, ope
   opened.push(probes);
   const db = openDatabase({ url: config.UAC_DATABASE_URL, poolMax: config.UAC_DATABASE_POOL });
   opened.push({ stop: () => db.destroy() });
-  await prepareDatabase(db, { setting: 'UAC_DATABASE_URL', url: config.UAC_DATABASE_URL, mode: config.MIGRATE, schemas: SCHEMAS, log, stopping });
+  const databaseLog = partLog(log, 'database');
+  const metrics = await openMetrics(config, db, partLog(log, 'metrics'), opened);
+  await prepareDatabase(db, {
+    setting: 'UAC_DATABASE_URL',
+    url: config.UAC_DATABASE_URL,
+    mode: config.MIGRATE,
+    schemas: SCHEMAS,
+    log: databaseLog,
+    stopping,
+  });
   const { KEY_VALUE_URL: url, KEY_VALUE_CA_FILE: caFile } = config;
-  const store = keyValue ?? (await openKeyValueStore({ url, caFile, setting: 'KEY_VALUE_URL', log }));
+  const store = keyValue ?? (await openKeyValueStore({ url, caFile, setting: 'KEY_VALUE_URL', log: partLog(log, 'key_value') }));
   if (!keyValue) opened.push({ stop: () => store.close() });
   const ids = createIdGenerator(Date.now);
-  const workerId = createWorkerIdLease({ db, ids, log });
+  const workerId = createWorkerIdLease({ db, ids, log: databaseLog });
   opened.push(workerId);
   await workerId.start();
-  const producer = await startProducer(config, db, log, opened);
+  const producer = await startProducer({ config, db, log: partLog(log, 'producer'), metrics }, opened);
 
   let httpPort = config.UAC_HTTP_PORT;
   const publicUrl = () => config.UAC_PUBLIC_URL ?? `http://127.0.0.1:${httpPort}`;
-  const flows = await flowsFor({ config, log, db, producer, ids, store, publicUrl });
+  const flows = await flowsFor({ config, log: partLog(log, 'flows'), db, producer, ids, store, publicUrl });
   const database = createDatabaseProbe(db);
   const isOnline = () => producer.state().mode === 'online';
   const health = healthOf(database, isOnline, store);
+  const httpLog = partLog(log, 'http');
   const http = await createHttpServer({
     flows,
     health,
@@ -112,31 +128,56 @@ async function start({ config, log, keyValue, stopping }: UacServiceOptions, ope
     inboxUrl: config.INBOX_URL ?? '',
     trustProxy: config.UAC_TRUST_PROXY,
     ipLimits: {
-      limit: createRateLimiter(store, log),
+      limit: createRateLimiter(store, httpLog),
       registerPerMinute: config.UAC_REGISTER_PER_IP,
       loginPerMinute: config.UAC_LOGIN_PER_IP,
     },
-    log,
+    meter: metrics.meter,
+    log: httpLog,
   });
   opened.push({ stop: () => closeHttpServer(http) });
-  const grpcOptions = { host: config.BIND_HOST, port: config.UAC_GRPC_PORT, portSetting: 'UAC_GRPC_PORT', domain: 'uac', log };
+  const grpcOptions = { host: config.BIND_HOST, port: config.UAC_GRPC_PORT, portSetting: 'UAC_GRPC_PORT', domain: 'uac', log: partLog(log, 'grpc') };
   const access = { tokensSetting: 'UAC_TOKENS_FILE', tokensFile: config.UAC_TOKENS_FILE, tls: config };
-  const grpc = await startGrpcServer({ ...grpcOptions, access, health: probes.entries, services: [createUserService(flows)] });
+  const grpc = await startGrpcServer({ ...grpcOptions, access, health: probes.entries, meter: metrics.meter, services: [createUserService(flows)] });
   opened.push(grpc);
   httpPort = await listen(http, config.UAC_HTTP_HOST ?? config.BIND_HOST, config.UAC_HTTP_PORT);
   const parts = () => ({ tpc: isOnline(), key_value: store.state().connected });
-  const watch = createHealthWatch({ database, parts, setHealth: grpc.setHealth, log });
+  const watch = createHealthWatch({ database, parts, setHealth: grpc.setHealth, log: databaseLog });
   opened.push(watch);
   await watch.runOnce();
   watch.start();
   log.info({ http_port: httpPort, grpc_port: grpc.port }, 'uac is up');
-  return { httpPort, grpcPort: grpc.port, reload: grpc.reload, producerState: () => producer.state(), stop: () => stopAll([...opened].reverse()) };
+  return {
+    httpPort,
+    grpcPort: grpc.port,
+    metricsPort: metrics.port,
+    reload: grpc.reload,
+    producerState: () => producer.state(),
+    stop: () => stopAll([...opened].reverse()),
+  };
 }
 
-async function startProducer(config: UacConfig, db: Knex, log: Log, opened: Running[]): Promise<Producer> {
+async function openMetrics(config: UacConfig, db: Knex, log: Log, opened: Running[]): Promise<Metrics> {
+  const { METRICS_HOST: host = config.BIND_HOST, UAC_METRICS_PORT: port } = config;
+  const metrics = await startMetrics({ service: 'uac', host, port, portSetting: 'UAC_METRICS_PORT', log });
+  opened.push(metrics);
+  observePool(metrics.meter, db);
+  return metrics;
+}
+
+type ProducerParts = { config: UacConfig; db: Knex; log: Log; metrics: Metrics };
+
+async function startProducer({ config, db, log, metrics }: ProducerParts, opened: Running[]): Promise<Producer> {
   const tpc = connect(config);
   opened.push({ stop: async () => tpc.close() });
-  const producer = createProducer({ knex: db, group: PRODUCER_GROUP, tpc, topics: [EMAIL_TOPIC], log });
+  const producer = createProducer({
+    knex: db,
+    group: PRODUCER_GROUP,
+    tpc,
+    topics: [EMAIL_TOPIC],
+    log,
+    ...(metrics.provider && { meterProvider: metrics.provider }),
+  });
   opened.push({ stop: () => producer.stop(PRODUCER_STOP_MS) });
   await producer.start();
   return producer;

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { MeterProvider } from '@opentelemetry/api';
 import type { RetryPolicy } from '@tpc/core';
 import { v4 as uuidv4 } from 'uuid';
 import { discreet, silentLog } from '../log.ts';
@@ -22,7 +23,10 @@ export const DEFAULTS = {
 } as const;
 
 /** The options with every default filled in. */
-export type Settings = Required<Omit<ConsumerOptions, 'inboxRetentionMs'>> & { inboxRetentionMs: number | undefined };
+export type Settings = Required<Omit<ConsumerOptions, 'inboxRetentionMs' | 'meterProvider'>> & {
+  inboxRetentionMs: number | undefined;
+  meterProvider: MeterProvider | undefined;
+};
 
 const GROUP = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -40,6 +44,7 @@ export function settingsOf(options: ConsumerOptions): Settings {
     log: silentLog,
     onEvent: () => {},
     inboxRetentionMs: undefined,
+    meterProvider: undefined,
     ...given,
   };
   settings.log = discreet(settings.log);

@@ -4,6 +4,7 @@ import { FencedError } from './errors.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import { type ClaimedRow, messageOfRow } from './inbox-row.ts';
 import type { Execute } from './lane.ts';
+import { messageFields } from './message-fields.ts';
 import { recordFailure } from './record-failure.ts';
 import { ReportKind } from './states.ts';
 import { markConsumed } from './store/mark-inbox.ts';
@@ -33,10 +34,12 @@ export function createTransactionExecutor(parts: HandlerParts, handler: Transact
       await withTimeLimit('the handler', settings.handlerTimeoutMs, call(tx, rows.map(messageOfRow)));
       await guard.check();
     });
-    for (const { messageKey, generation } of rows) {
-      parts.reporter.report({ messageKey, generation, kind: ReportKind.CONSUMED, reason: '', detail: '' });
-    }
     const elapsedMs = performance.now() - started;
+    for (const row of rows) {
+      const { messageKey, generation } = row;
+      parts.reporter.report({ messageKey, generation, kind: ReportKind.CONSUMED, reason: '', detail: '' });
+      settings.log.debug({ ...messageFields(row, settings), outcome: 'consumed', elapsed_ms: Math.round(elapsedMs) }, 'a message was handled');
+    }
     parts.telemetry.emit({ type: 'handled', topic: parts.topic, count: rows.length, elapsedMs, outcome: 'consumed' });
   }
 

@@ -1,3 +1,4 @@
+import type { MeterProvider } from '@opentelemetry/api';
 import type { RetryPolicy } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { TpcConnection } from '../connection/index.ts';
@@ -73,6 +74,8 @@ export type ProducerOptions = {
   acknowledgeGatherMs?: number;
   /** Trace context under which a message is added. */
   traceContext?: () => TraceContext | undefined;
-  /** For metrics. */
+  /** Where the library's metrics go. Default: the provider that is registered with OpenTelemetry, if there is one. */
+  meterProvider?: MeterProvider;
+  /** For metrics of your own. */
   onEvent?: (event: ProducerEvent) => void;
 };

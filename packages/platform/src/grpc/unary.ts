@@ -12,6 +12,7 @@ import { endConnection, proofOf } from '../auth/peer.ts';
 import { isAuthError } from '../auth/reasons.ts';
 import { AppError, toAppError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { NoteCall } from '../telemetry/metrics-parts.ts';
 import { toServiceError } from './status-details.ts';
 
 /** What a handler may know of its call. */
@@ -86,7 +87,7 @@ function tolerant(method: MethodDefinition<unknown, unknown>): (bytes: Buffer) =
 /** Tells of a call that was refused by the rules of who may. */
 export type OnRefused = (event: { reason: string; method: string; peer: string; caller: string }) => void;
 
-export type UnaryOptions = { domain: string; log: Log; stopping: AbortSignal; gate: Gate; onRefused: OnRefused };
+export type UnaryOptions = { domain: string; log: Log; stopping: AbortSignal; gate: Gate; onRefused: OnRefused; onAnswered: NoteCall };
 
 /** Turns typed handlers into grpc-js handlers: the one place where callers are let in and errors become statuses. */
 export function toGrpcHandlers<Service extends object>(handlers: UnaryHandlers<Service>, options: UnaryOptions): Record<string, UntypedHandleCall> {
@@ -97,10 +98,16 @@ export function toGrpcHandlers<Service extends object>(handlers: UnaryHandlers<S
 
 function toGrpcHandler(method: string, handler: UnaryHandler<unknown, unknown>, options: UnaryOptions): handleUnaryCall<unknown, unknown> {
   return (call, callback) => {
+    const began = performance.now();
+    const answered = (code: string) => options.onAnswered(call.getPath().slice(1), code, performance.now() - began);
     answer(call, handler, options).then(
-      (response) => callback(null, response),
+      (response) => {
+        callback(null, response);
+        answered('OK');
+      },
       (error: unknown) => {
         const appError = toAppError(error);
+        answered(status[appError.status]);
         report(method, call, appError, options);
         callback(toServiceError(appError, options.domain), null);
       },

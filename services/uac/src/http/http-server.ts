@@ -1,5 +1,6 @@
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
+import type { Meter } from '@opentelemetry/api';
 import type { Log } from '@tpc/platform';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { languageOf } from '../domain/language.ts';
@@ -10,6 +11,7 @@ import { addCheckRoutes } from './check-routes.ts';
 import type { TrustProxy } from './client-ip.ts';
 import { addErrorAnswers, malformedEnvelope } from './error-answers.ts';
 import { addHealthRoutes, type HealthState } from './health-routes.ts';
+import { addMetrics } from './http-metrics.ts';
 import type { IpLimits } from './ip-limits.ts';
 import { addPageRoutes } from './page-routes.ts';
 import { createPages } from './pages.ts';
@@ -29,6 +31,7 @@ export type HttpParts = {
   inboxUrl: string;
   trustProxy: TrustProxy;
   ipLimits: IpLimits;
+  meter: Meter;
   log: Log;
 };
 
@@ -49,6 +52,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
   await app.register(cookie);
   await app.register(formbody, { bodyLimit: BODY_LIMIT_BYTES });
   addSecurity(app, parts.publicUrl);
+  addMetrics(app, parts.meter);
   // The route's pattern, never the address: it may hold a token.
   app.addHook('onResponse', async (request, reply) => {
     parts.log.debug(
