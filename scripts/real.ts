@@ -105,7 +105,7 @@ TPC is up after ${seconds.toFixed(1)} s, on MariaDB, Redis and RocketMQ.
   TPC  (gRPC)        ${HOST}:${config.TPC_GRPC_PORT}    grpcurl -plaintext ${HOST}:${config.TPC_GRPC_PORT} list
   UAC  (gRPC)        ${HOST}:${config.UAC_GRPC_PORT}
   OPC  (gRPC)        ${HOST}:${config.OPC_GRPC_PORT}
-  MariaDB            ${HOST}:${stack.settings.STACK_MYSQL_PORT}
+${stack.addresses.JAEGER_URL ? `  Traces             ${stack.addresses.JAEGER_URL}/api/traces?service=tpc&tags={"messageKey":"…"}\n` : ''}  MariaDB            ${HOST}:${stack.settings.STACK_MYSQL_PORT}
   Redis, RocketMQ    ${redis?.replace('redis://', '')}, ${broker}
 
 Ctrl-C stops the three services; npm run stack -- down stops the stack.`);

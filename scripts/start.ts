@@ -21,6 +21,7 @@ import { startTpcService, configSchema as tpcSchema } from '@tpc/tpc-service';
 import { startUacService, configSchema as uacSchema } from '@tpc/uac-service';
 import { z } from 'zod';
 import { lockFolder } from './lib/lock-folder.ts';
+import { createTracePrinter } from './trace/trace-printer.ts';
 
 const startSchema = z.object({
   DATA_DIR: z.string().default('./data').describe('Folder of all state; made when it is not there.'),
@@ -37,13 +38,22 @@ const startSchema = z.object({
     .default('info')
     .describe('Least level that is logged.'),
   LOG_FORMAT: z.enum(['json', 'text'], 'expected json or text').default('text').describe('json, or text for a terminal.'),
+  TRACE: z
+    .enum(['true', 'false'], 'expected true or false')
+    .default('false')
+    .transform((value) => value === 'true')
+    .describe('true: prints the trace of each message as a waterfall, as by npm start -- --trace.'),
 });
 type StartConfig = z.output<typeof startSchema>;
 
 const ABOUT = `npm start: TPC, UAC and OPC in one process on embedded parts (SQLite, a broker that speaks RocketMQ 5's protocol, a mail catcher).
-Each service's own settings (docs/configuration.md) may be set as well. Ctrl-C stops everything; the state stays in DATA_DIR.`;
+Each service's own settings (docs/configuration.md) may be set as well. Ctrl-C stops everything; the state stays in DATA_DIR.
+--trace prints the trace of each message as a waterfall.`;
 
-await runProgram({ name: 'tpc', about: ABOUT, schema: startSchema, start }, { args: process.argv.slice(2), env: process.env });
+const given = process.argv.slice(2);
+const args = given.filter((arg) => arg !== '--trace');
+const env = given.length > args.length ? { ...process.env, TRACE: 'true' } : process.env;
+await runProgram({ name: 'tpc', about: ABOUT, schema: startSchema, start }, { args, env });
 
 async function start(config: StartConfig): Promise<Running> {
   const began = performance.now();
@@ -88,12 +98,13 @@ async function startParts(config: StartConfig, folder: string, parts: Running[],
     INBOX_URL: inbox,
     KEY_VALUE_URL: `sqlite:${folder}/key-value.db`,
   };
-  const tpc = keep(await startTpcService({ config: loadConfig(tpcSchema, env), log: log('tpc') }));
+  const tracing = config.TRACE ? createTracePrinter((text) => console.log(text)) : undefined;
+  const tpc = keep(await startTpcService({ config: loadConfig(tpcSchema, env), log: log('tpc'), tracing: tracing?.('tpc') }));
   const withTpc = { ...env, TPC_ADDRESS: `${urlHost(host)}:${tpc.grpcPort}` };
-  const opc = keep(await startOpcService({ config: loadConfig(opcSchema, withTpc), log: log('opc') }));
+  const opc = keep(await startOpcService({ config: loadConfig(opcSchema, withTpc), log: log('opc'), tracing: tracing?.('opc') }));
   // A message without a subscriber would be refused: the consumer is there before the first producer serves.
   await opc.registered();
-  const uac = keep(await startUacService({ config: loadConfig(uacSchema, withTpc), log: log('uac') }));
+  const uac = keep(await startUacService({ config: loadConfig(uacSchema, withTpc), log: log('uac'), tracing: tracing?.('uac') }));
   const pages = `http://${urlHost(host)}:${uac.httpPort}`;
   console.log(`
 TPC is up after ${((performance.now() - began) / 1000).toFixed(1)} s.

@@ -6,3 +6,37 @@ export { type Migrations, migrate, pendingMigrations } from './sql/migrate.ts';
 export { inTransaction, placeholders, rowPlaceholders, run, type SqlResult, type SqlValue } from './sql/run.ts';
 export { classifySqlError, doomsTransaction, isTransient, type SqlErrorKind } from './sql/sql-errors.ts';
 export { withoutValues } from './sql/without-values.ts';
+export { MessageSpan } from './tracing/message-span.ts';
+export {
+  endSpan,
+  errorTypeOf,
+  inSpan,
+  linkTo,
+  type MessageSpanOptions,
+  MessageTracer,
+  statementsAreTracedByHand,
+  statementsUnderSpan,
+} from './tracing/message-tracer.ts';
+export {
+  batchAttributes,
+  databaseAttributes,
+  MESSAGE_KEY,
+  messageAttributes,
+  messageSpanName,
+  onlyKey,
+  rpcAttributes,
+  type TracedMessage,
+} from './tracing/span-attributes.ts';
+export {
+  contextOf,
+  contextUnder,
+  isKept,
+  isKeptTrace,
+  keptContext,
+  keptTraceparent,
+  NO_STORED_TRACE,
+  type StoredTrace,
+  spanContextOf,
+  storedTraceOf,
+  storedTraceOfContext,
+} from './tracing/trace-context.ts';

@@ -39,3 +39,5 @@ export { type DatabaseSetting, judgeDatabaseFailure } from './sql/database-failu
 export { durabilityWarnings } from './sql/durability.ts';
 export { assertWritable, type DatabaseOptions, openDatabase } from './sql/open-database.ts';
 export { bringUpToDate, prepareDatabase, schemaOf } from './sql/prepare-database.ts';
+export { traceStatements } from './telemetry/statement-spans.ts';
+export { startTracing, type Tracing, type TracingConfig, traceTo, tracingSettings } from './telemetry/tracing.ts';

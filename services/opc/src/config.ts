@@ -1,4 +1,14 @@
-import { bindSetting, brokerSettings, integerSetting, LOG_LEVELS, portSetting, tlsSettings, tokensFileSetting, tpcLinkSettings } from '@tpc/platform';
+import {
+  bindSetting,
+  brokerSettings,
+  integerSetting,
+  LOG_LEVELS,
+  portSetting,
+  tlsSettings,
+  tokensFileSetting,
+  tpcLinkSettings,
+  tracingSettings,
+} from '@tpc/platform';
 import { z } from 'zod';
 import { parseMailAddress } from './domain/mail-address.ts';
 import { parseSubscriptions } from './domain/subscriptions.ts';
@@ -45,6 +55,7 @@ const subscriptions = z
 /** Settings of OPC, read once from the environment. */
 export const configSchema = z.object({
   BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as OPC_TOKENS_FILE is empty.'),
+  ...tracingSettings,
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
   LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
   MIGRATE: z

@@ -27,7 +27,10 @@ import {
   schemaOf,
   serve,
   startGrpcServer,
+  startTracing,
   stopAll,
+  type Tracing,
+  traceStatements,
 } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { refuseWrongMailServer } from './adapters/refuse-wrong-mail-server.ts';
@@ -63,21 +66,26 @@ export type OpcServiceOptions = {
   log: Log;
   /** Ends the waiting for a database that is away. */
   stopping?: AbortSignal;
+  /** Default: by the settings. */
+  tracing?: Tracing | undefined;
 };
 
-type Parts = { config: OpcConfig; log: Log; knex: Knex };
+type Parts = { config: OpcConfig; log: Log; knex: Knex; tracing: Tracing | undefined };
 
 /**
  * Starts OPC: its database, NotificationService and the consumer. Its database, broker, TPC and mail server may be away: it keeps looking for them.
  * @throws StartError when a setting is wrong, the database refuses, a migration is missing or the port is taken
  */
-export async function startOpcService({ config, log, stopping }: OpcServiceOptions): Promise<OpcService> {
+export async function startOpcService({ config, log, stopping, tracing: given }: OpcServiceOptions): Promise<OpcService> {
   const undo: Running[] = [];
   try {
+    const tracing = given ?? (await startTracing({ service: 'opc', config, log }));
+    if (tracing && !given) undo.unshift(tracing);
     const knex = openDatabase({ url: config.OPC_DATABASE_URL, poolMax: config.OPC_DATABASE_POOL });
     undo.unshift({ stop: () => knex.destroy() });
+    if (tracing) traceStatements(knex, tracing);
     await prepareDatabase(knex, { setting: 'OPC_DATABASE_URL', url: config.OPC_DATABASE_URL, mode: config.MIGRATE, schemas: SCHEMAS, log, stopping });
-    const parts = { config, log, knex };
+    const parts = { config, log, knex, tracing };
     const broker = await brokerConnectionFrom(config);
     const mailer = createMailer(parts);
     undo.unshift({ stop: async () => mailer.close() });
@@ -105,7 +113,7 @@ export async function startOpcService({ config, log, stopping }: OpcServiceOptio
   }
 }
 
-function createMailer({ config, log }: Parts): Mailer {
+function createMailer({ config, log, tracing }: Parts): Mailer {
   return createSmtpMailer({
     host: config.SMTP_HOST,
     port: config.SMTP_PORT,
@@ -116,11 +124,12 @@ function createMailer({ config, log }: Parts): Mailer {
     from: config.SMTP_FROM,
     connections: config.OPC_CONCURRENCY,
     timeoutMs: config.SMTP_TIMEOUT_MS,
+    tracing: tracing?.messages,
     log,
   });
 }
 
-async function startGrpc({ config, log, knex }: Parts): Promise<GrpcServer> {
+async function startGrpc({ config, log, knex, tracing }: Parts): Promise<GrpcServer> {
   const tokens = createPageTokens(await readOrCreatePageTokenSecret(knex));
   const service = createNotificationService({ knex, group: config.OPC_CONSUMER_GROUP, tokens });
   return startGrpcServer({
@@ -135,11 +144,12 @@ async function startGrpc({ config, log, knex }: Parts): Promise<GrpcServer> {
       ),
     ],
     access: { tokensSetting: 'OPC_TOKENS_FILE', tokensFile: config.OPC_TOKENS_FILE, tls: config },
+    tracing: tracing?.messages,
     log,
   });
 }
 
-function createOpcConsumer({ config, log, knex, broker }: Parts & { broker: BrokerConnection }, mailer: Mailer, undo: Running[]): Consumer {
+function createOpcConsumer({ config, log, knex, broker, tracing }: Parts & { broker: BrokerConnection }, mailer: Mailer, undo: Running[]): Consumer {
   const [, domain = ''] = config.SMTP_FROM.address.split(/@(?=[^@]*$)/);
   const { SMTP_TIMEOUT_MS: timeoutMs, OPC_CONCURRENCY: concurrency } = config;
   const handlers = { [SEND_EMAIL_TOPIC]: createSendEmailHandler({ mailer, domain, timeoutMs, concurrency }) };
@@ -154,6 +164,7 @@ function createOpcConsumer({ config, log, knex, broker }: Parts & { broker: Brok
     subscribe: (options) => createRocketMqSubscriber({ ...broker, logger: log }, options),
     subscriptions: config.OPC_SUBSCRIPTIONS,
     handlers,
+    ...(tracing ? { tracer: tracing.tracer } : {}),
     leaseMs: config.OPC_LEASE_MS,
     retry: {
       firstWaitMs: config.OPC_RETRY_FIRST_MS,

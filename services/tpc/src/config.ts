@@ -1,4 +1,4 @@
-import { bindSetting, brokerSettings, integerSetting, LOG_LEVELS, portSetting, tlsSettings, tokensFileSetting } from '@tpc/platform';
+import { bindSetting, brokerSettings, integerSetting, LOG_LEVELS, portSetting, tlsSettings, tokensFileSetting, tracingSettings } from '@tpc/platform';
 import { z } from 'zod';
 
 /** Largest body of a message, bytes. */
@@ -39,6 +39,7 @@ const wait = (defaultValue: number, max = 86_400_000) => integerSetting(defaultV
 /** Settings of TPC, read once from the environment. */
 export const configSchema = z.object({
   BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as TPC_TOKENS_FILE is empty.'),
+  ...tracingSettings,
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
   LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
   MIGRATE: z

@@ -1,5 +1,5 @@
 import { type BrokerPublisher, createRocketMqPublisher } from '@tpc/broker';
-import type { Migrations } from '@tpc/core';
+import { dialectOf, type MessageTracer, type Migrations } from '@tpc/core';
 import {
   brokerConnectionFrom,
   createPageTokens,
@@ -9,7 +9,9 @@ import {
   type Running,
   StartError,
   startGrpcServer,
+  startTracing,
   stopAll,
+  type Tracing,
 } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { watchBrokerLink } from './adapters/broker-link.ts';
@@ -44,20 +46,29 @@ export interface TpcService extends Running {
   readonly grpcPort: number;
 }
 
+export type TpcServiceOptions = {
+  config: TpcConfig;
+  log: Log;
+  /** Default: by the settings. */
+  tracing?: Tracing | undefined;
+};
+
 /**
  * Starts TPC: database, store, broker publisher, workers, gRPC server. While the database is away it listens and says NOT_SERVING; while the broker is
  * away it takes messages and keeps them.
  * @throws StartError for a setting that cannot work
  */
-export async function startTpcService({ config, log }: { config: TpcConfig; log: Log }): Promise<TpcService> {
+export async function startTpcService({ config, log, tracing: given }: TpcServiceOptions): Promise<TpcService> {
   checkSettings(config);
+  const tracing = given ?? (await startTracing({ service: 'tpc', config, log }));
+  const ownTracing = given ? undefined : tracing;
   const knex = openDatabase({
     url: config.TPC_DATABASE_URL,
     poolMax: config.TPC_DATABASE_POOL,
     idleTransactionS: idleTransactionSeconds(config.TPC_PUBLISH_LEASE_MS),
   });
-  const broker = createRocketMqPublisher({ ...(await brokerConnectionFrom(config)), logger: log });
-  const parts = build(config, log, knex, broker);
+  const broker = createRocketMqPublisher({ ...(await brokerConnectionFrom(config)), logger: log, tracing: tracing?.messages });
+  const parts = build(config, log, knex, broker, tracing?.messages);
   let server: GrpcServer | undefined;
   try {
     server = await startGrpcServer({
@@ -67,26 +78,29 @@ export async function startTpcService({ config, log }: { config: TpcConfig; log:
       domain: 'tpc',
       services: parts.services,
       access: { tokensSetting: 'TPC_TOKENS_FILE', tokensFile: config.TPC_TOKENS_FILE, tls: config },
+      tracing: tracing?.messages,
       log,
     });
-    return await run(config, log, knex, broker, parts, server);
+    return await run(config, log, knex, broker, { ...parts, ownTracing }, server);
   } catch (error) {
     await server?.stop();
     await knex.destroy();
+    await ownTracing?.stop();
     throw error;
   }
 }
 
-type Parts = ReturnType<typeof build>;
+type Parts = ReturnType<typeof build> & { ownTracing: Tracing | undefined };
 
-function build(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher) {
+function build(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher, tracing: MessageTracer | undefined) {
   const store = createStore(knex, { policies: policiesOf(config) });
-  const publishing = createPublishing({ store, broker, log, leaseMs: config.TPC_PUBLISH_LEASE_MS });
+  const publishing = createPublishing({ store, broker, log, leaseMs: config.TPC_PUBLISH_LEASE_MS, tracing });
   const writes = createWrites({
     store,
     publishing,
     maxQueued: config.TPC_MAX_QUEUED,
     contentCacheBytes: config.TPC_CONTENT_CACHE_BYTES,
+    tracing: tracing && { messages: tracing, database: dialectOf(knex).name },
     onContentError: (err) => log.warn({ err }, 'body not read after a confirm; published when its lease ends'),
   });
   const claimCount = config.TPC_CLAIM_COUNT;
@@ -108,6 +122,7 @@ function build(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher)
     onSubscribed: resume.wake,
     onResent: redeliver.wake,
     isReady: () => state.ready,
+    tracing,
     log,
   });
   return { publishing, writes, state, services, workers: [publishDue, redeliver, resume, checkBack], onBrokerBack: [publishDue, redeliver] };
@@ -140,7 +155,17 @@ async function run(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublis
   const drained = { stop: () => parts.writes.drain() };
   const published = { stop: () => parts.publishing.close() };
   // The order of leaving: no new calls, no new claims, what was taken goes out, and only then its ways.
-  const inOrder: Running[] = [server, database, ...parts.workers, drained, link, publisherStop(broker), published, { stop: () => knex.destroy() }];
+  const inOrder: Running[] = [
+    server,
+    database,
+    ...parts.workers,
+    drained,
+    link,
+    publisherStop(broker),
+    published,
+    { stop: () => knex.destroy() },
+    { stop: async () => parts.ownTracing?.stop() },
+  ];
   let stopped: Promise<void> | undefined;
   return {
     grpcPort: server.port,

@@ -9,6 +9,7 @@ import {
   tlsSettings,
   tokensFileSetting,
   tpcLinkSettings,
+  tracingSettings,
 } from '@tpc/platform';
 import { z } from 'zod';
 import type { TrustProxy } from './http/client-ip.ts';
@@ -70,6 +71,7 @@ const perIp = (defaultValue: number, what: string) =>
 /** Settings of UAC, read once from the environment. */
 export const configSchema = z.object({
   BIND_HOST: bindSetting().describe('Address that UserService listens on. Only loopback as long as UAC_TOKENS_FILE is empty.'),
+  ...tracingSettings,
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
   LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
   MIGRATE: z
@@ -111,6 +113,8 @@ export const configSchema = z.object({
     'Where people reach UAC, for the links in mails. With https the session cookie is Secure. Default: http:// with UAC_HTTP_PORT.',
   ),
   INBOX_URL: httpUrl('Address of a page that shows the mails; the registration page links to it. Default: none.'),
+  JAEGER_UI_URL: httpUrl("Address of Jaeger's pages; the pages link to the traces there. Default: none."),
+  JAEGER_URL: httpUrl("Address of Jaeger's query API, linked to where JAEGER_UI_URL is empty. Default: none."),
   UAC_TOKEN_KEY: z
     .string()
     .refine((key) => Buffer.byteLength(key) >= MIN_TOKEN_KEY_BYTES, `expected at least ${MIN_TOKEN_KEY_BYTES} bytes`)

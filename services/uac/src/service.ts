@@ -19,7 +19,10 @@ import {
   StartError,
   schemaOf,
   startGrpcServer,
+  startTracing,
   stopAll,
+  type Tracing,
+  traceStatements,
 } from '@tpc/platform';
 import type { FastifyInstance } from 'fastify';
 import type { Knex } from 'knex';
@@ -60,6 +63,8 @@ export type UacServiceOptions = {
   keyValue?: KeyValueStore;
   /** Ends the waiting for a database that is away. */
   stopping?: AbortSignal;
+  /** Default: by the settings. */
+  tracing?: Tracing | undefined;
 };
 
 /**
@@ -77,9 +82,12 @@ export async function startUacService(options: UacServiceOptions): Promise<UacSe
 }
 
 /** What is opened is noted in `opened`, in order; a stop goes backwards. */
-async function start({ config, log, keyValue, stopping }: UacServiceOptions, opened: Running[]): Promise<UacService> {
+async function start({ config, log, keyValue, stopping, tracing: given }: UacServiceOptions, opened: Running[]): Promise<UacService> {
+  const tracing = given ?? (await startTracing({ service: 'uac', config, log }));
+  if (tracing && !given) opened.push(tracing);
   const db = openDatabase({ url: config.UAC_DATABASE_URL, poolMax: config.UAC_DATABASE_POOL });
   opened.push({ stop: () => db.destroy() });
+  if (tracing) traceStatements(db, tracing);
   await prepareDatabase(db, { setting: 'UAC_DATABASE_URL', url: config.UAC_DATABASE_URL, mode: config.MIGRATE, schemas: SCHEMAS, log, stopping });
   const { KEY_VALUE_URL: url, KEY_VALUE_CA_FILE: caFile } = config;
   const store = keyValue ?? (await openKeyValueStore({ url, caFile, setting: 'KEY_VALUE_URL', log }));
@@ -88,7 +96,7 @@ async function start({ config, log, keyValue, stopping }: UacServiceOptions, ope
   const workerId = createWorkerIdLease({ db, ids, log });
   opened.push(workerId);
   await workerId.start();
-  const producer = await startProducer(config, db, log, opened);
+  const producer = await startProducer({ config, db, log, tracing }, opened);
 
   let httpPort = config.UAC_HTTP_PORT;
   const publicUrl = () => config.UAC_PUBLIC_URL ?? `http://127.0.0.1:${httpPort}`;
@@ -101,16 +109,25 @@ async function start({ config, log, keyValue, stopping }: UacServiceOptions, ope
     health,
     publicUrl,
     inboxUrl: config.INBOX_URL ?? '',
+    tracesUrl: tracesUrlOf(config),
     trustProxy: config.UAC_TRUST_PROXY,
     ipLimits: {
       limit: createRateLimiter(store, log),
       registerPerMinute: config.UAC_REGISTER_PER_IP,
       loginPerMinute: config.UAC_LOGIN_PER_IP,
     },
+    tracing,
     log,
   });
   opened.push({ stop: () => closeHttpServer(http) });
-  const grpcOptions = { host: config.BIND_HOST, port: config.UAC_GRPC_PORT, portSetting: 'UAC_GRPC_PORT', domain: 'uac', log };
+  const grpcOptions = {
+    host: config.BIND_HOST,
+    port: config.UAC_GRPC_PORT,
+    portSetting: 'UAC_GRPC_PORT',
+    domain: 'uac',
+    tracing: tracing?.messages,
+    log,
+  };
   const access = { tokensSetting: 'UAC_TOKENS_FILE', tokensFile: config.UAC_TOKENS_FILE, tls: config };
   const grpc = await startGrpcServer({ ...grpcOptions, access, services: [createUserService(flows)] });
   opened.push(grpc);
@@ -124,10 +141,19 @@ async function start({ config, log, keyValue, stopping }: UacServiceOptions, ope
   return { httpPort, grpcPort: grpc.port, reload: grpc.reload, producerState: () => producer.state(), stop: () => stopAll([...opened].reverse()) };
 }
 
-async function startProducer(config: UacConfig, db: Knex, log: Log, opened: Running[]): Promise<Producer> {
+type ProducerParts = { config: UacConfig; db: Knex; log: Log; tracing: Tracing | undefined };
+
+async function startProducer({ config, db, log, tracing }: ProducerParts, opened: Running[]): Promise<Producer> {
   const tpc = connect(config);
   opened.push({ stop: async () => tpc.close() });
-  const producer = createProducer({ knex: db, group: PRODUCER_GROUP, tpc, topics: [EMAIL_TOPIC], log });
+  const producer = createProducer({
+    knex: db,
+    group: PRODUCER_GROUP,
+    tpc,
+    topics: [EMAIL_TOPIC],
+    log,
+    ...(tracing ? { tracer: tracing.tracer } : {}),
+  });
   opened.push({ stop: () => producer.stop(PRODUCER_STOP_MS) });
   await producer.start();
   return producer;
@@ -177,6 +203,12 @@ function healthOf(database: () => Promise<boolean>, isOnline: () => boolean, sto
     const key_value = store.state().connected ? 'ok' : 'away, rate limits do not count';
     return { ready, parts: { database: ready ? 'ok' : 'away', tpc, key_value } };
   };
+}
+
+/** Jaeger's pages where somebody runs them, else its query API. */
+function tracesUrlOf({ JAEGER_UI_URL: pages, JAEGER_URL: api }: UacConfig): string {
+  if (pages !== undefined) return `${pages}/search?service=uac`;
+  return api === undefined ? '' : `${api}/api/traces?service=uac&limit=20`;
 }
 
 async function listen(http: FastifyInstance, host: string, port: number): Promise<number> {

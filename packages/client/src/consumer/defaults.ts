@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
-import type { RetryPolicy } from '@tpc/core';
+import type { MessageTracer, RetryPolicy } from '@tpc/core';
 import { v4 as uuidv4 } from 'uuid';
 import { discreet, silentLog } from '../log.ts';
+import { messageTracer } from '../tracing.ts';
 import type { ConsumerOptions } from './types.ts';
 
 /** About 80 minutes in all: 5 s, 10 s, 20 s … up to 10 minutes, 16 tries. */
@@ -22,7 +23,11 @@ export const DEFAULTS = {
 } as const;
 
 /** The options with every default filled in. */
-export type Settings = Required<Omit<ConsumerOptions, 'inboxRetentionMs'>> & { inboxRetentionMs: number | undefined };
+export type Settings = Required<Omit<ConsumerOptions, 'inboxRetentionMs' | 'tracer'>> & {
+  inboxRetentionMs: number | undefined;
+  /** Undefined: nothing is traced. */
+  tracing: MessageTracer | undefined;
+};
 
 const GROUP = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -40,6 +45,7 @@ export function settingsOf(options: ConsumerOptions): Settings {
     log: silentLog,
     onEvent: () => {},
     inboxRetentionMs: undefined,
+    tracing: messageTracer(options.tracer),
     ...given,
   };
   settings.log = discreet(settings.log);

@@ -1,3 +1,4 @@
+import type { Tracer } from '@opentelemetry/api';
 import type { BrokerSubscriber, BrokerSubscriberOptions, BrokerSubscriberState, BrokerSubscription } from '@tpc/broker';
 import type { RetryPolicy } from '@tpc/core';
 import type { Knex } from 'knex';
@@ -130,6 +131,11 @@ export type ConsumerOptions = {
   instanceId?: string;
   log?: Log;
   onEvent?: (event: ConsumerEvent) => void;
+  /**
+   * OpenTelemetry tracer for the spans of messages. Default: one of the SDK that is registered when the consumer is made; without an SDK nothing is traced,
+   * at no cost.
+   */
+  tracer?: Tracer;
 };
 
 export type RegistrationState =

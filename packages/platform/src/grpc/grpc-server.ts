@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { logVerbosity, Server, type ServiceDefinition, setLogVerbosity, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { MessageTracer } from '@tpc/core';
 import { descriptorSet } from '@tpc/gen/descriptors';
 import { ServerReflectionService } from '@tpc/gen/grpc/reflection/v1/reflection';
 import { ServerReflectionService as ServerReflectionV1AlphaService } from '@tpc/gen/grpc/reflection/v1alpha/reflection';
@@ -10,6 +11,7 @@ import { isLoopback } from '../config.ts';
 import { StartError } from '../errors.ts';
 import type { Running } from '../lifecycle.ts';
 import type { Log } from '../log.ts';
+import type { ServiceTracing } from '../telemetry/call-spans.ts';
 import { createReflection } from './reflection.ts';
 import { throttled } from './throttled.ts';
 import { MAX_REQUEST_BYTES, type OnRefused, toGrpcHandlers, tolerantDefinition, type UnaryHandlers } from './unary.ts';
@@ -26,11 +28,11 @@ const MUTUAL_CONNECTION_GRACE_MS = 70_000;
 /** How long calls in flight may take at a stop, milliseconds. */
 const DRAIN_MS = 5_000;
 
-export type ServiceEntry = { definition: ServiceDefinition; handlers: Record<string, unknown> };
+export type ServiceEntry = { definition: ServiceDefinition; handlers: Record<string, unknown>; tracing: ServiceTracing };
 
 /** Pairs a generated service definition with typed handlers. */
-export function serve<S extends object>(definition: S, handlers: UnaryHandlers<S>): ServiceEntry {
-  return { definition: definition as unknown as ServiceDefinition, handlers: handlers as Record<string, unknown> };
+export function serve<S extends object>(definition: S, handlers: UnaryHandlers<S>, tracing: ServiceTracing = {}): ServiceEntry {
+  return { definition: definition as unknown as ServiceDefinition, handlers: handlers as Record<string, unknown>, tracing };
 }
 
 export type GrpcServerOptions = {
@@ -44,6 +46,8 @@ export type GrpcServerOptions = {
   services: readonly ServiceEntry[];
   /** Who may call, over which transport. Without it, everybody may, in plain text, on loopback only. */
   access?: AccessOptions;
+  /** Undefined: calls get no spans. */
+  tracing?: MessageTracer | undefined;
   log: Log;
 };
 
@@ -106,7 +110,8 @@ async function serveWith(options: GrpcServerOptions, access: Access): Promise<Gr
     (event, times) => log.warn({ ...event, times }, 'caller refused'),
   );
   for (const service of options.services) {
-    const handlers = toGrpcHandlers(service.handlers as never, { domain, log, stopping: stopping.signal, gate: access.gate, onRefused });
+    const tracing = options.tracing && { ...service.tracing, tracing: options.tracing };
+    const handlers = toGrpcHandlers(service.handlers as never, { domain, log, stopping: stopping.signal, gate: access.gate, onRefused, tracing });
     server.addService(tolerantDefinition(service.definition), handlers as UntypedServiceImplementation);
   }
   const health = new HealthImplementation();
