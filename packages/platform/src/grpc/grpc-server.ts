@@ -28,7 +28,7 @@ const MUTUAL_CONNECTION_GRACE_MS = 70_000;
 /** How long calls in flight may take at a stop, milliseconds. */
 const DRAIN_MS = 5_000;
 
-export type ServiceEntry = { definition: ServiceDefinition; handlers: Record<string, unknown>; tracing: ServiceTracing };
+export type ServiceEntry = { definition: ServiceDefinition; handlers: Record<string, unknown>; tracing?: ServiceTracing };
 
 /** Pairs a generated service definition with typed handlers. */
 export function serve<S extends object>(definition: S, handlers: UnaryHandlers<S>, tracing: ServiceTracing = {}): ServiceEntry {

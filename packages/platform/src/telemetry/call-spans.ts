@@ -27,6 +27,7 @@ export function startCallSpan(
       ? tracing.begin(method, SpanKind.SERVER)
       : undefined;
   if (!span?.isRecording()) return span;
-  const key = messageKey();
+  // A call with a trace of its own is not part of the message's: who asks for the key is to get one trace.
+  const key = parent && messageKey();
   return span.setAttributes({ ...rpcAttributes(method), ...(key === undefined ? {} : { [MESSAGE_KEY]: key }) });
 }

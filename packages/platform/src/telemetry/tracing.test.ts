@@ -99,7 +99,7 @@ describe('statements', () => {
     await db.schema.createTable('person', (table) => table.string('name'));
     const root = tracing.messages.begin('work', SpanKind.INTERNAL);
     const under = contextUnder(root);
-    await contexts.with(under, () => db('person').insert({ name: 'Secret Ann' }));
+    await contexts.with(under, async () => void (await db('person').insert({ name: 'Secret Ann' })));
     await contexts.with(under, () => run(db, 'SELECT name FROM person WHERE name = ?', ['Secret Ann']));
     await expect(contexts.with(under, () => run(db, 'SELECT missing FROM person'))).rejects.toThrow();
     const attributes = { 'db.query.summary': 'BATCH person' };

@@ -50,6 +50,6 @@ export function tpcServices(options: TpcServicesOptions): ServiceEntry[] {
   const admin = { ...listMessagesHandlers(options), ...getMessageHandlers(options), ...resendMessageHandlers(options) };
   return [
     serve(ReliableMessageServiceService, intercept(messages, isReady, groupCalls), callTracing),
-    serve(MessageAdminServiceService, intercept(admin, isReady, adminCalls), callTracing),
+    serve(MessageAdminServiceService, intercept(admin, isReady, adminCalls), { beginTraces: callTracing.beginTraces }),
   ];
 }
