@@ -43,6 +43,18 @@ const COMMON_REASONS: Readonly<Record<string, ReasonRow>> = {
     action: 'Send smaller batches.',
   },
   ...AUTH_REASONS,
+  LOG_PART_NOT_FOUND: {
+    code: 'LOG_PART_NOT_FOUND',
+    status: 'NOT_FOUND',
+    message: 'No part {part} logs here; there are {known}.',
+    action: 'Name one of them, or none for all (ops.v1.LogService).',
+  },
+  LOG_REQUEST_INVALID: {
+    code: 'LOG_REQUEST_INVALID',
+    status: 'INVALID_ARGUMENT',
+    message: 'A level that is none, or a time that is not above 0 and at most a day.',
+    action: 'Correct the field.',
+  },
   INTERNAL: {
     code: 'INTERNAL',
     status: 'INTERNAL',

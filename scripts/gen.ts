@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema, SourceCodeInfoSchema } from '@bufbuild/protobuf/wkt';
 
-const OWN_PACKAGES = /^(tpc|uac|opc)\.v1$/;
+const OWN_PACKAGES = /^(tpc|uac|opc|ops)\.v1$/;
 
 const bin = (name: string) => join('node_modules', '.bin', name);
 const call = (name: string, args: string[]) => execFileSync(bin(name), args, { stdio: 'inherit' });
@@ -52,7 +52,7 @@ if (process.argv.includes('--check')) {
     rmSync(folder, { recursive: true, force: true });
   }
 } else {
-  for (const name of ['tpc', 'uac', 'opc', 'google', 'grpc']) rmSync(join('gen', name), { recursive: true, force: true });
+  for (const name of ['tpc', 'uac', 'opc', 'ops', 'google', 'grpc']) rmSync(join('gen', name), { recursive: true, force: true });
   generate('.');
   console.log('gen/ made from proto/');
 }

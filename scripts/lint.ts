@@ -4,7 +4,11 @@ import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 const steps: [what: string, command: string, args: string[]][] = [
   ['format, lint, import rules', 'biome', ['check', '--error-on-warnings']],
   ['contracts', 'buf', ['lint']],
-  ['contracts: format', 'buf', ['format', '--diff', '--exit-code', '--path', 'proto/tpc', '--path', 'proto/uac', '--path', 'proto/opc']],
+  [
+    'contracts: format',
+    'buf',
+    ['format', '--diff', '--exit-code', '--path', 'proto/tpc', '--path', 'proto/uac', '--path', 'proto/opc', '--path', 'proto/ops'],
+  ],
   ['gen/ is fresh', 'node', ['scripts/gen.ts', '--check']],
   ['docs/ is fresh', 'node', ['--conditions=tpc-source', 'scripts/docs.ts', '--check']],
   ['dead code', 'knip', []],

@@ -1,6 +1,6 @@
 /** npm run start:real: TPC, UAC and OPC as three processes on the real stack (npm run stack). */
 import { parseArgs } from 'node:util';
-import { describeConfig, LOG_LEVELS, loadConfig, portSetting, type Running, runMain, StartError, stopAll } from '@tpc/platform';
+import { describeConfig, formatSetting, levelSetting, loadConfig, portSetting, type Running, runMain, StartError, stopAll } from '@tpc/platform';
 import { z } from 'zod';
 import { assertServing } from './lib/health.ts';
 import { type ProgramRun, runProgram } from './lib/run-program.ts';
@@ -14,11 +14,11 @@ const realSchema = z.object({
   TPC_GRPC_PORT: portSetting(50051).describe('TPC.'),
   UAC_GRPC_PORT: portSetting(50052).describe('UAC.'),
   OPC_GRPC_PORT: portSetting(50053).describe('OPC.'),
-  LOG_LEVEL: z
-    .enum(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(', ')}`)
-    .default('info')
-    .describe('Least level that is logged.'),
-  LOG_FORMAT: z.enum(['json', 'text'], 'expected json or text').default('text').describe('json, or text for a terminal.'),
+  TPC_METRICS_PORT: portSetting(9464).describe("TPC's metrics for Prometheus, at /metrics."),
+  UAC_METRICS_PORT: portSetting(9465).describe("UAC's metrics."),
+  OPC_METRICS_PORT: portSetting(9466).describe("OPC's metrics."),
+  LOG_LEVEL: levelSetting(),
+  LOG_FORMAT: formatSetting('text'),
 });
 type RealConfig = z.output<typeof realSchema>;
 
@@ -106,6 +106,7 @@ TPC is up after ${seconds.toFixed(1)} s, on MariaDB, Redis and RocketMQ.
   UAC  (gRPC)        ${HOST}:${config.UAC_GRPC_PORT}
   OPC  (gRPC)        ${HOST}:${config.OPC_GRPC_PORT}
 ${stack.addresses.JAEGER_URL ? `  Traces             ${stack.addresses.JAEGER_URL}/api/traces?service=tpc&tags={"messageKey":"…"}\n` : ''}  MariaDB            ${HOST}:${stack.settings.STACK_MYSQL_PORT}
+  Metrics            ${[config.TPC_METRICS_PORT, config.UAC_METRICS_PORT, config.OPC_METRICS_PORT].map((port) => `http://${HOST}:${port}/metrics`).join(', ')}
   Redis, RocketMQ    ${redis?.replace('redis://', '')}, ${broker}
 
 Ctrl-C stops the three services; npm run stack -- down stops the stack.`);

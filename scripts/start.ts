@@ -8,8 +8,10 @@ import { configSchema as opcSchema, startOpcService } from '@tpc/opc-service';
 import {
   assertWritable,
   createLog,
-  LOG_LEVELS,
+  formatSetting,
+  levelSetting,
   loadConfig,
+  logFrom,
   loopbackSetting,
   portSetting,
   type Running,
@@ -33,11 +35,11 @@ const startSchema = z.object({
   TPC_GRPC_PORT: portSetting(50051).describe('TPC.'),
   UAC_GRPC_PORT: portSetting(50052).describe('UAC.'),
   OPC_GRPC_PORT: portSetting(50053).describe('OPC.'),
-  LOG_LEVEL: z
-    .enum(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(', ')}`)
-    .default('info')
-    .describe('Least level that is logged.'),
-  LOG_FORMAT: z.enum(['json', 'text'], 'expected json or text').default('text').describe('json, or text for a terminal.'),
+  TPC_METRICS_PORT: portSetting(9464).describe("TPC's metrics for Prometheus, at /metrics."),
+  UAC_METRICS_PORT: portSetting(9465).describe("UAC's metrics."),
+  OPC_METRICS_PORT: portSetting(9466).describe("OPC's metrics."),
+  LOG_LEVEL: levelSetting(),
+  LOG_FORMAT: formatSetting('text'),
   TRACE: z
     .enum(['true', 'false'], 'expected true or false')
     .default('false')
@@ -74,7 +76,6 @@ async function start(config: StartConfig): Promise<Running> {
 /** Starts in the order of the message's way back, so that everyone finds the ones it needs; pushes each part as soon as it runs. */
 async function startParts(config: StartConfig, folder: string, parts: Running[], began: number): Promise<void> {
   const host = config.BIND_HOST;
-  const log = (service: string) => createLog({ service, level: config.LOG_LEVEL, format: config.LOG_FORMAT });
   const keep = <P extends Running>(part: P): P => {
     parts.push(part);
     return part;
@@ -83,7 +84,8 @@ async function startParts(config: StartConfig, folder: string, parts: Running[],
     await naming(config, ['BROKER_GRPC_PORT'], startEmbeddedBroker({ file: `${folder}/broker.db`, host, port: config.BROKER_GRPC_PORT })),
   );
   const links = [{ label: 'Register', url: `http://${urlHost(host)}:${config.UAC_HTTP_PORT}/` }];
-  const mailCatcher = { file: `${folder}/mail.db`, host, smtpPort: config.SMTP_PORT, httpPort: config.INBOX_HTTP_PORT, links, log: log('inbox') };
+  const log = createLog({ service: 'inbox', level: config.LOG_LEVEL, format: config.LOG_FORMAT });
+  const mailCatcher = { file: `${folder}/mail.db`, host, smtpPort: config.SMTP_PORT, httpPort: config.INBOX_HTTP_PORT, links, log };
   const mail = keep(await naming(config, ['SMTP_PORT', 'INBOX_HTTP_PORT'], startMailCatcher(mailCatcher)));
   const database = (name: string) => process.env[`${name.toUpperCase()}_DATABASE_URL`] || `sqlite:${folder}/${name}.db`;
   const inbox = `http://${urlHost(host)}:${mail.httpPort}`;
@@ -96,15 +98,22 @@ async function startParts(config: StartConfig, folder: string, parts: Running[],
     SMTP_HOST: host,
     SMTP_PORT: String(mail.smtpPort),
     INBOX_URL: inbox,
+    LOG_FORMAT: config.LOG_FORMAT,
     KEY_VALUE_URL: `sqlite:${folder}/key-value.db`,
+    TPC_METRICS_PORT: String(config.TPC_METRICS_PORT),
+    UAC_METRICS_PORT: String(config.UAC_METRICS_PORT),
+    OPC_METRICS_PORT: String(config.OPC_METRICS_PORT),
   };
   const tracing = config.TRACE ? createTracePrinter((text) => console.log(text)) : undefined;
-  const tpc = keep(await startTpcService({ config: loadConfig(tpcSchema, env), log: log('tpc'), tracing: tracing?.('tpc') }));
+  const tpcConfig = loadConfig(tpcSchema, env);
+  const tpc = keep(await startTpcService({ config: tpcConfig, log: logFrom('tpc', tpcConfig), tracing: tracing?.('tpc') }));
   const withTpc = { ...env, TPC_ADDRESS: `${urlHost(host)}:${tpc.grpcPort}` };
-  const opc = keep(await startOpcService({ config: loadConfig(opcSchema, withTpc), log: log('opc'), tracing: tracing?.('opc') }));
+  const opcConfig = loadConfig(opcSchema, withTpc);
+  const opc = keep(await startOpcService({ config: opcConfig, log: logFrom('opc', opcConfig), tracing: tracing?.('opc') }));
   // A message without a subscriber would be refused: the consumer is there before the first producer serves.
   await opc.registered();
-  const uac = keep(await startUacService({ config: loadConfig(uacSchema, withTpc), log: log('uac'), tracing: tracing?.('uac') }));
+  const uacConfig = loadConfig(uacSchema, withTpc);
+  const uac = keep(await startUacService({ config: uacConfig, log: logFrom('uac', uacConfig), tracing: tracing?.('uac') }));
   const pages = `http://${urlHost(host)}:${uac.httpPort}`;
   console.log(`
 TPC is up after ${((performance.now() - began) / 1000).toFixed(1)} s.
@@ -116,6 +125,7 @@ TPC is up after ${((performance.now() - began) / 1000).toFixed(1)} s.
   UAC  (gRPC)        ${urlHost(host)}:${uac.grpcPort}
   OPC  (gRPC)        ${urlHost(host)}:${opc.grpcPort}
   Broker, SMTP       ${urlHost(host)}:${broker.port}, ${urlHost(host)}:${mail.smtpPort}
+  Metrics            ${[tpc, uac, opc].map(({ metricsPort }) => `http://${urlHost(host)}:${metricsPort}/metrics`).join(', ')}
   State              ${folder}
 
 No access tokens are configured: everything on this machine may call everything. Ctrl-C stops.`);

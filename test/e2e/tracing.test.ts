@@ -136,8 +136,10 @@ describe('the trace goes on', () => {
     await until('it is published', () => named('SEND_EMAIL_TOPIC publish').length === 1, 20_000);
     await product.loseBroker();
     await product.start('opc');
-    await keyOnceConsumed();
-    const [first, ...more] = named('SEND_EMAIL_TOPIC publish');
+    // A younger message overtakes it: so it must be lost.
+    expect(await product.register('nextann', '13911112229')).toBe(200);
+    const key = await keyOnceConsumed(2);
+    const [first, ...more] = product.of(key).filter(({ name }) => name === 'SEND_EMAIL_TOPIC publish');
     expect(more.length).toBeGreaterThan(0);
     for (const publish of more) expect([pathOf(publish), publish.links]).toEqual([PUBLISH, [{ traceId: first?.traceId, spanId: first?.spanId }]]);
     expect(more.at(-1)?.attributes['messaging.consumer.group.name']).toBe('CID_OPC');

@@ -47,16 +47,23 @@ describe('npm start with something wrong says so in one line and ends', () => {
     taken.close();
   });
 
-  it.each(['UAC_HTTP_PORT', 'INBOX_HTTP_PORT', 'SMTP_PORT', 'BROKER_GRPC_PORT', 'TPC_GRPC_PORT', 'UAC_GRPC_PORT', 'OPC_GRPC_PORT'])(
-    'a taken %s',
-    async (name) => {
-      const { code, stderr } = await run({ ...quiet, ...free, [name]: port, DATA_DIR: newFolder() });
-      expect(code).toBe(1);
-      expect(stderr.trim().split('\n')).toHaveLength(1);
-      expect(stderr).toContain(name);
-      expect(stderr).toContain(port);
-    },
-  );
+  it.each([
+    'UAC_HTTP_PORT',
+    'INBOX_HTTP_PORT',
+    'SMTP_PORT',
+    'BROKER_GRPC_PORT',
+    'TPC_GRPC_PORT',
+    'UAC_GRPC_PORT',
+    'OPC_GRPC_PORT',
+    'TPC_METRICS_PORT',
+    'OPC_METRICS_PORT',
+  ])('a taken %s', async (name) => {
+    const { code, stderr } = await run({ ...quiet, ...free, [name]: port, DATA_DIR: newFolder() });
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toContain(name);
+    expect(stderr).toContain(port);
+  });
 
   // In /proc nothing can be made, and the system says ENOENT: Node's recursive mkdir never returns from that.
   it.each(['a file', '/proc'])('a folder that cannot be made: in %s', async (where) => {

@@ -8,7 +8,18 @@ import { type ListMessagesRequest, MessageAdminServiceClient } from '@tpc/gen/tp
 import type { Stack } from '../../scripts/stack/stack.ts';
 import { freePort } from './mariadb.ts';
 
-const PORTS = ['UAC_HTTP_PORT', 'INBOX_HTTP_PORT', 'SMTP_PORT', 'BROKER_GRPC_PORT', 'TPC_GRPC_PORT', 'UAC_GRPC_PORT', 'OPC_GRPC_PORT'] as const;
+const PORTS = [
+  'UAC_HTTP_PORT',
+  'INBOX_HTTP_PORT',
+  'SMTP_PORT',
+  'BROKER_GRPC_PORT',
+  'TPC_GRPC_PORT',
+  'UAC_GRPC_PORT',
+  'OPC_GRPC_PORT',
+  'TPC_METRICS_PORT',
+  'UAC_METRICS_PORT',
+  'OPC_METRICS_PORT',
+] as const;
 type Ports = Record<(typeof PORTS)[number], string>;
 
 /** A mail as the inbox's Mailpit API lists it. */

@@ -1,3 +1,4 @@
+export { type CachedOptions, type CachedReading, cachedReading, FRESH_MS } from './cached-reading.ts';
 export { type DeliveryProperties, decodeDeliveryProperties, encodeDeliveryProperties } from './delivery-properties.ts';
 export { BatchDeadlineExceeded, BatcherFull, NaturalBatcher, type NaturalBatcherOptions } from './natural-batcher.ts';
 export { isExhausted, type RetryPolicy, waitBeforeRetry } from './retry-policy.ts';
@@ -6,6 +7,7 @@ export { type Migrations, migrate, pendingMigrations } from './sql/migrate.ts';
 export { inTransaction, placeholders, rowPlaceholders, run, type SqlResult, type SqlValue } from './sql/run.ts';
 export { classifySqlError, doomsTransaction, isTransient, type SqlErrorKind } from './sql/sql-errors.ts';
 export { withoutValues } from './sql/without-values.ts';
+export { traceIdOf } from './trace-id.ts';
 export { MessageSpan } from './tracing/message-span.ts';
 export {
   endSpan,

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { bindSetting, describeConfig, integerSetting, loadConfig, loopbackSetting, portSetting } from './config.ts';
+import {
+  bindSetting,
+  describeConfig,
+  integerSetting,
+  loadConfig,
+  loopbackSetting,
+  optionalBindSetting,
+  optionalPortSetting,
+  portSetting,
+} from './config.ts';
 import { StartError } from './errors.ts';
 
 const schema = z.object({
@@ -20,6 +29,12 @@ describe('loadConfig', () => {
     [{ LEASE_MS: '5' }, 'bad setting: LEASE_MS="5": expected a whole number, 1000 to 600000'],
   ])('names the key, its value and what is expected: %o', (env, message) => {
     expect(() => loadConfig(schema, env)).toThrow(new StartError(message));
+  });
+
+  it('knows an address and a port that are not set from one that is', () => {
+    const optional = z.object({ METRICS_HOST: optionalBindSetting(), METRICS_PORT: optionalPortSetting() });
+    expect(loadConfig(optional, {})).toEqual({});
+    expect(loadConfig(optional, { METRICS_HOST: '::1', METRICS_PORT: '0' })).toEqual({ METRICS_HOST: '::1', METRICS_PORT: 0 });
   });
 
   const local = z.object({ BIND_HOST: loopbackSetting() });

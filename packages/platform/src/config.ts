@@ -46,13 +46,17 @@ function defaultText(type: z.ZodType, value: unknown): string {
 }
 
 /** A TCP port; 0 lets the system choose. */
-export const portSetting = (defaultPort: number) =>
+export const portSetting = (defaultPort: number) => port().default(defaultPort);
+
+/** A TCP port that need not be set. */
+export const optionalPortSetting = () => port().optional();
+
+const port = () =>
   z
     .string()
     .regex(/^\d{1,5}$/, 'expected a port, 0 to 65535')
     .transform(Number)
-    .refine((port) => port <= 65_535, 'expected a port, 0 to 65535')
-    .default(defaultPort);
+    .refine((number) => number <= 65_535, 'expected a port, 0 to 65535');
 
 /** A whole number within limits, with its unit in the description. */
 export const integerSetting = (defaultValue: number, min: number, max: number) =>
@@ -64,11 +68,12 @@ export const integerSetting = (defaultValue: number, min: number, max: number) =
     .default(defaultValue);
 
 /** An address to listen on. Whether others may then call is decided where the server starts (grpc-server.ts). */
-export const bindSetting = () =>
-  z
-    .string()
-    .regex(/^[A-Za-z0-9.:_%-]+$/, 'expected an address or a host name')
-    .default('127.0.0.1');
+export const bindSetting = () => address().default('127.0.0.1');
+
+/** An address to listen on that need not be set. */
+export const optionalBindSetting = () => address().optional();
+
+const address = () => z.string().regex(/^[A-Za-z0-9.:_%-]+$/, 'expected an address or a host name');
 
 /** An address to listen on for what knows no tokens. */
 export const loopbackSetting = () => bindSetting().refine(isLoopback, 'only a loopback address (127.0.0.1, ::1, localhost) is allowed');

@@ -17,7 +17,18 @@ export {
   tpcLinkSettings,
 } from './auth/index.ts';
 export { type BrokerConnection, brokerConnectionFrom, brokerSettings } from './broker-settings.ts';
-export { bindSetting, type ConfigSchema, describeConfig, integerSetting, isLoopback, loadConfig, loopbackSetting, portSetting } from './config.ts';
+export {
+  bindSetting,
+  type ConfigSchema,
+  describeConfig,
+  integerSetting,
+  isLoopback,
+  loadConfig,
+  loopbackSetting,
+  optionalBindSetting,
+  optionalPortSetting,
+  portSetting,
+} from './config.ts';
 export { AppError, type AppErrorOptions, type FieldViolation, StartError, toAppError } from './errors.ts';
 export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, serve, startGrpcServer } from './grpc/grpc-server.ts';
 export { createPageTokens, type PageTokens } from './grpc/page-token.ts';
@@ -32,12 +43,18 @@ export { isRedisAddress, REDIS_ADDRESS_FORMS } from './key-value/redis-address.t
 export { openRedisKeyValueStore, type RedisKeyValueOptions } from './key-value/redis-key-value-store.ts';
 export { openSqliteKeyValueStore } from './key-value/sqlite-key-value-store.ts';
 export { type Running, runMain, stopAll } from './lifecycle.ts';
-export { createLog, LOG_LEVELS, type Log, type LogLevel } from './log.ts';
+export { createLog, type Log, type LogOptions, logFrom, logPartsOf, partLog } from './log.ts';
+export { LOG_LEVELS, type LogLevel } from './log-levels.ts';
+export { formatSetting, levelSetting, logSettings } from './log-settings.ts';
 export { type Protocol, whatAnswers } from './net/what-answers.ts';
 export { type Program, runProgram } from './program.ts';
 export { type DatabaseSetting, judgeDatabaseFailure } from './sql/database-failures.ts';
 export { durabilityWarnings } from './sql/durability.ts';
 export { assertWritable, type DatabaseOptions, openDatabase } from './sql/open-database.ts';
 export { bringUpToDate, prepareDatabase, schemaOf } from './sql/prepare-database.ts';
+export { type Metrics, type MetricsOptions, startMetrics } from './telemetry/metrics.ts';
+export { BATCH_COUNTS, DELIVERY_SECONDS, LATENCY_SECONDS } from './telemetry/metrics-buckets.ts';
+export { observePool } from './telemetry/metrics-parts.ts';
+export { metricsHostSetting, metricsPortSetting } from './telemetry/metrics-settings.ts';
 export { traceStatements } from './telemetry/statement-spans.ts';
 export { startTracing, type Tracing, type TracingConfig, traceTo, tracingSettings } from './telemetry/tracing.ts';

@@ -1,20 +1,67 @@
+import { trace } from '@opentelemetry/api';
 import { withoutValues } from '@tpc/core';
 import { type DestinationStream, type Logger, pino, stdSerializers } from 'pino';
 import pretty from 'pino-pretty';
+import { type LogLevel, LogParts } from './log-levels.ts';
 
 export type Log = Logger;
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogOptions = {
+  service: string;
+  level: LogLevel;
+  /** Levels of parts by their full names, `tpc.publish`; others have `level`. */
+  levels?: Readonly<Record<string, LogLevel>>;
+  /** auto: text in a terminal, else json. */
+  format: 'auto' | 'json' | 'text';
+};
+
+/** The parts of each service's log, by every one of its loggers. */
+const partsOf = new WeakMap<Log, LogParts>();
 
 /**
- * A service's log: JSON lines, or readable text in a terminal. Messages are constant; what varies stands in fields. Never log a message body, a mail
- * address, a token or a password. An error in the field `err` is shown without the values of the statement that it came from.
+ * A service's log: JSON lines, or readable text in a terminal. Messages are constant; what varies stands in fields: `message_key`, `trace_id`,
+ * `consumer_group` where a line is about a message. Never log a message body, a mail address, a token or a password. An error in the field `err` is
+ * shown without the values of the statement that it came from.
  * @param destination where lines go; default: standard output
  */
-export function createLog(options: { service: string; level: LogLevel; format: 'json' | 'text' }, destination?: DestinationStream): Log {
+export function createLog({ service, level, levels = {}, format }: LogOptions, destination?: DestinationStream): Log {
   const serializers = { err: (error: unknown) => stdSerializers.err(withoutValues(error) as Error) };
-  const base = { name: options.service, level: options.level, serializers };
-  if (options.format === 'json') return destination ? pino(base, destination) : pino(base);
-  return pino(base, pretty({ colorize: process.stdout.isTTY, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', sync: true }));
+  const base = { name: service, level, serializers, mixin: spanFields };
+  const text = format === 'text' || (format === 'auto' && process.stdout.isTTY);
+  const out = destination ?? (text ? forPeople() : undefined);
+  const log: Log = out ? pino(base, out) : pino(base);
+  partsOf.set(log, new LogParts(service, log, level, levels));
+  return log;
+}
+
+/** The log that a service's settings (logSettings) ask for. */
+export function logFrom(
+  service: string,
+  config: { LOG_LEVEL: LogLevel; LOG_LEVELS: Readonly<Record<string, LogLevel>>; LOG_FORMAT: LogOptions['format'] },
+): Log {
+  return createLog({ service, level: config.LOG_LEVEL, levels: config.LOG_LEVELS, format: config.LOG_FORMAT });
+}
+
+/** The log of a part of a service, with a level of its own. @param part for example `publish` */
+export function partLog(log: Log, part: string): Log {
+  const parts = partsOf.get(log);
+  if (parts === undefined) return log.child({ part });
+  const logger = parts.logger(part, (name) => log.child({ part: name }));
+  partsOf.set(logger, parts);
+  return logger;
+}
+
+/** The parts of the service that a log belongs to; undefined for one that createLog has not made. */
+export function logPartsOf(log: Log): LogParts | undefined {
+  return partsOf.get(log);
+}
+
+/** Lines that are written within a span name it, so that trace and log find each other. */
+function spanFields(): object {
+  const context = trace.getActiveSpan()?.spanContext();
+  return context === undefined ? {} : { trace_id: context.traceId, span_id: context.spanId };
+}
+
+function forPeople(): DestinationStream {
+  return pretty({ colorize: process.stdout.isTTY, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', sync: true });
 }

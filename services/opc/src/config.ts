@@ -2,7 +2,9 @@ import {
   bindSetting,
   brokerSettings,
   integerSetting,
-  LOG_LEVELS,
+  logSettings,
+  metricsHostSetting,
+  metricsPortSetting,
   portSetting,
   tlsSettings,
   tokensFileSetting,
@@ -52,12 +54,14 @@ const subscriptions = z
     return z.NEVER;
   });
 
+/** Parts of the log that can have a level of their own. */
+const LOG_PARTS = ['consumer', 'broker', 'mail', 'database', 'grpc', 'metrics'];
+
 /** Settings of OPC, read once from the environment. */
 export const configSchema = z.object({
   BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as OPC_TOKENS_FILE is empty.'),
   ...tracingSettings,
-  LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
-  LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
+  ...logSettings('opc', LOG_PARTS),
   MIGRATE: z
     .enum(['auto', 'check'])
     .default('auto')
@@ -68,6 +72,8 @@ export const configSchema = z.object({
     .describe("OPC's database, with the inbox: sqlite:<file>, or mysql://user:password@host:port/database (MySQL 8, MariaDB 10.6 or newer)."),
   OPC_DATABASE_POOL: integerSetting(16, 4, 200).describe('Connections to the database at most (SQLite: always one).'),
   OPC_GRPC_PORT: portSetting(50_053).describe('Port of NotificationService; 0: the system chooses.'),
+  OPC_METRICS_PORT: metricsPortSetting(),
+  METRICS_HOST: metricsHostSetting(),
   OPC_TOKENS_FILE: tokensFileSetting(),
   ...tlsSettings,
   ...brokerSettings(),

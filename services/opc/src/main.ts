@@ -1,4 +1,4 @@
-import { createLog, runProgram } from '@tpc/platform';
+import { logFrom, runProgram } from '@tpc/platform';
 import { configSchema } from './config.ts';
 import { startOpcService } from './service.ts';
 
@@ -7,8 +7,7 @@ await runProgram(
     name: 'opc',
     about: 'OPC, operations: receives messages from RocketMQ and sends mails by SMTP.',
     schema: configSchema,
-    start: (config, stopping) =>
-      startOpcService({ config, log: createLog({ service: 'opc', level: config.LOG_LEVEL, format: config.LOG_FORMAT }), stopping }),
+    start: (config, stopping) => startOpcService({ config, log: logFrom('opc', config), stopping }),
   },
   { args: process.argv.slice(2), env: process.env },
 );

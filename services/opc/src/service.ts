@@ -19,14 +19,18 @@ import {
   type GrpcServer,
   guard,
   type Log,
+  type Metrics,
   needs,
+  observePool,
   openDatabase,
+  partLog,
   prepareDatabase,
   type Running,
   StartError,
   schemaOf,
   serve,
   startGrpcServer,
+  startMetrics,
   startTracing,
   stopAll,
   type Tracing,
@@ -55,6 +59,8 @@ export type OpcState = ConsumerState & { smtp: MailLinkState };
 
 export interface OpcService extends Running {
   readonly grpcPort: number;
+  /** Port of the metrics; undefined when none is set. */
+  readonly metricsPort: number | undefined;
   /** Resolves when TPC has first accepted this instance: from then on, nothing that is sent to the group is missed. */
   registered(): Promise<void>;
   /** The consumer, its link to the broker and to TPC, and the link to the mail server. */
@@ -70,7 +76,7 @@ export type OpcServiceOptions = {
   tracing?: Tracing | undefined;
 };
 
-type Parts = { config: OpcConfig; log: Log; knex: Knex; tracing: Tracing | undefined };
+type Parts = { config: OpcConfig; log: Log; knex: Knex; metrics: Metrics; tracing: Tracing | undefined };
 
 /**
  * Starts OPC: its database, NotificationService and the consumer. Its database, broker, TPC and mail server may be away: it keeps looking for them.
@@ -84,8 +90,19 @@ export async function startOpcService({ config, log, stopping, tracing: given }:
     const knex = openDatabase({ url: config.OPC_DATABASE_URL, poolMax: config.OPC_DATABASE_POOL });
     undo.unshift({ stop: () => knex.destroy() });
     if (tracing) traceStatements(knex, tracing);
-    await prepareDatabase(knex, { setting: 'OPC_DATABASE_URL', url: config.OPC_DATABASE_URL, mode: config.MIGRATE, schemas: SCHEMAS, log, stopping });
-    const parts = { config, log, knex, tracing };
+    const { METRICS_HOST: host = config.BIND_HOST, OPC_METRICS_PORT: port } = config;
+    const metrics = await startMetrics({ service: 'opc', host, port, portSetting: 'OPC_METRICS_PORT', log: partLog(log, 'metrics') });
+    undo.unshift(metrics);
+    observePool(metrics.meter, knex);
+    await prepareDatabase(knex, {
+      setting: 'OPC_DATABASE_URL',
+      url: config.OPC_DATABASE_URL,
+      mode: config.MIGRATE,
+      schemas: SCHEMAS,
+      log: partLog(log, 'database'),
+      stopping,
+    });
+    const parts = { config, log, knex, metrics, tracing };
     const broker = await brokerConnectionFrom(config);
     const mailer = createMailer(parts);
     undo.unshift({ stop: async () => mailer.close() });
@@ -99,6 +116,7 @@ export async function startOpcService({ config, log, stopping, tracing: given }:
     log.info({ grpc_port: grpc.port, consumer_group: config.OPC_CONSUMER_GROUP }, 'OPC runs');
     return {
       grpcPort: grpc.port,
+      metricsPort: metrics.port,
       reload: grpc.reload,
       registered: () => consumer.registered(),
       state: () => ({ ...consumer.state(), smtp: mailer.state() }),
@@ -125,11 +143,11 @@ function createMailer({ config, log, tracing }: Parts): Mailer {
     connections: config.OPC_CONCURRENCY,
     timeoutMs: config.SMTP_TIMEOUT_MS,
     tracing: tracing?.messages,
-    log,
+    log: partLog(log, 'mail'),
   });
 }
 
-async function startGrpc({ config, log, knex, tracing }: Parts): Promise<GrpcServer> {
+async function startGrpc({ config, log, knex, metrics, tracing }: Parts): Promise<GrpcServer> {
   const tokens = createPageTokens(await readOrCreatePageTokenSecret(knex));
   const service = createNotificationService({ knex, group: config.OPC_CONSUMER_GROUP, tokens });
   return startGrpcServer({
@@ -145,11 +163,16 @@ async function startGrpc({ config, log, knex, tracing }: Parts): Promise<GrpcSer
     ],
     access: { tokensSetting: 'OPC_TOKENS_FILE', tokensFile: config.OPC_TOKENS_FILE, tls: config },
     tracing: tracing?.messages,
-    log,
+    meter: metrics.meter,
+    log: partLog(log, 'grpc'),
   });
 }
 
-function createOpcConsumer({ config, log, knex, broker, tracing }: Parts & { broker: BrokerConnection }, mailer: Mailer, undo: Running[]): Consumer {
+function createOpcConsumer(
+  { config, log, knex, metrics, tracing, broker }: Parts & { broker: BrokerConnection },
+  mailer: Mailer,
+  undo: Running[],
+): Consumer {
   const [, domain = ''] = config.SMTP_FROM.address.split(/@(?=[^@]*$)/);
   const { SMTP_TIMEOUT_MS: timeoutMs, OPC_CONCURRENCY: concurrency } = config;
   const handlers = { [SEND_EMAIL_TOPIC]: createSendEmailHandler({ mailer, domain, timeoutMs, concurrency }) };
@@ -161,7 +184,7 @@ function createOpcConsumer({ config, log, knex, broker, tracing }: Parts & { bro
     knex,
     group: config.OPC_CONSUMER_GROUP,
     tpc,
-    subscribe: (options) => createRocketMqSubscriber({ ...broker, logger: log }, options),
+    subscribe: (options) => createRocketMqSubscriber({ ...broker, logger: partLog(log, 'broker') }, options),
     subscriptions: config.OPC_SUBSCRIPTIONS,
     handlers,
     ...(tracing ? { tracer: tracing.tracer } : {}),
@@ -173,7 +196,8 @@ function createOpcConsumer({ config, log, knex, broker, tracing }: Parts & { bro
       jitter: RETRY_JITTER,
       maxAttempts: config.OPC_MAX_ATTEMPTS === 0 ? undefined : config.OPC_MAX_ATTEMPTS,
     },
-    log,
+    ...(metrics.provider && { meterProvider: metrics.provider }),
+    log: partLog(log, 'consumer'),
   });
 }
 
@@ -200,14 +224,19 @@ function watch(
 ): void {
   const health = createHealthWatch({
     database: createDatabaseProbe(knex),
-    log,
+    log: partLog(log, 'database'),
     setHealth: grpc.setHealth,
     parts: () => {
       const { broker, registration } = consumer.state();
       return { broker: broker?.connected === true, tpc: registration === 'registered', smtp: mailer.state().connected === true };
     },
   });
-  const mailServer = createRepeater({ name: 'mail server', everyMs: config.SMTP_CHECK_MS, pass: (signal) => mailer.check(signal), log });
+  const mailServer = createRepeater({
+    name: 'mail server',
+    everyMs: config.SMTP_CHECK_MS,
+    pass: (signal) => mailer.check(signal),
+    log: partLog(log, 'mail'),
+  });
   for (const worker of [health, mailServer]) {
     worker.start();
     undo.unshift(worker);

@@ -1,4 +1,15 @@
-import { bindSetting, brokerSettings, integerSetting, LOG_LEVELS, portSetting, tlsSettings, tokensFileSetting, tracingSettings } from '@tpc/platform';
+import {
+  bindSetting,
+  brokerSettings,
+  integerSetting,
+  logSettings,
+  metricsHostSetting,
+  metricsPortSetting,
+  portSetting,
+  tlsSettings,
+  tokensFileSetting,
+  tracingSettings,
+} from '@tpc/platform';
 import { z } from 'zod';
 
 /** Largest body of a message, bytes. */
@@ -36,12 +47,14 @@ const DEFAULT_BROKER_RETENTION_DAYS = 3;
 
 const wait = (defaultValue: number, max = 86_400_000) => integerSetting(defaultValue, 10, max);
 
+/** Parts of the log that can have a level of their own. */
+const LOG_PARTS = ['publish', 'redeliver', 'check_back', 'resume', 'broker', 'database', 'grpc', 'metrics'];
+
 /** Settings of TPC, read once from the environment. */
 export const configSchema = z.object({
   BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as TPC_TOKENS_FILE is empty.'),
   ...tracingSettings,
-  LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
-  LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
+  ...logSettings('tpc', LOG_PARTS),
   MIGRATE: z
     .enum(['auto', 'check'])
     .default('auto')
@@ -52,6 +65,8 @@ export const configSchema = z.object({
     .describe("TPC's database: sqlite:<file>, or mysql://user:password@host:port/database (MySQL 8, MariaDB 10.6 or newer)."),
   TPC_DATABASE_POOL: integerSetting(16, 4, 200).describe('Connections to the database at most (SQLite: always one).'),
   TPC_GRPC_PORT: portSetting(50_051).describe('Port of ReliableMessageService and MessageAdminService; 0: the system chooses.'),
+  TPC_METRICS_PORT: metricsPortSetting(),
+  METRICS_HOST: metricsHostSetting(),
   TPC_TOKENS_FILE: tokensFileSetting(),
   ...tlsSettings,
   ...brokerSettings(),

@@ -5,10 +5,14 @@ import {
   createPageTokens,
   type GrpcServer,
   type Log,
+  type Metrics,
+  observePool,
   openDatabase,
+  partLog,
   type Running,
   StartError,
   startGrpcServer,
+  startMetrics,
   startTracing,
   stopAll,
   type Tracing,
@@ -20,6 +24,10 @@ import type { TpcConfig } from './config.ts';
 import { createPublishing } from './flows/publishing.ts';
 import { createWrites } from './flows/writes.ts';
 import { tpcServices } from './grpc/services.ts';
+import { meteredBroker } from './metrics/metered-broker.ts';
+import { meteredStore } from './metrics/metered-store.ts';
+import { observeBacklog } from './metrics/observe-backlog.ts';
+import { createTpcMetrics } from './metrics/tpc-metrics.ts';
 import { idleTransactionSeconds, policiesOf } from './policies.ts';
 import { createStore } from './store/create-store.ts';
 import { STEPS } from './store/migrations/index.ts';
@@ -44,6 +52,8 @@ const WAIT_PAIRS = [
 export interface TpcService extends Running {
   /** Port of the gRPC server. */
   readonly grpcPort: number;
+  /** Port of the metrics; undefined when none is set. */
+  readonly metricsPort: number | undefined;
 }
 
 export type TpcServiceOptions = {
@@ -67,10 +77,19 @@ export async function startTpcService({ config, log, tracing: given }: TpcServic
     poolMax: config.TPC_DATABASE_POOL,
     idleTransactionS: idleTransactionSeconds(config.TPC_PUBLISH_LEASE_MS),
   });
-  const broker = createRocketMqPublisher({ ...(await brokerConnectionFrom(config)), logger: log, tracing: tracing?.messages });
-  const parts = build(config, log, knex, broker, tracing?.messages);
+  const { METRICS_HOST: metricsHost = config.BIND_HOST, TPC_METRICS_PORT: metricsPort } = config;
+  let metrics: Metrics | undefined;
   let server: GrpcServer | undefined;
   try {
+    metrics = await startMetrics({
+      service: 'tpc',
+      host: metricsHost,
+      port: metricsPort,
+      portSetting: 'TPC_METRICS_PORT',
+      log: partLog(log, 'metrics'),
+    });
+    const broker = createRocketMqPublisher({ ...(await brokerConnectionFrom(config)), logger: partLog(log, 'broker'), tracing: tracing?.messages });
+    const parts = build(config, log, knex, broker, metrics, tracing?.messages);
     server = await startGrpcServer({
       host: config.BIND_HOST,
       port: config.TPC_GRPC_PORT,
@@ -79,11 +98,13 @@ export async function startTpcService({ config, log, tracing: given }: TpcServic
       services: parts.services,
       access: { tokensSetting: 'TPC_TOKENS_FILE', tokensFile: config.TPC_TOKENS_FILE, tls: config },
       tracing: tracing?.messages,
-      log,
+      meter: metrics.meter,
+      log: partLog(log, 'grpc'),
     });
     return await run(config, log, knex, broker, { ...parts, ownTracing }, server);
   } catch (error) {
     await server?.stop();
+    await metrics?.stop();
     await knex.destroy();
     await ownTracing?.stop();
     throw error;
@@ -92,23 +113,33 @@ export async function startTpcService({ config, log, tracing: given }: TpcServic
 
 type Parts = ReturnType<typeof build> & { ownTracing: Tracing | undefined };
 
-function build(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher, tracing: MessageTracer | undefined) {
-  const store = createStore(knex, { policies: policiesOf(config) });
-  const publishing = createPublishing({ store, broker, log, leaseMs: config.TPC_PUBLISH_LEASE_MS, tracing });
+function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublisher, metrics: Metrics, tracing: MessageTracer | undefined) {
+  const noted = createTpcMetrics(metrics.meter);
+  const store = meteredStore(createStore(knex, { policies: policiesOf(config), observer: noted.observer }), noted);
+  const broker = meteredBroker(publisher, noted);
+  observeBacklog(metrics.meter, () => (state.ready ? store.readBacklog() : Promise.reject(new Error('the schema is not there yet'))));
+  observePool(metrics.meter, knex);
+  const publishLog = partLog(log, 'publish');
+  const publishing = createPublishing({ store, broker, log: publishLog, leaseMs: config.TPC_PUBLISH_LEASE_MS, tracing });
   const writes = createWrites({
     store,
     publishing,
     maxQueued: config.TPC_MAX_QUEUED,
     contentCacheBytes: config.TPC_CONTENT_CACHE_BYTES,
     tracing: tracing && { messages: tracing, database: dialectOf(knex).name },
-    onContentError: (err) => log.warn({ err }, 'body not read after a confirm; published when its lease ends'),
+    onContentError: (err) => publishLog.warn({ err }, 'body not read after a confirm; published when its lease ends'),
   });
   const claimCount = config.TPC_CLAIM_COUNT;
-  const publishDue = createPublishDueWorker({ store, publishing, log, config: { pollMs: config.TPC_PUBLISH_POLL_MS, claimCount } });
-  const redeliver = createRedeliverWorker({ store, publishing, log, config: { pollMs: config.TPC_REDELIVER_POLL_MS, claimCount } });
+  const publishDue = createPublishDueWorker({ store, publishing, log: publishLog, config: { pollMs: config.TPC_PUBLISH_POLL_MS, claimCount } });
+  const redeliver = createRedeliverWorker({
+    store,
+    publishing,
+    log: partLog(log, 'redeliver'),
+    config: { pollMs: config.TPC_REDELIVER_POLL_MS, claimCount },
+  });
   const onResumed = publishDue.wake;
-  const resume = createResumeWorker({ store, onResumed, log, config: { pollMs: config.TPC_RESUME_POLL_MS, claimCount } });
-  const checkBack = createCheckBackWorker({ store, log, config: { pollMs: config.TPC_CHECK_POLL_MS } });
+  const resume = createResumeWorker({ store, onResumed, log: partLog(log, 'resume'), config: { pollMs: config.TPC_RESUME_POLL_MS, claimCount } });
+  const checkBack = createCheckBackWorker({ store, log: partLog(log, 'check_back'), config: { pollMs: config.TPC_CHECK_POLL_MS } });
   const state = { ready: false };
   const services = tpcServices({
     store,
@@ -123,9 +154,9 @@ function build(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher,
     onResent: redeliver.wake,
     isReady: () => state.ready,
     tracing,
-    log,
+    log: partLog(log, 'grpc'),
   });
-  return { publishing, writes, state, services, workers: [publishDue, redeliver, resume, checkBack], onBrokerBack: [publishDue, redeliver] };
+  return { metrics, publishing, writes, state, services, workers: [publishDue, redeliver, resume, checkBack], onBrokerBack: [publishDue, redeliver] };
 }
 
 async function run(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublisher, parts: Parts, server: GrpcServer): Promise<TpcService> {
@@ -135,7 +166,7 @@ async function run(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublis
     mode: config.MIGRATE,
     setting: 'TPC_DATABASE_URL',
     url: config.TPC_DATABASE_URL,
-    log,
+    log: partLog(log, 'database'),
     onFirstReady: () => {
       parts.state.ready = true;
       for (const worker of parts.workers) worker.start();
@@ -145,7 +176,7 @@ async function run(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublis
   broker.start();
   const link = watchBrokerLink({
     broker,
-    log,
+    log: partLog(log, 'broker'),
     onChange: (connected) => {
       server.setHealth('broker', connected);
       if (connected) for (const worker of parts.onBrokerBack) worker.wake();
@@ -163,12 +194,14 @@ async function run(config: TpcConfig, log: Log, knex: Knex, broker: BrokerPublis
     link,
     publisherStop(broker),
     published,
+    parts.metrics,
     { stop: () => knex.destroy() },
     { stop: async () => parts.ownTracing?.stop() },
   ];
   let stopped: Promise<void> | undefined;
   return {
     grpcPort: server.port,
+    metricsPort: parts.metrics.port,
     reload: server.reload,
     stop: () => {
       stopped ??= stopAll(inOrder).then(() => log.info('tpc stopped'));

@@ -3,7 +3,10 @@ import {
   bindSetting,
   integerSetting,
   isRedisAddress,
-  LOG_LEVELS,
+  logSettings,
+  metricsHostSetting,
+  metricsPortSetting,
+  optionalBindSetting,
   portSetting,
   REDIS_ADDRESS_FORMS,
   tlsSettings,
@@ -68,12 +71,14 @@ function isProxy(text: string): boolean {
 const perIp = (defaultValue: number, what: string) =>
   integerSetting(defaultValue, 0, 1_000_000).describe(`${what} that one ip (IPv6: one /64) may ask for in a minute over HTTP; 0: any number.`);
 
+/** Parts of the log that can have a level of their own. */
+const LOG_PARTS = ['producer', 'flows', 'http', 'key_value', 'database', 'grpc', 'metrics'];
+
 /** Settings of UAC, read once from the environment. */
 export const configSchema = z.object({
   BIND_HOST: bindSetting().describe('Address that UserService listens on. Only loopback as long as UAC_TOKENS_FILE is empty.'),
   ...tracingSettings,
-  LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
-  LOG_FORMAT: z.enum(['json', 'text']).default('json').describe('json: one object a line; text: for people.'),
+  ...logSettings('uac', LOG_PARTS),
   MIGRATE: z
     .enum(['auto', 'check'])
     .default('auto')
@@ -99,7 +104,7 @@ export const configSchema = z.object({
     .describe('Address of TPC, host:port. UAC works without it; mails go out when it is back.'),
   ...tpcLinkSettings,
   UAC_HTTP_PORT: portSetting(3000).describe('Port of the pages and of the paths under /auth; 0: the system chooses.'),
-  UAC_HTTP_HOST: bindSetting().optional().describe('Address that the pages listen on; any, since they are for everybody. Default: BIND_HOST.'),
+  UAC_HTTP_HOST: optionalBindSetting().describe('Address that the pages listen on; any, since they are for everybody. Default: BIND_HOST.'),
   UAC_TRUST_PROXY: trustProxySetting(),
   UAC_REGISTER_PER_IP: perIp(DEFAULT_REGISTER_PER_IP, 'Registrations'),
   UAC_LOGIN_PER_IP: perIp(DEFAULT_LOGIN_PER_IP, 'Logins'),
@@ -107,6 +112,8 @@ export const configSchema = z.object({
     'How often one login name may be tried in 15 minutes, from wherever; 0: any number.',
   ),
   UAC_GRPC_PORT: portSetting(50_052).describe('Port of UserService; 0: the system chooses.'),
+  UAC_METRICS_PORT: metricsPortSetting(),
+  METRICS_HOST: metricsHostSetting(),
   UAC_TOKENS_FILE: tokensFileSetting(),
   ...tlsSettings,
   UAC_PUBLIC_URL: httpUrl(

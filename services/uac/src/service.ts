@@ -12,13 +12,17 @@ import {
   createHealthWatch,
   type KeyValueStore,
   type Log,
+  type Metrics,
+  observePool,
   openDatabase,
   openKeyValueStore,
+  partLog,
   prepareDatabase,
   type Running,
   StartError,
   schemaOf,
   startGrpcServer,
+  startMetrics,
   startTracing,
   stopAll,
   type Tracing,
@@ -52,6 +56,8 @@ const HOUR_MS = 60 * MINUTE_MS;
 export type UacService = Running & {
   readonly httpPort: number;
   readonly grpcPort: number;
+  /** Port of the metrics; undefined when none is set. */
+  readonly metricsPort: number | undefined;
   /** The client library's view: mode, registered, what is under way. */
   producerState(): ProducerState;
 };
@@ -88,22 +94,32 @@ async function start({ config, log, keyValue, stopping, tracing: given }: UacSer
   const db = openDatabase({ url: config.UAC_DATABASE_URL, poolMax: config.UAC_DATABASE_POOL });
   opened.push({ stop: () => db.destroy() });
   if (tracing) traceStatements(db, tracing);
-  await prepareDatabase(db, { setting: 'UAC_DATABASE_URL', url: config.UAC_DATABASE_URL, mode: config.MIGRATE, schemas: SCHEMAS, log, stopping });
+  const databaseLog = partLog(log, 'database');
+  const metrics = await openMetrics(config, db, partLog(log, 'metrics'), opened);
+  await prepareDatabase(db, {
+    setting: 'UAC_DATABASE_URL',
+    url: config.UAC_DATABASE_URL,
+    mode: config.MIGRATE,
+    schemas: SCHEMAS,
+    log: databaseLog,
+    stopping,
+  });
   const { KEY_VALUE_URL: url, KEY_VALUE_CA_FILE: caFile } = config;
-  const store = keyValue ?? (await openKeyValueStore({ url, caFile, setting: 'KEY_VALUE_URL', log }));
+  const store = keyValue ?? (await openKeyValueStore({ url, caFile, setting: 'KEY_VALUE_URL', log: partLog(log, 'key_value') }));
   if (!keyValue) opened.push({ stop: () => store.close() });
   const ids = createIdGenerator(Date.now);
-  const workerId = createWorkerIdLease({ db, ids, log });
+  const workerId = createWorkerIdLease({ db, ids, log: databaseLog });
   opened.push(workerId);
   await workerId.start();
-  const producer = await startProducer({ config, db, log, tracing }, opened);
+  const producer = await startProducer({ config, db, log: partLog(log, 'producer'), metrics, tracing }, opened);
 
   let httpPort = config.UAC_HTTP_PORT;
   const publicUrl = () => config.UAC_PUBLIC_URL ?? `http://127.0.0.1:${httpPort}`;
-  const flows = await flowsFor({ config, log, db, producer, ids, store, publicUrl });
+  const flows = await flowsFor({ config, log: partLog(log, 'flows'), db, producer, ids, store, publicUrl });
   const database = createDatabaseProbe(db);
   const isOnline = () => producer.state().mode === 'online';
   const health = healthOf(database, isOnline, store);
+  const httpLog = partLog(log, 'http');
   const http = await createHttpServer({
     flows,
     health,
@@ -112,12 +128,13 @@ async function start({ config, log, keyValue, stopping, tracing: given }: UacSer
     tracesUrl: tracesUrlOf(config),
     trustProxy: config.UAC_TRUST_PROXY,
     ipLimits: {
-      limit: createRateLimiter(store, log),
+      limit: createRateLimiter(store, httpLog),
       registerPerMinute: config.UAC_REGISTER_PER_IP,
       loginPerMinute: config.UAC_LOGIN_PER_IP,
     },
     tracing,
-    log,
+    meter: metrics.meter,
+    log: httpLog,
   });
   opened.push({ stop: () => closeHttpServer(http) });
   const grpcOptions = {
@@ -126,24 +143,39 @@ async function start({ config, log, keyValue, stopping, tracing: given }: UacSer
     portSetting: 'UAC_GRPC_PORT',
     domain: 'uac',
     tracing: tracing?.messages,
-    log,
+    log: partLog(log, 'grpc'),
   };
   const access = { tokensSetting: 'UAC_TOKENS_FILE', tokensFile: config.UAC_TOKENS_FILE, tls: config };
-  const grpc = await startGrpcServer({ ...grpcOptions, access, services: [createUserService(flows)] });
+  const grpc = await startGrpcServer({ ...grpcOptions, access, meter: metrics.meter, services: [createUserService(flows)] });
   opened.push(grpc);
   httpPort = await listen(http, config.UAC_HTTP_HOST ?? config.BIND_HOST, config.UAC_HTTP_PORT);
   const parts = () => ({ tpc: isOnline(), key_value: store.state().connected });
-  const watch = createHealthWatch({ database, parts, setHealth: grpc.setHealth, log });
+  const watch = createHealthWatch({ database, parts, setHealth: grpc.setHealth, log: databaseLog });
   opened.push(watch);
   await watch.runOnce();
   watch.start();
   log.info({ http_port: httpPort, grpc_port: grpc.port }, 'uac is up');
-  return { httpPort, grpcPort: grpc.port, reload: grpc.reload, producerState: () => producer.state(), stop: () => stopAll([...opened].reverse()) };
+  return {
+    httpPort,
+    grpcPort: grpc.port,
+    metricsPort: metrics.port,
+    reload: grpc.reload,
+    producerState: () => producer.state(),
+    stop: () => stopAll([...opened].reverse()),
+  };
 }
 
-type ProducerParts = { config: UacConfig; db: Knex; log: Log; tracing: Tracing | undefined };
+async function openMetrics(config: UacConfig, db: Knex, log: Log, opened: Running[]): Promise<Metrics> {
+  const { METRICS_HOST: host = config.BIND_HOST, UAC_METRICS_PORT: port } = config;
+  const metrics = await startMetrics({ service: 'uac', host, port, portSetting: 'UAC_METRICS_PORT', log });
+  opened.push(metrics);
+  observePool(metrics.meter, db);
+  return metrics;
+}
 
-async function startProducer({ config, db, log, tracing }: ProducerParts, opened: Running[]): Promise<Producer> {
+type ProducerParts = { config: UacConfig; db: Knex; log: Log; metrics: Metrics; tracing: Tracing | undefined };
+
+async function startProducer({ config, db, log, metrics, tracing }: ProducerParts, opened: Running[]): Promise<Producer> {
   const tpc = connect(config);
   opened.push({ stop: async () => tpc.close() });
   const producer = createProducer({
@@ -153,6 +185,7 @@ async function startProducer({ config, db, log, tracing }: ProducerParts, opened
     topics: [EMAIL_TOPIC],
     log,
     ...(tracing ? { tracer: tracing.tracer } : {}),
+    ...(metrics.provider && { meterProvider: metrics.provider }),
   });
   opened.push({ stop: () => producer.stop(PRODUCER_STOP_MS) });
   await producer.start();

@@ -9,9 +9,11 @@ import { createTransactionExecutor } from './handle-transaction.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import { Intake } from './intake.ts';
 import { type Execute, Lane } from './lane.ts';
+import { type ConsumerMetrics, createConsumerMetrics } from './metrics.ts';
 import { type HeartbeatOutcome, Registration } from './registration.ts';
 import { Reporter } from './reporter.ts';
 import { releaseRows } from './store/mark-inbox.ts';
+import { readInboxBacklog } from './store/read-backlog.ts';
 import { createSweeper, type Sweeper } from './sweeper.ts';
 import type { Consumer, ConsumerOptions, ConsumerState, Handler } from './types.ts';
 
@@ -35,6 +37,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
  */
 class InboxConsumer implements Consumer {
   readonly #settings: Settings;
+  readonly #metrics: ConsumerMetrics;
   readonly #telemetry: Telemetry;
   readonly #reporter: Reporter;
   readonly #gate = new Gate();
@@ -50,11 +53,13 @@ class InboxConsumer implements Consumer {
   #conflict = false;
   #started = false;
   #outOfTime = false;
+  #stopObserving: () => void = () => {};
   #registered = Promise.withResolvers<void>();
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.#telemetry = createTelemetry(settings);
+    this.#metrics = createConsumerMetrics(settings.meterProvider, settings.group);
+    this.#telemetry = createTelemetry(settings, this.#metrics);
     this.#reporter = new Reporter(settings, this.#telemetry);
     for (const [topic, handler] of Object.entries(settings.handlers)) this.#addLane(topic, handler);
     const shared = { settings, lanes: this.#lanes, reporter: this.#reporter, onBacklog: (topic: string) => void this.#backlog.add(topic) };
@@ -75,6 +80,11 @@ class InboxConsumer implements Consumer {
       firstAnswer.resolve();
     });
     this.#registration.accepted.then(this.#registered.resolve, this.#registered.reject);
+    const { knex, group } = this.#settings;
+    this.#stopObserving = this.#metrics.observe(
+      () => this.state(),
+      () => readInboxBacklog(knex, group),
+    );
     this.#sweeper.start();
     void this.#receive();
     void this.#openAfter(firstAnswer.promise);
@@ -87,6 +97,7 @@ class InboxConsumer implements Consumer {
   async stop(deadlineMs: number): Promise<void> {
     if (this.#condition === 'stopped') return;
     this.#condition = 'stopping';
+    this.#stopObserving();
     const within = (work: Promise<unknown>, ms: number) => Promise.race([work, sleep(Math.max(0, ms), undefined, { ref: false })]);
     const deadline = performance.now() + deadlineMs;
     for (const lane of this.#lanes.values()) lane.close();

@@ -120,7 +120,7 @@ describe.each(STORES)('consumer on %s, when its process dies', (_name, makeStore
     };
     const options = { subscriptions: [{ topic: TOPIC, tags: [] }], handlers: { [TOPIC]: handler }, group: GROUP, knex: bed.store.knex };
     const settings = settingsOf({ ...options, tpc: undefined as never, subscribe: bed.broker.subscribe });
-    const telemetry = createTelemetry(settings);
+    const telemetry = createTelemetry(settings, { note: () => {} });
     const reporter = new Reporter(settings, telemetry);
     const parts: HandlerParts = { topic: TOPIC, settings, telemetry, reporter, stopping: () => false, goOn: () => true };
     return { execute: createTransactionExecutor(parts, handler), parts };

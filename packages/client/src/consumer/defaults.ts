@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { MeterProvider } from '@opentelemetry/api';
 import type { MessageTracer, RetryPolicy } from '@tpc/core';
 import { v4 as uuidv4 } from 'uuid';
 import { discreet, silentLog } from '../log.ts';
@@ -23,8 +24,9 @@ export const DEFAULTS = {
 } as const;
 
 /** The options with every default filled in. */
-export type Settings = Required<Omit<ConsumerOptions, 'inboxRetentionMs' | 'tracer'>> & {
+export type Settings = Required<Omit<ConsumerOptions, 'inboxRetentionMs' | 'meterProvider' | 'tracer'>> & {
   inboxRetentionMs: number | undefined;
+  meterProvider: MeterProvider | undefined;
   /** Undefined: nothing is traced. */
   tracing: MessageTracer | undefined;
 };
@@ -46,6 +48,7 @@ export function settingsOf(options: ConsumerOptions): Settings {
     onEvent: () => {},
     inboxRetentionMs: undefined,
     tracing: messageTracer(options.tracer),
+    meterProvider: undefined,
     ...given,
   };
   settings.log = discreet(settings.log);

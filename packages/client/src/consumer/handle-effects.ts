@@ -5,6 +5,7 @@ import { FencedError } from './errors.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import { type ClaimedRow, messageOfRow } from './inbox-row.ts';
 import type { Execute } from './lane.ts';
+import { type MessageFields, messageFields } from './message-fields.ts';
 import { persist } from './persist.ts';
 import { recordFailure } from './record-failure.ts';
 import { processSpan } from './row-span.ts';
@@ -80,7 +81,7 @@ class EffectRound {
     const failed = (await Promise.allSettled(steps)).find((step) => step.status === 'rejected');
     this.#span?.end(failed ? errorTypeOf(failed.reason) : this.#failure);
     await this.#finish(failed?.reason).catch((error: unknown) => {
-      this.#parts.settings.log.error({ err: error, message_key: this.#row.messageKey }, 'a message comes again after its lease');
+      this.#parts.settings.log.error({ ...this.#fields(), err: error }, 'a message comes again after its lease');
     });
   }
 
@@ -179,12 +180,12 @@ class EffectRound {
 
   /** @returns how the failed effect is settled; undefined when it is tried again */
   async #judge(error: unknown, effect: EffectRow, token: string, started: number): Promise<EffectSettlement | undefined> {
-    const { settings, topic } = this.#parts;
+    const { settings } = this.#parts;
     const options = { retry: settings.retry, onUncertain: this.#handler.onUncertain, random: Math.random() };
     const outcome = decideEffectOutcome(error, effect.attempts + 1, options);
     this.#emit(outcome.kind, started);
     this.#failure = errorTypeOf(error);
-    const fields = { message_key: this.#row.messageKey, effect_key: effect.effectKey, topic, attempt: effect.attempts + 1, err: error };
+    const fields = { ...this.#fields(), effect_key: effect.effectKey, attempt: effect.attempts + 1, err: error };
     if (outcome.kind === 'retry') {
       settings.log.warn({ ...fields, wait_ms: outcome.waitMs }, 'an effect failed; it is tried again');
       await this.#tryAgain(effect, token, outcome);
@@ -219,14 +220,14 @@ class EffectRound {
 
   #settleLate(effect: EffectRow, result: string): void {
     this.#settle(effect, { state: EffectState.DONE, result }).catch((error: unknown) => {
-      this.#parts.settings.log.warn({ err: error, message_key: this.#row.messageKey }, 'a late success could not be stored');
+      this.#parts.settings.log.warn({ ...this.#fields(), err: error }, 'a late success could not be stored');
     });
   }
 
   /** Reports the message's end, or gives it back until the first open effect is due. */
   async #finish(fault: unknown): Promise<void> {
     const { settings, reporter, telemetry, topic, goOn } = this.#parts;
-    if (fault !== undefined) settings.log.warn({ err: fault, message_key: this.#row.messageKey, topic }, 'effects could not be recorded');
+    if (fault !== undefined) settings.log.warn({ ...this.#fields(), err: fault }, 'effects could not be recorded');
     const { messageKey, generation } = this.#row;
     const elapsedMs = performance.now() - this.#started;
     if (this.#end !== undefined) {
@@ -234,6 +235,7 @@ class EffectRound {
       const kind = this.#end.kind === 'dead' ? ReportKind.FAILED : ReportKind.CONSUMED;
       reporter.report({ messageKey, generation, kind, reason: failure.reason, detail: failure.detail, trace: this.#span?.context });
       telemetry.emit({ type: 'handled', topic, count: 1, elapsedMs, outcome: this.#end.kind });
+      settings.log.debug({ ...this.#fields(), outcome: this.#end.kind, elapsed_ms: Math.round(elapsedMs) }, 'a message was handled');
       return;
     }
     const giveBack = async () => {
@@ -245,8 +247,7 @@ class EffectRound {
       return markRetry(settings.knex, settings.group, this.#row, { waitMs, error });
     };
     const given = await persist(giveBack, goOn);
-    if (!given)
-      settings.log.warn({ message_key: messageKey, generation, topic }, 'a message was taken over or had ended; it is left to whoever has it');
+    if (!given) settings.log.warn(this.#fields(), 'a message was taken over or had ended; it is left to whoever has it');
     telemetry.emit({ type: 'handled', topic, count: 1, elapsedMs, outcome: given ? 'retry' : 'fenced' });
   }
 
@@ -256,6 +257,10 @@ class EffectRound {
     if (tracing === undefined) return work();
     const attributes = { ...databaseAttributes(knex, 'BATCH', 'tpc_inbox_effect'), [MESSAGE_KEY]: this.#row.messageKey };
     return statementsUnderSpan(tracing, { attributes, of: [this.#span?.context] }, work);
+  }
+
+  #fields(): MessageFields {
+    return messageFields(this.#row, this.#parts.settings);
   }
 
   #emit(outcome: 'done' | 'retry' | 'dead' | 'held', started: number): void {

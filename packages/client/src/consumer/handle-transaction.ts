@@ -4,6 +4,7 @@ import { FencedError } from './errors.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import { type ClaimedRow, messageOfRow } from './inbox-row.ts';
 import type { Execute } from './lane.ts';
+import { messageFields } from './message-fields.ts';
 import { ProcessSpans } from './process-spans.ts';
 import { recordFailure } from './record-failure.ts';
 import { ReportKind } from './states.ts';
@@ -39,11 +40,14 @@ export function createTransactionExecutor(parts: HandlerParts, handler: Transact
   async function attempt(rows: readonly ClaimedRow[], spans: ProcessSpans | undefined): Promise<void> {
     const started = performance.now();
     await (spans ? spans.run(() => transaction(rows)) : transaction(rows));
-    for (const [index, { messageKey, generation }] of rows.entries()) {
-      parts.reporter.report({ messageKey, generation, kind: ReportKind.CONSUMED, reason: '', detail: '', trace: spans?.contextOf(index) });
+    const elapsedMs = performance.now() - started;
+    for (const [index, row] of rows.entries()) {
+      const { messageKey, generation } = row;
+      const trace = spans?.contextOf(index);
+      parts.reporter.report({ messageKey, generation, kind: ReportKind.CONSUMED, reason: '', detail: '', trace });
+      settings.log.debug({ ...messageFields(row, settings), outcome: 'consumed', elapsed_ms: Math.round(elapsedMs) }, 'a message was handled');
     }
     spans?.end();
-    const elapsedMs = performance.now() - started;
     parts.telemetry.emit({ type: 'handled', topic: parts.topic, count: rows.length, elapsedMs, outcome: 'consumed' });
   }
 

@@ -10,6 +10,7 @@ import type { Settings } from './defaults.ts';
 import { describeError } from './errors.ts';
 import type { InboxRow } from './inbox-row.ts';
 import type { Lane } from './lane.ts';
+import { messageFields } from './message-fields.ts';
 import { persist } from './persist.ts';
 import type { Reporter } from './reporter.ts';
 import { receiveSpan } from './row-span.ts';
@@ -148,7 +149,7 @@ export class Intake {
       return undefined;
     }
     this.#telemetry.emit({ type: 'stub', topic: row.topic, count: 1 });
-    this.#settings.log.warn({ message_key: row.messageKey, topic: row.topic, reason, detail }, 'a message could not be stored; it is dead');
+    this.#settings.log.warn({ ...messageFields(row, this.#settings), reason, detail }, 'a message could not be stored; it is dead');
     this.#reporter.report({ ...keyOf(row), kind: ReportKind.FAILED, reason, detail, trace: span?.context });
     return reason;
   }
@@ -161,6 +162,7 @@ export class Intake {
     const key = keyOf(row);
     const types = { new: 'stored', duplicate: 'duplicate', repeated: 'duplicate', older: 'older' } as const;
     this.#telemetry.emit({ type: types[arrival.kind], topic: row.topic, count: 1 });
+    this.#settings.log.debug({ ...messageFields(row, this.#settings), arrival: arrival.kind }, 'a message has arrived');
     if (arrival.kind === 'new') this.#reporter.report({ ...key, kind: ReportKind.RECEIVED, reason: '', detail: '', trace });
     // TPC would not have sent it again if it had heard: say it once more.
     if (arrival.kind === 'duplicate' && arrival.stored.reason !== Reason.SUPERSEDED) {

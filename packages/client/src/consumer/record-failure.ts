@@ -2,6 +2,7 @@ import type { Context } from '@opentelemetry/api';
 import { decideHandlerOutcome, type HandlerOutcome } from './decide-outcome.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import type { ClaimedRow } from './inbox-row.ts';
+import { messageFields } from './message-fields.ts';
 import { persist } from './persist.ts';
 import { ReportKind } from './states.ts';
 import { markDead, markRetry } from './store/mark-inbox.ts';
@@ -24,7 +25,7 @@ export async function recordFailure(parts: HandlerParts, row: ClaimedRow, error:
       parts.reporter.report({ messageKey, generation, kind: ReportKind.FAILED, reason: outcome.reason, detail: outcome.detail, trace });
     }
   } catch (cause) {
-    settings.log.error({ err: cause, message_key: row.messageKey, topic }, 'a failure could not be stored; the message comes again after its lease');
+    settings.log.error({ ...messageFields(row, settings), err: cause }, 'a failure could not be stored; the message comes again after its lease');
   }
 }
 
@@ -36,7 +37,7 @@ async function write(parts: HandlerParts, row: ClaimedRow, outcome: HandlerOutco
 }
 
 function log(parts: HandlerParts, row: ClaimedRow, outcome: HandlerOutcome, happened: HandlerOutcome['kind'], error: unknown): void {
-  const fields = { message_key: row.messageKey, generation: row.generation, topic: parts.topic, attempt: row.attempts + 1, err: error };
+  const fields = { ...messageFields(row, parts.settings), attempt: row.attempts + 1, err: error };
   const { log: to } = parts.settings;
   if (happened === 'fenced') to.warn(fields, 'a message was taken over or had ended; nothing of this try was kept');
   else if (outcome.kind === 'retry') to.warn({ ...fields, wait_ms: outcome.waitMs }, 'a handler failed; the message is tried again');

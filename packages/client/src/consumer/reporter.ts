@@ -180,7 +180,10 @@ export class Reporter {
     await markReported(knex, group, kind, accepted);
     if (refused.length === 0) return;
     const err = statuses.map(errorOfItem).find(Boolean);
-    log.warn({ err, message_key: refused[0]?.messageKey, num_refused: refused.length }, 'TPC refused reports; they are repeated ever more slowly');
+    log.warn(
+      { err, consumer_group: group, message_key: refused[0]?.messageKey, num_refused: refused.length },
+      'TPC refused reports; they are repeated ever more slowly',
+    );
     await markRefused(knex, group, kind, refused, reportRepeatMs);
   }
 

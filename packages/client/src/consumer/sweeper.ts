@@ -3,6 +3,7 @@ import type { Settings } from './defaults.ts';
 import type { Gate } from './gate.ts';
 import type { Execute, Lane } from './lane.ts';
 import { createLoop } from './loop.ts';
+import { messageFields } from './message-fields.ts';
 import type { Reporter } from './reporter.ts';
 import { Reason, ReportKind } from './states.ts';
 import { claimDueRows, claimLoneRow, hasLoneRow, type LoneClaim } from './store/claim-inbox.ts';
@@ -130,13 +131,13 @@ async function sweepLone(parts: LoneParts): Promise<boolean> {
 
 async function handleLone({ settings, executors, reporter }: LoneParts, found: NonNullable<LoneClaim>): Promise<void> {
   const { messageKey, generation } = found.row;
-  const fields = { message_key: messageKey, generation };
+  const fields = { message_key: messageKey, generation, consumer_group: settings.group };
   if (found.kind === 'poison') {
     settings.log.error(fields, 'processes keep ending while they handle this message alone: it is dead as POISON');
     reporter.report({ messageKey, generation, kind: ReportKind.FAILED, reason: Reason.POISON, detail: found.detail });
   }
   if (found.kind !== 'alone') return;
-  settings.log.warn({ ...fields, topic: found.row.topic }, 'a message lost its process; it is handled alone');
+  settings.log.warn(messageFields(found.row, settings), 'a message lost its process; it is handled alone');
   // What happened to it is of interest, whatever was decided where its trace began.
   await executors.get(found.row.topic)?.([{ ...found.row, traceparent: keptTraceparent(found.row.traceparent) }]);
 }

@@ -1,4 +1,4 @@
-import type { Tracer } from '@opentelemetry/api';
+import type { MeterProvider, Tracer } from '@opentelemetry/api';
 import type { BrokerSubscriber, BrokerSubscriberOptions, BrokerSubscriberState, BrokerSubscription } from '@tpc/broker';
 import type { RetryPolicy } from '@tpc/core';
 import type { Knex } from 'knex';
@@ -130,6 +130,9 @@ export type ConsumerOptions = {
   /** New at each start. Default: a UUID. */
   instanceId?: string;
   log?: Log;
+  /** Where the library's metrics go. Default: the provider that is registered with OpenTelemetry, if there is one. */
+  meterProvider?: MeterProvider;
+  /** For metrics of your own. */
   onEvent?: (event: ConsumerEvent) => void;
   /**
    * OpenTelemetry tracer for the spans of messages. Default: one of the SDK that is registered when the consumer is made; without an SDK nothing is traced,

@@ -1,4 +1,4 @@
-import type { Tracer } from '@opentelemetry/api';
+import type { MeterProvider, Tracer } from '@opentelemetry/api';
 import type { RetryPolicy } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { TpcConnection } from '../connection/index.ts';
@@ -79,6 +79,8 @@ export type ProducerOptions = {
    * nothing is traced, at no cost.
    */
   tracer?: Tracer;
-  /** For metrics. */
+  /** Where the library's metrics go. Default: the provider that is registered with OpenTelemetry, if there is one. */
+  meterProvider?: MeterProvider;
+  /** For metrics of your own. */
   onEvent?: (event: ProducerEvent) => void;
 };

@@ -21,8 +21,10 @@ import { Delivery } from './delivery.ts';
 import { checkGroup, type OutboxMessage } from './domain/message.ts';
 import { codeOf, OutboxMisuse } from './errors.ts';
 import { Link, type Mode } from './link.ts';
+import { createProducerMetrics, type ProducerMetrics } from './metrics.ts';
 import { OpenKeys } from './open-keys.ts';
 import { durabilityProblems } from './store/durability.ts';
+import { readOutboxBacklog } from './store/read-backlog.ts';
 import { Sweeper, type SweepResult } from './sweeper.ts';
 import { BusinessTransaction, type TransactionParts, type Work } from './transaction.ts';
 
@@ -84,13 +86,16 @@ class OutboxProducer implements Producer {
   readonly #checkBack: CheckBack;
   readonly #transactionParts: Omit<TransactionParts, 'lockTimeoutEndsTransaction'>;
   readonly #open = new Set<Promise<unknown>>();
+  readonly #metrics: ProducerMetrics;
+  #stopObserving: () => void = () => {};
   #store: Promise<Store> | undefined;
   #storeId = '';
   #stopped = false;
 
   constructor(options: ProducerOptions) {
     const { knex, group, tpc, log = silentLog } = options;
-    const { onEvent, traceContext } = harmlessTelemetry(options, log);
+    this.#metrics = createProducerMetrics(options.meterProvider, group);
+    const { onEvent, traceContext } = harmlessTelemetry(options, this.#metrics, log);
     const { prepareBudgetMs = DEFAULT_PREPARE_BUDGET_MS, callDeadlineMs = DEFAULT_CALL_DEADLINE_MS, instanceId = uuidv7() } = options;
     const sweep = { ...DEFAULT_SWEEP, ...options.sweep };
     const checkBack = { ...DEFAULT_CHECK_BACK, ...options.checkBack };
@@ -137,6 +142,10 @@ class OutboxProducer implements Producer {
   async start(): Promise<void> {
     await this.#readStore();
     for (const problem of await durabilityProblems(this.#knex)) this.#log.warn({ problem }, 'the outbox database may lose committed transactions');
+    this.#stopObserving = this.#metrics.observe(
+      () => this.state(),
+      () => readOutboxBacklog(this.#knex),
+    );
     this.#link.start();
     if (this.#sweepEnabled) this.#sweeper.start();
     if (this.#checkBackEnabled) this.#checkBack.start();
@@ -145,6 +154,7 @@ class OutboxProducer implements Producer {
   async stop(deadlineMs: number): Promise<void> {
     const deadline = performance.now() + deadlineMs;
     this.#stopped = true;
+    this.#stopObserving();
     await within(deadline - performance.now(), () => Promise.allSettled(this.#open));
     await within(deadline - performance.now(), () => Promise.all([this.#link.stop(), this.#sweeper.stop(), this.#checkBack.stop()]));
     await this.#background.drain(deadline - performance.now());
@@ -200,7 +210,11 @@ class OutboxProducer implements Producer {
 }
 
 /** What telemetry throws costs a log line: it must neither stop a message nor hide that a transaction has committed. */
-function harmlessTelemetry({ onEvent, traceContext }: ProducerOptions, log: Log): Required<Pick<ProducerOptions, 'onEvent' | 'traceContext'>> {
+function harmlessTelemetry(
+  { onEvent, traceContext }: ProducerOptions,
+  metrics: ProducerMetrics,
+  log: Log,
+): Required<Pick<ProducerOptions, 'onEvent' | 'traceContext'>> {
   const harmless = <T>(what: string, work: () => T): T | undefined => {
     try {
       return work();
@@ -210,7 +224,10 @@ function harmlessTelemetry({ onEvent, traceContext }: ProducerOptions, log: Log)
     }
   };
   return {
-    onEvent: (event) => harmless('onEvent', () => onEvent?.(event)),
+    onEvent: (event) => {
+      metrics.note(event);
+      harmless('onEvent', () => onEvent?.(event));
+    },
     traceContext: () => harmless('traceContext', () => traceContext?.()),
   };
 }

@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { logVerbosity, Server, type ServiceDefinition, setLogVerbosity, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { createNoopMeter, type Meter } from '@opentelemetry/api';
 import type { MessageTracer } from '@tpc/core';
 import { descriptorSet } from '@tpc/gen/descriptors';
 import { ServerReflectionService } from '@tpc/gen/grpc/reflection/v1/reflection';
@@ -10,8 +11,10 @@ import { type Access, type AccessOptions, openAccess } from '../auth/access.ts';
 import { isLoopback } from '../config.ts';
 import { StartError } from '../errors.ts';
 import type { Running } from '../lifecycle.ts';
-import type { Log } from '../log.ts';
+import { type Log, logPartsOf } from '../log.ts';
 import type { ServiceTracing } from '../telemetry/call-spans.ts';
+import { createCallHistogram, createHealthGauge } from '../telemetry/metrics-parts.ts';
+import { logService } from './log-service.ts';
 import { createReflection } from './reflection.ts';
 import { throttled } from './throttled.ts';
 import { MAX_REQUEST_BYTES, type OnRefused, toGrpcHandlers, tolerantDefinition, type UnaryHandlers } from './unary.ts';
@@ -48,6 +51,8 @@ export type GrpcServerOptions = {
   access?: AccessOptions;
   /** Undefined: calls get no spans. */
   tracing?: MessageTracer | undefined;
+  /** For the calls and the health entries. Default: none. */
+  meter?: Meter;
   log: Log;
 };
 
@@ -63,7 +68,7 @@ export interface GrpcServer extends Running {
 }
 
 /**
- * Starts a gRPC server with the services, reflection (v1 and v1alpha) and grpc.health.v1. Begins as NOT_SERVING: call `setHealth('', true)`
+ * Starts a gRPC server with the services, reflection (v1 and v1alpha), grpc.health.v1 and ops.v1.LogService. Begins as NOT_SERVING: call `setHealth('', true)`
  * when ready.
  * @throws StartError naming the setting when the port is taken, tokens or certificates cannot be used, or others than this machine could call
  * without a token
@@ -95,7 +100,7 @@ function refuseExposure({ host, access: named, log }: GrpcServerOptions, { gate,
 }
 
 async function serveWith(options: GrpcServerOptions, access: Access): Promise<GrpcServer> {
-  const { log, domain } = options;
+  const { log, domain, meter = createNoopMeter() } = options;
   const stopping = new AbortController();
   const server = new Server({
     'grpc.max_receive_message_length': HARD_REQUEST_BYTES,
@@ -104,20 +109,25 @@ async function serveWith(options: GrpcServerOptions, access: Access): Promise<Gr
       ? { 'grpc.max_connection_age_ms': MUTUAL_CONNECTION_AGE_MS, 'grpc.max_connection_age_grace_ms': MUTUAL_CONNECTION_GRACE_MS }
       : {}),
   });
-  const names = options.services.map((service) => nameOf(service.definition));
+  const parts = logPartsOf(log);
+  const services: readonly ServiceEntry[] = parts === undefined ? options.services : [...options.services, logService(parts)];
+  const names = services.map((service) => nameOf(service.definition));
   const onRefused = throttled<Parameters<OnRefused>[0]>(
     ({ reason }) => reason,
     (event, times) => log.warn({ ...event, times }, 'caller refused'),
   );
-  for (const service of options.services) {
+  const common = { domain, log, stopping: stopping.signal, gate: access.gate, onRefused, onAnswered: createCallHistogram(meter) };
+  for (const service of services) {
     const tracing = options.tracing && { ...service.tracing, tracing: options.tracing };
-    const handlers = toGrpcHandlers(service.handlers as never, { domain, log, stopping: stopping.signal, gate: access.gate, onRefused, tracing });
+    const handlers = toGrpcHandlers(service.handlers as never, { ...common, tracing });
     server.addService(tolerantDefinition(service.definition), handlers as UntypedServiceImplementation);
   }
   const health = new HealthImplementation();
   health.addToServer(server as never);
   addReflection(server, names);
+  const noteHealth = createHealthGauge(meter);
   const setHealth = (part: string, serving: boolean) => {
+    noteHealth(part, serving);
     for (const name of part === '' ? ['', ...names] : [part]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   };
   setHealth('', false);

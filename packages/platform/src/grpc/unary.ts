@@ -15,6 +15,7 @@ import { isAuthError } from '../auth/reasons.ts';
 import { AppError, toAppError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type ServiceTracing, startCallSpan } from '../telemetry/call-spans.ts';
+import type { NoteCall } from '../telemetry/metrics-parts.ts';
 import { toServiceError } from './status-details.ts';
 
 /** What a handler may know of its call. */
@@ -89,7 +90,15 @@ function tolerant(method: MethodDefinition<unknown, unknown>): (bytes: Buffer) =
 /** Tells of a call that was refused by the rules of who may. */
 export type OnRefused = (event: { reason: string; method: string; peer: string; caller: string }) => void;
 
-export type UnaryOptions = { domain: string; log: Log; stopping: AbortSignal; gate: Gate; onRefused: OnRefused; tracing?: CallTracing | undefined };
+export type UnaryOptions = {
+  domain: string;
+  log: Log;
+  stopping: AbortSignal;
+  gate: Gate;
+  onRefused: OnRefused;
+  onAnswered: NoteCall;
+  tracing?: CallTracing | undefined;
+};
 
 /** How the calls of a service are traced, and with what. */
 export type CallTracing = ServiceTracing & { tracing: MessageTracer };
@@ -103,17 +112,21 @@ export function toGrpcHandlers<Service extends object>(handlers: UnaryHandlers<S
 
 function toGrpcHandler(method: string, handler: UnaryHandler<unknown, unknown>, options: UnaryOptions): handleUnaryCall<unknown, unknown> {
   return (call, callback) => {
+    const began = performance.now();
     const span = options.tracing && spanOf(method, call, options.tracing);
+    const ended = (code: string, failure?: string) => {
+      endSpan(span?.setAttribute('rpc.status_code', code), failure);
+      options.onAnswered(call.getPath().slice(1), code, performance.now() - began);
+    };
     const answered = span ? contexts.with(contextUnder(span), () => answer(call, handler, options, span)) : answer(call, handler, options);
     answered.then(
       (response) => {
-        endSpan(span?.setAttribute('rpc.status_code', 'OK'));
         callback(null, response);
+        ended('OK');
       },
       (error: unknown) => {
         const appError = toAppError(error);
-        const code = status[appError.status] ?? String(appError.status);
-        endSpan(span?.setAttribute('rpc.status_code', code), code);
+        ended(status[appError.status], status[appError.status]);
         report(method, call, appError, options);
         callback(toServiceError(appError, options.domain), null);
       },

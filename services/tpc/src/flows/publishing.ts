@@ -1,6 +1,14 @@
 import type { Context } from '@opentelemetry/api';
 import type { BrokerPublisher, OutgoingBrokerMessage, PublishOutcome } from '@tpc/broker';
-import { classifySqlError, encodeDeliveryProperties, isTransient, type MessageTracer, NaturalBatcher, storedTraceOfContext } from '@tpc/core';
+import {
+  classifySqlError,
+  encodeDeliveryProperties,
+  isTransient,
+  type MessageTracer,
+  NaturalBatcher,
+  storedTraceOfContext,
+  traceIdOf,
+} from '@tpc/core';
 import type { Log } from '@tpc/platform';
 import type { Store } from '../store/store.ts';
 import type { PublishItem, PublishResult, RedeliveryResult } from '../store/store-types.ts';
@@ -95,10 +103,11 @@ export function createPublishing(options: PublishingOptions): Publishing {
     try {
       const outcome = await sends.add(claimed).catch((error: Error) => ({ ok: false as const, permanent: false, reason: error.message }));
       if (span) endPublishSpan(span, outcome);
+      if (outcome) tellOutcome(options.log, claimed.item, outcome);
       if (outcome) await results.add({ claim: claimed.claim, result: resultOf(claimed.item, outcome) });
     } catch (err) {
       // The row stays claimed; its lease runs out and it is published again.
-      options.log.warn({ err, message_key: claimed.item.messageKey }, 'publish result not recorded');
+      options.log.warn({ ...messageFields(claimed.item), err }, 'publish result not recorded');
     } finally {
       underway--;
       if (underway === 0) for (const wake of idle.splice(0)) wake();
@@ -115,6 +124,19 @@ export function createPublishing(options: PublishingOptions): Publishing {
       while (underway > 0) await new Promise<void>((resolve) => idle.push(resolve));
     },
   };
+}
+
+/** What a log line about a message says: enough to find it elsewhere, nothing of its content. */
+function messageFields({ messageKey, generation, consumerGroup, content }: PublishOrder): object {
+  return { message_key: messageKey, generation, topic: content.topic, consumer_group: consumerGroup, trace_id: traceIdOf(content.traceparent) };
+}
+
+/** A refusal kills the message; the rest is the way of every message, and costs nothing where it is not wanted. */
+function tellOutcome(log: Log, item: PublishOrder, outcome: PublishOutcome): void {
+  if (!outcome.ok && outcome.permanent) log.error({ ...messageFields(item), reason: outcome.reason }, 'the broker refuses a message for good');
+  else if (!log.isLevelEnabled('debug')) return;
+  else if (outcome.ok) log.debug({ ...messageFields(item), broker_message_id: outcome.brokerMessageId }, 'a message was published');
+  else log.debug({ ...messageFields(item), reason: outcome.reason }, 'a message was not published; it is tried again');
 }
 
 /** Sends what still has its lease; undefined for the rest, which belongs to whoever claims it next. */

@@ -38,13 +38,16 @@ function bench(answer: object) {
 const PREPARED = { state: MessageState.WAITING_CONFIRM };
 
 describe('a write of a message', () => {
-  it('stands below the call where that has a context, else below the message', async () => {
+  it('stands below the call where that is part of the message’s trace, else below the message', async () => {
     const { writes } = bench(PREPARED);
     const call = { traceparent: `00-${'a'.repeat(32)}-${'c'.repeat(16)}-01`, tracestate: '' };
     await writes.save({ ...saveItem(stored('01')), call }, Number.POSITIVE_INFINITY);
     await writes.save(saveItem(stored('01')), Number.POSITIVE_INFINITY);
+    const elsewhere = { traceparent: `00-${'d'.repeat(32)}-${'c'.repeat(16)}-01`, tracestate: '' };
+    await writes.save({ ...saveItem(stored('01')), call: elsewhere }, Number.POSITIVE_INFINITY);
     expect(spans().map((span) => [span.name, span.parentSpanContext?.spanId])).toEqual([
       ['T prepare', 'c'.repeat(16)],
+      ['T prepare', 'b'.repeat(16)],
       ['T prepare', 'b'.repeat(16)],
     ]);
   });

@@ -108,8 +108,14 @@ function withOrigin<I extends SaveItem>(messages: MessageTracer, item: Traced<I>
   return { ...item, content: { ...item.content, ...storedTraceOf(span.spanContext()) } };
 }
 
+/** The call's span, if it is part of the message's trace: one message has one. */
 function callOrContent({ call, content }: Traced<SaveItem>): StoredTrace {
-  return call === undefined || call.traceparent === '' ? content : call;
+  const ofMessage = call !== undefined && traceOf(call.traceparent) === traceOf(content.traceparent);
+  return ofMessage ? call : content;
+}
+
+function traceOf(traceparent: string): string {
+  return traceparent.slice(0, '00-'.length + 32);
 }
 
 function messageOf({ messageKey, content }: SaveItem): TracedMessage {

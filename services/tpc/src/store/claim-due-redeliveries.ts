@@ -7,6 +7,7 @@ import { fairShares } from './fair-shares.ts';
 import { readIdleSince } from './instances.ts';
 import { ACTOR_TPC, addEvents, MAX_REPEATED_EVENTS, type NewEvent } from './message-events.ts';
 import { readPublishItems } from './publish-items.ts';
+import { selectPerGroup } from './select-per-group.ts';
 import type { Claim, RedeliveryItem } from './store-types.ts';
 
 type DueCopy = {
@@ -49,14 +50,11 @@ export async function claimDueRedeliveries(ctx: StoreContext, limit: number, cla
   return { items, examined: done.examined };
 }
 
-async function groupsWithDueCopies(ctx: StoreContext): Promise<Map<number, string>> {
-  const { rows } = await run<{ id: number; name: string; due_at: number | null }>(
-    ctx.knex,
-    `SELECT g.id, g.name, (SELECT c.due_at FROM confirm c WHERE c.group_id = g.id AND c.due_at <= ${ctx.sql.now}
-       ORDER BY c.due_at LIMIT 1) AS due_at
-     FROM consumer_group g`,
-  );
-  return new Map(rows.filter((row) => row.due_at !== null).map((row) => [row.id, row.name]));
+async function groupsWithDueCopies({ knex, sql }: StoreContext): Promise<Map<number, string>> {
+  const groups = await run<{ id: number; name: string }>(knex, 'SELECT id, name FROM consumer_group');
+  const names = new Map(groups.rows.map(({ id, name }) => [id, name]));
+  const due = await selectPerGroup<{ due_at: number | null }>(knex, [...names.keys()], 'MIN(due_at) AS due_at', `due_at <= ${sql.now}`);
+  return new Map(due.flatMap(({ id, due_at }) => (due_at === null ? [] : [[id, names.get(id) ?? '']])));
 }
 
 async function readGroupFacts(db: Db, ctx: StoreContext, groups: ReadonlyMap<number, string>): Promise<Map<number, GroupFacts>> {

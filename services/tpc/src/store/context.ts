@@ -2,7 +2,7 @@ import type { Dialect } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { GroupProgress } from './group-progress.ts';
 import type { Names } from './names.ts';
-import type { StorePolicies } from './store-types.ts';
+import type { StoreObserver, StorePolicies } from './store-types.ts';
 import type { SubscriptionView } from './subscription-view.ts';
 
 /** What the store's functions share. Each takes it first and uses little of it. */
@@ -15,6 +15,7 @@ export type StoreContext = {
   names: Names;
   subscriptions: SubscriptionView;
   progress: GroupProgress;
+  observer: StoreObserver;
   /** Runs work again when the database asks for it (retrying.ts). */
   retry: <T>(work: () => Promise<T>) => Promise<T>;
 };

@@ -24,7 +24,7 @@ import { retrying } from './retrying.ts';
 import { saveAndSendMessages } from './save-and-send-messages.ts';
 import { saveMessages } from './save-messages.ts';
 import type { Store } from './store.ts';
-import type { StorePolicies } from './store-types.ts';
+import type { StoreObserver, StorePolicies } from './store-types.ts';
 import { SubscriptionView } from './subscription-view.ts';
 
 const MINUTE_MS = 60_000;
@@ -40,11 +40,15 @@ export const DEFAULT_POLICIES: StorePolicies = {
 
 export type StoreOptions = {
   policies?: StorePolicies;
+  /** Default: nobody. */
+  observer?: StoreObserver;
   /** A number in [0, 1), for jitter and turns. Default: Math.random. */
   random?: () => number;
   /** Monotonic clock, milliseconds, for what is remembered for a while. Due times are always the database's. Default: performance.now. */
   clock?: () => number;
 };
+
+const NOBODY: StoreObserver = { onConsumed: () => {}, onFinished: () => {}, onDead: () => {} };
 
 /** Everything that the functions share; also for tests that look at one of them. */
 export function createStoreContext(knex: Knex, options: StoreOptions = {}): StoreContext {
@@ -59,6 +63,7 @@ export function createStoreContext(knex: Knex, options: StoreOptions = {}): Stor
     names: new Names({ knex, sql, retry }),
     subscriptions: new SubscriptionView({ knex, retry }, options.clock ?? (() => performance.now())),
     progress: new GroupProgress(),
+    observer: options.observer ?? NOBODY,
     retry,
   };
 }

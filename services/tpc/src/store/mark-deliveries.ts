@@ -13,7 +13,7 @@ import type { Mark, MarkResult } from './store-types.ts';
 /** A report with its ids: one for each group and message. */
 type Report = { messageId: number; groupId: number; mark: Mark };
 
-type CopyRow = { message_id: number; group_id: number; status: number; dead: number; generation: number; published_at: number | null };
+type CopyRow = { message_id: number; group_id: number; status: number; dead: number; generation: number; published_at: number | null; now: number };
 
 type Decided = Report & MarkDecision & { row: LockedMessage; copy: CopyRow };
 
@@ -41,6 +41,7 @@ export async function markDeliveries(ctx: StoreContext, marks: readonly Mark[]):
   const held = await inLockPasses(ctx, ids, async (passIds, pass) => {
     const done = await markOnce(ctx, [...reports.values()], passIds, pass);
     for (const slot of done.tracked) tracked.add(slot);
+    tell(ctx, done.decided);
     progress.push(...done.progress);
     return done.locked;
   });
@@ -52,13 +53,13 @@ export async function markDeliveries(ctx: StoreContext, marks: readonly Mark[]):
   });
 }
 
-type Done = { tracked: string[]; progress: Progress[]; locked: number[] };
+type Done = { tracked: string[]; decided: Decided[]; progress: Progress[]; locked: number[] };
 
 function markOnce(ctx: StoreContext, reports: readonly Report[], ids: readonly number[], pass: LockPass): Promise<Done> {
   return inTransaction(ctx.knex, async (tx) => {
     const rows = new Map((await lockMessages(tx, ctx, ids, pass)).map((row) => [row.id, row]));
     const mine = reports.filter((report) => rows.has(report.messageId));
-    const copies = await readCopies(tx, mine);
+    const copies = await readCopies(tx, ctx, mine);
     const found = mine.flatMap((report): Decided[] => {
       const copy = copies.get(`${report.messageId} ${report.groupId}`);
       const row = rows.get(report.messageId);
@@ -70,6 +71,7 @@ function markOnce(ctx: StoreContext, reports: readonly Report[], ids: readonly n
     await addEvents(tx, ctx, found.flatMap(failureEvent));
     return {
       tracked: found.map((report) => `${report.messageId} ${report.groupId}`),
+      decided: found,
       progress: found.flatMap((report) => progressOf(report)),
       locked: [...rows.keys()],
     };
@@ -77,13 +79,13 @@ function markOnce(ctx: StoreContext, reports: readonly Report[], ids: readonly n
 }
 
 /** The locked messages' confirm rows of these groups; only their redelivery could change meanwhile. Index: PRIMARY of confirm. */
-async function readCopies(tx: Knex.Transaction, reports: readonly Report[]): Promise<Map<string, CopyRow>> {
+async function readCopies(tx: Knex.Transaction, ctx: StoreContext, reports: readonly Report[]): Promise<Map<string, CopyRow>> {
   if (reports.length === 0) return new Map();
   const messages = [...new Set(reports.map((report) => report.messageId))];
   const groups = [...new Set(reports.map((report) => report.groupId))];
   const { rows } = await run<CopyRow>(
     tx,
-    `SELECT message_id, group_id, status, dead, generation, published_at FROM confirm
+    `SELECT message_id, group_id, status, dead, generation, published_at, ${ctx.sql.now} AS now FROM confirm
      WHERE message_id IN (${placeholders(messages.length)}) AND group_id IN (${placeholders(groups.length)})`,
     [...messages, ...groups],
   );
@@ -144,7 +146,9 @@ async function setFailed(tx: Knex.Transaction, ctx: StoreContext, report: Decide
 function failureEvent(report: Decided): NewEvent[] {
   if (report.write !== 'failed' || report.mark.kind !== 'failed') return [];
   const { consumerGroup, reason, detail } = report.mark;
-  return [{ messageId: report.messageId, kind: 'FAILED', groupId: report.groupId, actor: consumerGroup, detail: `${reason}: ${detail}` }];
+  return [
+    { messageId: report.messageId, kind: 'FAILED', groupId: report.groupId, actor: consumerGroup, detail: `${reason}: ${detail}`, dead: reason },
+  ];
 }
 
 /** What was received, and when it had been published: the measure of how far the group has come. */
@@ -152,4 +156,26 @@ function progressOf(report: Decided): Progress[] {
   const first = report.write !== undefined && report.copy.status === ConfirmStatus.UNCONFIRMED;
   const publishedAt = report.copy.published_at ?? report.row.published_at ?? report.row.confirmed_at;
   return first && publishedAt !== null ? [{ groupId: report.groupId, topicId: report.row.topic_id, publishedAt }] : [];
+}
+
+/** Tells what was committed: how long deliveries took (a replay's are left out), and how many messages have come to their good end. */
+function tell({ observer }: StoreContext, decided: readonly Decided[]): void {
+  const consumed = decided.filter((report) => report.write === 'consumed');
+  if (consumed.length === 0) return;
+  for (const [group, reports] of Map.groupBy(consumed, (report) => report.mark.consumerGroup)) {
+    const first = reports.filter(({ row, copy }) => row.confirmed_at !== null && copy.generation === 1);
+    const afterMs = first.map(({ row, copy }) => Math.max(0, copy.now - (row.confirmed_at as number)));
+    if (afterMs.length > 0) observer.onConsumed(group, afterMs);
+  }
+  const byMessage = [...Map.groupBy(decided, (report) => report.messageId).values()];
+  const finished = byMessage.filter((reports) => reports.some((report) => report.write === 'consumed') && endsWell(reports));
+  if (finished.length > 0) observer.onFinished(finished.length);
+}
+
+/** The rule of closeGroups. @param reports all about one message */
+function endsWell(reports: readonly Decided[]): boolean {
+  const { row } = reports[0] as Decided;
+  const open = reports.reduce((sum, report) => sum + report.open, row.open_groups);
+  const dead = reports.reduce((sum, report) => sum + report.dead, row.dead_groups);
+  return open <= 0 && dead <= 0;
 }

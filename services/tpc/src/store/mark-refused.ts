@@ -25,6 +25,6 @@ export async function markRefused(
   const ids = [...new Set(refused.map((entry) => entry.messageId))];
   if (ids.length === 0) return;
   await run(tx, `UPDATE confirm SET due_at = NULL, claim = NULL WHERE message_id IN (${placeholders(ids.length)})`, ids);
-  const events = refused.map((entry): NewEvent => ({ ...entry, kind: 'BROKER_REFUSED', actor: ACTOR_TPC }));
+  const events = refused.map((entry): NewEvent => ({ ...entry, kind: 'BROKER_REFUSED', actor: ACTOR_TPC, dead: DeadReason.BROKER_REFUSED }));
   await addEvents(tx, ctx, events);
 }

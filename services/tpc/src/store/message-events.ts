@@ -1,4 +1,5 @@
 import { run, type SqlValue } from '@tpc/core';
+import type { Knex } from 'knex';
 import type { Db, StoreContext } from './context.ts';
 import { valueRows } from './value-rows.ts';
 
@@ -16,7 +17,15 @@ export type EventKind =
   | 'FAILED'
   | 'RESENT';
 
-export type NewEvent = { messageId: number; kind: EventKind; groupId?: number; actor: string; detail?: string };
+export type NewEvent = {
+  messageId: number;
+  kind: EventKind;
+  groupId?: number;
+  actor: string;
+  detail?: string;
+  /** Set where the message, or the group's copy of it, becomes dead by this: its reason. For the observer only. */
+  dead?: string;
+};
 
 /** TPC itself as the one who acted. */
 export const ACTOR_TPC = 'tpc';
@@ -27,9 +36,11 @@ const MAX_DETAIL = 1100;
 /** What repeats by itself for ever (checks, redeliveries) leaves only its first so many rows; the counts go on. */
 export const MAX_REPEATED_EVENTS = 16;
 
-/** Adds event rows in the caller's transaction. */
-export async function addEvents(db: Db, ctx: Pick<StoreContext, 'sql'>, events: readonly NewEvent[]): Promise<void> {
+/** Adds event rows in the caller's transaction. What became dead is told to the observer once that is committed. */
+export async function addEvents(db: Db, ctx: Pick<StoreContext, 'sql' | 'observer'>, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;
+  const reasons = events.flatMap((event) => event.dead ?? []);
+  if (reasons.length > 0) tellOnceCommitted(db, ctx, reasons);
   const values = events.flatMap((event): SqlValue[] => [
     event.messageId,
     event.kind,
@@ -39,4 +50,13 @@ export async function addEvents(db: Db, ctx: Pick<StoreContext, 'sql'>, events: 
   ]);
   const rows = valueRows(`(${ctx.sql.now}, ?, ?, ?, ?, ?)`, events.length);
   await run(db, `INSERT INTO message_event (at, message_id, kind, group_id, actor, detail) VALUES ${rows}`, values);
+}
+
+function tellOnceCommitted(db: Db, { observer }: Pick<StoreContext, 'observer'>, reasons: readonly string[]): void {
+  const tell = () => {
+    for (const reason of reasons) observer.onDead(reason);
+  };
+  // Rolled back: nothing became dead, and who called it knows.
+  if (db.isTransaction) (db as Knex.Transaction).executionPromise.then(tell, () => {});
+  else tell();
 }

@@ -117,6 +117,6 @@ async function park(tx: Knex.Transaction, ctx: StoreContext, messages: readonly 
   await addEvents(
     tx,
     ctx,
-    messages.map((message) => ({ messageId: message.id, kind: 'NO_SUBSCRIBER', actor: ACTOR_TPC })),
+    messages.map((message) => ({ messageId: message.id, kind: 'NO_SUBSCRIBER', actor: ACTOR_TPC, dead: DeadReason.NO_SUBSCRIBER })),
   );
 }

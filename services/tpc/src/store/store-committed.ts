@@ -99,7 +99,7 @@ async function keepConflicts(tx: Knex.Transaction, ctx: StoreContext, conflicts:
   await addEvents(
     tx,
     ctx,
-    [...ids.values()].map((messageId) => ({ messageId, kind: 'KEY_CONFLICT', actor: ACTOR_TPC })),
+    [...ids.values()].map((messageId) => ({ messageId, kind: 'KEY_CONFLICT', actor: ACTOR_TPC, dead: DeadReason.KEY_CONFLICT })),
   );
 }
 
@@ -125,6 +125,13 @@ async function markCommitAfterRollback(tx: Knex.Transaction, ctx: StoreContext, 
   await addEvents(
     tx,
     ctx,
-    decided.map(({ row, message }): NewEvent => ({ messageId: row.id, kind: 'COMMIT_AFTER_ROLLBACK', actor: message.item.producerGroup })),
+    decided.map(
+      ({ row, message }): NewEvent => ({
+        messageId: row.id,
+        kind: 'COMMIT_AFTER_ROLLBACK',
+        actor: message.item.producerGroup,
+        dead: DeadReason.COMMIT_AFTER_ROLLBACK,
+      }),
+    ),
   );
 }

@@ -1,3 +1,4 @@
+import { createNoopMeter } from '@opentelemetry/api';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { DATABASES, formOf, startTestUac, type TestUac } from '../../test/kit.ts';
@@ -17,6 +18,7 @@ let ready = true;
 async function open(): Promise<void> {
   uac = await startTestUac(openSqlite);
   app = await createHttpServer({
+    meter: createNoopMeter(),
     flows: uac.flows,
     health: async () => ({ ready, parts: { database: ready ? 'ok' : 'away', tpc: 'ok' } }),
     publicUrl: () => publicUrl,

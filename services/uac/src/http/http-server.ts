@@ -1,5 +1,6 @@
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
+import type { Meter } from '@opentelemetry/api';
 import type { Log, Tracing } from '@tpc/platform';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { languageOf } from '../domain/language.ts';
@@ -10,6 +11,7 @@ import { addCheckRoutes } from './check-routes.ts';
 import type { TrustProxy } from './client-ip.ts';
 import { addErrorAnswers, malformedEnvelope } from './error-answers.ts';
 import { addHealthRoutes, type HealthState } from './health-routes.ts';
+import { addMetrics } from './http-metrics.ts';
 import { addHttpSpans } from './http-spans.ts';
 import type { IpLimits } from './ip-limits.ts';
 import { addPageRoutes } from './page-routes.ts';
@@ -34,6 +36,7 @@ export type HttpParts = {
   ipLimits: IpLimits;
   /** Undefined: requests are not traced. */
   tracing?: Tracing | undefined;
+  meter: Meter;
   log: Log;
 };
 
@@ -55,6 +58,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
   await app.register(cookie);
   await app.register(formbody, { bodyLimit: BODY_LIMIT_BYTES });
   addSecurity(app, parts.publicUrl);
+  addMetrics(app, parts.meter);
   // The route's pattern, never the address: it may hold a token.
   app.addHook('onResponse', async (request, reply) => {
     parts.log.debug(

@@ -16,6 +16,7 @@ import { retryPolicy } from './0015_retry_policy.ts';
 import { adminRequest } from './0016_admin_request.ts';
 import { auditLog } from './0017_audit_log.ts';
 import { epoch } from './0018_epoch.ts';
+import { messageLaneTopic } from './0019_message_lane_topic.ts';
 import type { MigrationStep } from './table.ts';
 
 /** TPC's schema, as a static list in order. A new step is added at the end; a landed one is never edited. */
@@ -38,4 +39,5 @@ export const STEPS: readonly MigrationStep[] = [
   adminRequest,
   auditLog,
   epoch,
+  messageLaneTopic,
 ];

@@ -5,6 +5,8 @@ import type { Knex } from 'knex';
 export type MigrationStep = {
   /** Number and name, without extension: knex stores it, and source and build must count as the same. */
   name: string;
+  /** The table that it makes; undefined when it changes one. */
+  table?: string;
   up(db: Knex): Promise<void>;
 };
 
@@ -54,6 +56,7 @@ export type TableStep = {
 export function tableStep(step: TableStep): MigrationStep {
   return {
     name: step.name,
+    table: step.table,
     up: async (db) => {
       for (const statement of tableStatements(step, dialectOf(db))) await db.raw(statement);
     },

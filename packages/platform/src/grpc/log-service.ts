@@ -1,0 +1,67 @@
+import { type ServiceDefinition, status } from '@grpc/grpc-js';
+import { LogServiceService, LogLevel as WireLevel, type LogPart as WirePart } from '@tpc/gen/ops/v1/log_service';
+import { guard, needs } from '../auth/rules.ts';
+import { AppError } from '../errors.ts';
+import { LOG_LEVELS, type LogLevel, type LogPart, type LogParts } from '../log-levels.ts';
+import type { UnaryHandlers } from './unary.ts';
+
+/** Longest time after which a level goes back, milliseconds: a day. */
+const MAX_RESET_MS = 86_400_000;
+
+/** ops.v1.LogService: shows and changes how much each part of this process logs. To look takes the role viewer, to change it operator. */
+export function logService(parts: LogParts): { definition: ServiceDefinition; handlers: Record<string, unknown> } {
+  const handlers: UnaryHandlers<typeof LogServiceService> = {
+    listLogParts: async () => ({ parts: parts.list().map(toWire) }),
+    setLogLevel: async ({ part, level, resetAfter }) => {
+      const changed = parts.set(part, levelOf(level), resetMs(resetAfter));
+      if (changed === undefined) throw unknownPart(part, parts);
+      return { parts: changed.map(toWire) };
+    },
+  };
+  const guarded = guard(handlers, (method) => needs(method === 'listLogParts' ? 'viewer' : 'operator'));
+  return { definition: LogServiceService as unknown as ServiceDefinition, handlers: guarded as unknown as Record<string, unknown> };
+}
+
+const wireName = (level: LogLevel) => `LOG_LEVEL_${level.toUpperCase()}` as Exclude<keyof typeof WireLevel, 'LOG_LEVEL_UNSPECIFIED'>;
+
+function toWire({ name, level, resetAt }: LogPart): WirePart {
+  return { name, level: WireLevel[wireName(level)], resetTime: resetAt === undefined ? undefined : new Date(resetAt) };
+}
+
+/** @throws AppError for a number that is no level */
+function levelOf(level: number): LogLevel | undefined {
+  if (level === WireLevel.LOG_LEVEL_UNSPECIFIED) return undefined;
+  const found = LOG_LEVELS.find((name) => WireLevel[wireName(name)] === level);
+  if (found === undefined) throw badField('level', 'LOG_LEVEL_UNKNOWN', `is ${level}, which is no level`);
+  return found;
+}
+
+/** @throws AppError for a time that cannot be */
+function resetMs(duration: { seconds: bigint; nanos: number } | undefined): number | undefined {
+  if (duration === undefined) return undefined;
+  const ms = Number(duration.seconds) * 1000 + duration.nanos / 1e6;
+  if (!(ms > 0 && ms <= MAX_RESET_MS)) throw badField('reset_after', 'OUT_OF_RANGE', 'must be above 0 and at most a day');
+  return ms;
+}
+
+function badField(field: string, reason: string, description: string): AppError {
+  return new AppError({
+    status: status.INVALID_ARGUMENT,
+    reason: 'LOG_REQUEST_INVALID',
+    message: `${field} ${description}.`,
+    violations: [{ field, description, reason }],
+  });
+}
+
+function unknownPart(part: string, parts: LogParts): AppError {
+  const known = parts
+    .list()
+    .map(({ name }) => name)
+    .join(', ');
+  return new AppError({
+    status: status.NOT_FOUND,
+    reason: 'LOG_PART_NOT_FOUND',
+    message: `No part ${part} logs here; there are ${known}.`,
+    metadata: { part, known },
+  });
+}
