@@ -49,7 +49,7 @@ async function makeTrouble(): Promise<void> {
   const outcomes = [{ messageKey: `${P}:asked`, verdict: Verdict.VERDICT_ROLLED_BACK }];
   await tpc.messages.reportOutcomes({ producerGroup: P, storeId: 's', outcomes });
   await tpc.messages.deleteMessageByMessageKey({ producerGroup: P, messageKey: `${P}:unknown` }).catch(() => undefined);
-  const [sent] = await product.messages({ topic: 'SEND_EMAIL_TOPIC' });
+  const [sent] = await product.messages({ topic: 'SEND_EMAIL_TOPIC', states: [30] });
   const { messageKey } = sent as { messageKey: string };
   await tpc.admin.resendMessage({ messageKey });
   await until('the redelivery', async () => sampleOf(await scrapeAll(), 'tpc_redeliveries_total', { consumer_group: 'CID_OPC' }));
