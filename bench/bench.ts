@@ -12,6 +12,7 @@ import type { BenchOptions } from './options.ts';
 import { startDtm, startRocketMq } from './peers.ts';
 import { MODES } from './settings.ts';
 import { type Starting, type System, startTpc, stopPrograms } from './systems.ts';
+import { startSpanSink, tracingEnv, VARIANTS } from './tracing.ts';
 import { cpuSeconds } from './usage.ts';
 
 export type BenchResult = {
@@ -49,8 +50,10 @@ export async function runBench(options: BenchOptions, stack: Stack, commit: stri
   try {
     await quietBroker(stack, progress);
     starting.shared = { mariadb: pidOf(stack, 'mariadb'), broker: pidOf(stack, 'broker') };
-    const limits = options.only === undefined ? await measureLimits(starting, LIMIT_SECONDS, progress) : undefined;
-    const { systems, measurements } = await measureBlocks(options, stack, starting, progress);
+    const limits = options.only === undefined && !options.tracing ? await measureLimits(starting, LIMIT_SECONDS, progress) : undefined;
+    const { systems, measurements } = options.tracing
+      ? await measureTracing(options, serverUrl, starting, progress)
+      : await measureBlocks(options, stack, starting, progress);
     const { json: _json, profile: _profile, verbose: _verbose, ...shown } = options;
     return { at: new Date().toISOString(), commit, machine, options: shown, systems, limits, measurements };
   } finally {
@@ -70,6 +73,28 @@ async function quietBroker(stack: Stack, progress: Progress): Promise<void> {
     await stack.part('broker').stop();
     await stack.part('broker').start();
   });
+}
+
+/** Programs are started anew for each variant and round, with empty databases: tracing is chosen at a program's start. */
+async function measureTracing(options: BenchOptions, serverUrl: string, starting: Starting, progress: Progress) {
+  const sink = await startSpanSink();
+  const systems = VARIANTS.map(({ suffix, title }) => ({ name: `tpc-batch${suffix}`, title }));
+  const measurements: Measurement[] = [];
+  try {
+    for (let round = 1; round <= options.rounds; round++) {
+      for (const [index, variant] of VARIANTS.entries()) {
+        const fresh = { ...starting, env: tracingEnv(variant, sink.endpoint), databases: await makeDatabases(serverUrl) };
+        const all = await progress.step(`starting programs: ${variant.title}`, () => startTpc(fresh));
+        const mine = all.filter(({ name }) => name === 'tpc-batch').map((system) => ({ ...system, ...systems[index] }));
+        for (const one of await measureInTurns({ ...options, rounds: 1 }, mine, progress)) measurements.push({ ...one, round });
+        await stopPrograms(starting.started.splice(0));
+        progress.say(`spans so far: ${(sink.bytes() / 1e6).toFixed(1)} MB`);
+      }
+    }
+  } finally {
+    await sink.stop();
+  }
+  return { systems, measurements };
 }
 
 type Block = { names: readonly string[]; start: (starting: Starting) => Promise<System[]> };

@@ -6,6 +6,7 @@ export type BenchOptions = {
   seconds: number;
   rounds: number;
   peers: boolean;
+  tracing: boolean;
   json: string | undefined;
   profile: string | undefined;
   only: string | undefined;
@@ -18,6 +19,7 @@ export const HELP = `npm run bench -- [options]: messages from a producer's tran
   --seconds 5             length of each load
   --rounds 1              how often everything is measured, in turns; tables show medians. 3 with --peers
   --peers                 also RocketMQ's own transactional message and DTM's two-phase message, in turns with TPC; builds DTM with Go the first time
+  --tracing               what tracing costs: tpc-batch without it, with every trace kept, and with 1 % of them, in turns; alone. 3 rounds
   --only NAME             one system alone: tpc-batch, tpc-single, rocketmq or dtm; without the raw limits
   --json FILE             where the figures go; default bench/results/<commit>.json. A chart stands beside it
   --profile FOLDER        a CPU profile of each program goes there
@@ -35,8 +37,9 @@ export function readOptions(args: string[]): BenchOptions | undefined {
   return {
     callers,
     seconds: wholeNumber('--seconds', values.seconds),
-    rounds: wholeNumber('--rounds', values.rounds ?? (values.peers ? '3' : '1')),
+    rounds: wholeNumber('--rounds', values.rounds ?? (values.peers || values.tracing ? '3' : '1')),
     peers: values.peers,
+    tracing: values.tracing,
     json: values.json,
     profile: values.profile,
     only: values.only,
@@ -53,6 +56,7 @@ function parse(args: string[]) {
         seconds: { type: 'string', default: '5' },
         rounds: { type: 'string' },
         peers: { type: 'boolean', default: false },
+        tracing: { type: 'boolean', default: false },
         json: { type: 'string' },
         profile: { type: 'string' },
         only: { type: 'string' },

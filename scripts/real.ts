@@ -105,7 +105,7 @@ TPC is up after ${seconds.toFixed(1)} s, on MariaDB, Redis and RocketMQ.
   TPC  (gRPC)        ${HOST}:${config.TPC_GRPC_PORT}    grpcurl -plaintext ${HOST}:${config.TPC_GRPC_PORT} list
   UAC  (gRPC)        ${HOST}:${config.UAC_GRPC_PORT}
   OPC  (gRPC)        ${HOST}:${config.OPC_GRPC_PORT}
-  MariaDB            ${HOST}:${stack.settings.STACK_MYSQL_PORT}
+${stack.addresses.JAEGER_URL ? `  Traces             ${stack.addresses.JAEGER_URL}/api/traces?service=tpc&tags={"messageKey":"…"}\n` : ''}  MariaDB            ${HOST}:${stack.settings.STACK_MYSQL_PORT}
   Metrics            ${[config.TPC_METRICS_PORT, config.UAC_METRICS_PORT, config.OPC_METRICS_PORT].map((port) => `http://${HOST}:${port}/metrics`).join(', ')}
   Redis, RocketMQ    ${redis?.replace('redis://', '')}, ${broker}
 

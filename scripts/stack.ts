@@ -9,6 +9,7 @@ const HELP = `npm run stack -- <command>
 
   up             installs what is missing (Debian, Ubuntu: apt; RocketMQ from Maven Central), starts what does not run, waits until
                  everything answers, makes databases, topics and consumer groups
+  up --tracing   the same, with Jaeger (built once with Go, 5 to 10 minutes); the services then send their spans to it
   down           stops what up started, and nothing else; the state stays
   down --wipe    the same, and removes the state
   status         each part with address, process id and state
@@ -33,7 +34,8 @@ async function main(): Promise<void> {
   if (values.help || command === undefined) return console.log(HELP);
   if (more.length > 0) throw new StartError(`one command at a time; there is ${more[0]} as well`);
   if (values.wipe && command !== 'down') throw new StartError('--wipe belongs to down');
-  const stack = new Stack(loadConfig(stackSchema, process.env));
+  if (values.tracing && command !== 'up') throw new StartError('--tracing belongs to up');
+  const stack = new Stack(loadConfig(stackSchema, { ...process.env, ...(values.tracing ? { STACK_TRACING: 'true' } : {}) }));
   const progress = createProgress((line) => console.log(`stack: ${line}`));
   if (command === 'up') return up(stack, progress);
   if (command === 'down') return stack.down(progress, values.wipe);
@@ -43,7 +45,10 @@ async function main(): Promise<void> {
 
 function parseArguments() {
   try {
-    return parseArgs({ options: { help: { type: 'boolean', short: 'h' }, wipe: { type: 'boolean' } }, allowPositionals: true });
+    return parseArgs({
+      options: { help: { type: 'boolean', short: 'h' }, wipe: { type: 'boolean' }, tracing: { type: 'boolean' } },
+      allowPositionals: true,
+    });
   } catch (cause) {
     throw new StartError((cause as Error).message, { cause });
   }

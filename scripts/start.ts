@@ -23,6 +23,7 @@ import { startTpcService, configSchema as tpcSchema } from '@tpc/tpc-service';
 import { startUacService, configSchema as uacSchema } from '@tpc/uac-service';
 import { z } from 'zod';
 import { lockFolder } from './lib/lock-folder.ts';
+import { createTracePrinter } from './trace/trace-printer.ts';
 
 const startSchema = z.object({
   DATA_DIR: z.string().default('./data').describe('Folder of all state; made when it is not there.'),
@@ -39,13 +40,22 @@ const startSchema = z.object({
   OPC_METRICS_PORT: portSetting(9466).describe("OPC's metrics."),
   LOG_LEVEL: levelSetting(),
   LOG_FORMAT: formatSetting('text'),
+  TRACE: z
+    .enum(['true', 'false'], 'expected true or false')
+    .default('false')
+    .transform((value) => value === 'true')
+    .describe('true: prints the trace of each message as a waterfall, as by npm start -- --trace.'),
 });
 type StartConfig = z.output<typeof startSchema>;
 
 const ABOUT = `npm start: TPC, UAC and OPC in one process on embedded parts (SQLite, a broker that speaks RocketMQ 5's protocol, a mail catcher).
-Each service's own settings (docs/configuration.md) may be set as well. Ctrl-C stops everything; the state stays in DATA_DIR.`;
+Each service's own settings (docs/configuration.md) may be set as well. Ctrl-C stops everything; the state stays in DATA_DIR.
+--trace prints the trace of each message as a waterfall.`;
 
-await runProgram({ name: 'tpc', about: ABOUT, schema: startSchema, start }, { args: process.argv.slice(2), env: process.env });
+const given = process.argv.slice(2);
+const args = given.filter((arg) => arg !== '--trace');
+const env = given.length > args.length ? { ...process.env, TRACE: 'true' } : process.env;
+await runProgram({ name: 'tpc', about: ABOUT, schema: startSchema, start }, { args, env });
 
 async function start(config: StartConfig): Promise<Running> {
   const began = performance.now();
@@ -100,15 +110,16 @@ async function startParts(config: StartConfig, folder: string, parts: Running[],
     UAC_METRICS_PORT: String(config.UAC_METRICS_PORT),
     OPC_METRICS_PORT: String(config.OPC_METRICS_PORT),
   };
+  const tracing = config.TRACE ? createTracePrinter((text) => console.log(text)) : undefined;
   const tpcConfig = loadConfig(tpcSchema, env);
-  const tpc = keep(await startTpcService({ config: tpcConfig, log: logFrom('tpc', tpcConfig) }));
+  const tpc = keep(await startTpcService({ config: tpcConfig, log: logFrom('tpc', tpcConfig), tracing: tracing?.('tpc') }));
   const withTpc = { ...env, TPC_ADDRESS: `${urlHost(host)}:${tpc.grpcPort}` };
   const opcConfig = loadConfig(opcSchema, withTpc);
-  const opc = keep(await startOpcService({ config: opcConfig, log: logFrom('opc', opcConfig) }));
+  const opc = keep(await startOpcService({ config: opcConfig, log: logFrom('opc', opcConfig), tracing: tracing?.('opc') }));
   // A message without a subscriber would be refused: the consumer is there before the first producer serves.
   await opc.registered();
   const uacConfig = loadConfig(uacSchema, withTpc);
-  const uac = keep(await startUacService({ config: uacConfig, log: logFrom('uac', uacConfig) }));
+  const uac = keep(await startUacService({ config: uacConfig, log: logFrom('uac', uacConfig), tracing: tracing?.('uac') }));
   const pages = `http://${urlHost(host)}:${uac.httpPort}`;
   console.log(`
 TPC is up after ${((performance.now() - began) / 1000).toFixed(1)} s.

@@ -1,8 +1,9 @@
 /** A service as users write it: a row of its own for each message, by the client library. One process for each way of handling. */
 import { createRocketMqSubscriber } from '@tpc/broker';
 import { type ConsumedMessage, connectTpc, createConsumer, type Handler, migrateClientStore } from '@tpc/client/consumer';
-import { createLog, openDatabase } from '@tpc/platform';
+import { createLog, loadConfig, openDatabase, startTracing, tracingSettings } from '@tpc/platform';
 import type { Knex } from 'knex';
+import { z } from 'zod';
 import { CONSUMER_POOL, groupOf, type Mode, topicOf } from '../settings.ts';
 import { Arrivals } from './arrivals.ts';
 import { serve, setting } from './serve.ts';
@@ -34,12 +35,14 @@ async function store(tx: Knex.Transaction, messages: readonly ConsumedMessage[])
 
 const handler: Handler = mode === 'batch' ? { handleBatch: store, maxBatch: MAX_BATCH } : { handle: (tx, message) => store(tx, [message]) };
 const log = createLog({ service: 'consumer', level: 'info', format: 'json' });
+const tracing = await startTracing({ service: 'consumer', config: loadConfig(z.object(tracingSettings), process.env), log });
 const tpc = connectTpc({ address: setting('BENCH_TPC') });
 const consumer = createConsumer({
   knex,
   group: groupOf(mode),
   tpc,
   log,
+  ...(tracing ? { tracer: tracing.tracer } : {}),
   subscribe: (options) =>
     createRocketMqSubscriber(
       { endpoints: setting('BENCH_BROKER'), logger: log },
@@ -74,5 +77,6 @@ serve(
     await consumer.stop(5_000);
     tpc.close();
     await knex.destroy();
+    await tracing?.stop();
   },
 );

@@ -1,6 +1,7 @@
 /** A service as users write it: a row of its own and a message, in one transaction, by the client library. */
 import { connectTpc, createProducer, migrateClientStore } from '@tpc/client/producer';
-import { createLog, openDatabase } from '@tpc/platform';
+import { createLog, loadConfig, openDatabase, startTracing, tracingSettings } from '@tpc/platform';
+import { z } from 'zod';
 import { now } from '../clock.ts';
 import { body, MODES, type Mode, PRODUCER_GROUP, PRODUCER_POOL, topicOf } from '../settings.ts';
 import { Callers, type Load, type SentTable, timed } from './callers.ts';
@@ -18,12 +19,14 @@ await knex.schema.createTable('bench_order', (table) => {
 let unprepared = 0;
 let confirmed = new Map<string, number>();
 const log = createLog({ service: 'producer', level: 'info', format: 'json' });
+const tracing = await startTracing({ service: 'producer', config: loadConfig(z.object(tracingSettings), process.env), log });
 const tpc = connectTpc({ address: setting('BENCH_TPC') });
 const producer = createProducer({
   knex,
   group: PRODUCER_GROUP,
   tpc,
   log,
+  ...(tracing ? { tracer: tracing.tracer } : {}),
   topics: MODES.map(topicOf),
   onEvent: (event) => {
     if (event.type === 'confirm' && event.outcome === 'acknowledged') confirmed.set(event.messageKey, now());
@@ -62,5 +65,6 @@ serve(
     await producer.stop(5_000);
     tpc.close();
     await knex.destroy();
+    await tracing?.stop();
   },
 );

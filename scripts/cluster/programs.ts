@@ -62,7 +62,7 @@ async function buildCoreDns({ bin, sources }: ClusterFolders): Promise<void> {
   // Built aside and moved: a build that is broken off leaves nothing half done.
   const aside = join(sources, 'coredns');
   const module = `github.com/coredns/coredns@v${COREDNS_VERSION}`;
-  await runQuietly('go', ['install', '-ldflags', '-s -w', module], 'CoreDNS cannot be built', { ...process.env, GOBIN: aside });
+  await runQuietly('go', ['install', '-ldflags', '-s -w', module], 'CoreDNS cannot be built', { env: { ...process.env, GOBIN: aside } });
   renameSync(join(aside, 'coredns'), join(bin, 'coredns'));
 }
 

@@ -1,7 +1,10 @@
 import { DATABASE_PASSWORD, DATABASE_USER, HOST, type StackSettings } from './settings.ts';
 
-/** The services' settings on this stack (docs/configuration.md). */
-export function serviceAddresses(settings: StackSettings): Readonly<Record<string, string>> {
+/**
+ * The services' settings on this stack (docs/configuration.md).
+ * @param tracing whether Jaeger is part of it
+ */
+export function serviceAddresses(settings: StackSettings, tracing: boolean): Readonly<Record<string, string>> {
   const database = (name: string) => `mysql://${DATABASE_USER}:${DATABASE_PASSWORD}@${HOST}:${settings.STACK_MYSQL_PORT}/${name}`;
   return {
     TPC_DATABASE_URL: database('tpc'),
@@ -12,5 +15,11 @@ export function serviceAddresses(settings: StackSettings): Readonly<Record<strin
     SMTP_HOST: HOST,
     SMTP_PORT: String(settings.STACK_SMTP_PORT),
     INBOX_URL: `http://${HOST}:${settings.STACK_INBOX_PORT}`,
+    ...(tracing
+      ? {
+          OTEL_EXPORTER_OTLP_ENDPOINT: `http://${HOST}:${settings.STACK_OTLP_PORT}`,
+          JAEGER_URL: `http://${HOST}:${settings.STACK_JAEGER_PORT}`,
+        }
+      : {}),
   };
 }

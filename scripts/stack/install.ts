@@ -1,12 +1,14 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { StartError } from '@tpc/platform';
 import type { Progress } from './progress.ts';
 import { installFolder } from './settings.ts';
 
 const ROCKETMQ_VERSION = '5.5.0';
+const JAEGER_VERSION = '1.76.0';
+const JAEGER_MODULE = 'github.com/jaegertracing/jaeger/cmd/jaeger';
 const POM = join(import.meta.dirname, 'rocketmq', 'pom.xml');
 
 /** Programs that are looked for, and Debian's packages that have them. */
@@ -19,7 +21,7 @@ const MAVEN = { program: 'mvn', debian: 'maven' };
 
 /** Where a program is, also in the folders of system programs, which are not on everyone's path. */
 export function findProgram(name: string): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/usr/bin', '/usr/local/bin'];
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/go/bin', '/usr/sbin', '/usr/local/sbin', '/usr/bin', '/usr/local/bin'];
   return folders.map((folder) => join(folder, name)).find((file) => existsSync(file));
 }
 
@@ -28,6 +30,11 @@ export function program(name: string): string {
   const file = findProgram(name);
   if (!file) throw new StartError(`${name} is not installed: run npm run stack -- up`);
   return file;
+}
+
+/** Jaeger's program. */
+export function jaegerProgram(): string {
+  return join(installFolder(), `jaeger-${JAEGER_VERSION}`, 'jaeger');
 }
 
 /** The folder with RocketMQ's jars. */
@@ -89,6 +96,26 @@ export async function installByApt(packages: readonly string[], progress: Progre
   });
 }
 
+/**
+ * Builds Jaeger from its Go module, which has no program to fetch. Once: it takes minutes.
+ * @throws StartError with a line that says what is missing
+ */
+export async function installJaeger(progress: Progress): Promise<void> {
+  const file = jaegerProgram();
+  if (existsSync(file)) return;
+  if (!findProgram('go')) throw new StartError('--tracing builds Jaeger with Go, which is not there: install Go 1.25 or newer (https://go.dev/dl/)');
+  const partial = `${dirname(file)}.partial`;
+  await progress.step(`building Jaeger ${JAEGER_VERSION} with Go: once, 5 to 10 minutes`, async () => {
+    rmSync(partial, { recursive: true, force: true });
+    mkdirSync(partial, { recursive: true });
+    const go = (...args: string[]) => runQuietly(program('go'), args, `go ${args[0]} failed for Jaeger ${JAEGER_VERSION}`, { cwd: partial });
+    await go('mod', 'init', 'tools/jaeger');
+    await go('get', '-tool', `${JAEGER_MODULE}@v${JAEGER_VERSION}`);
+    await go('build', '-ldflags', '-s -w', '-o', 'jaeger', JAEGER_MODULE);
+  });
+  renameSync(partial, dirname(file));
+}
+
 /** All jars, or none: an interrupted copy is not taken for an installation. */
 async function fetchRocketMq(folder: string): Promise<void> {
   const partial = `${folder}.partial`;
@@ -100,8 +127,8 @@ async function fetchRocketMq(folder: string): Promise<void> {
 }
 
 /** @throws StartError with `failure` and what it said about it */
-export async function runQuietly(file: string, args: readonly string[], failure: string, env: NodeJS.ProcessEnv = process.env): Promise<void> {
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+export async function runQuietly(file: string, args: readonly string[], failure: string, options: SpawnOptions = {}): Promise<void> {
+  const child = spawn(file, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {

@@ -26,8 +26,15 @@ export const stackSchema = z.object({
   STACK_STORE_PORT: port(20_911).describe("RocketMQ's broker; it also takes the port 2 below and the two above."),
   STACK_SMTP_PORT: port(11_025).describe('Mail catcher.'),
   STACK_INBOX_PORT: port(18_025).describe('Inbox page of the mail catcher.'),
+  STACK_OTLP_PORT: port(14_317).describe('Jaeger, with up --tracing: where the services send their spans (OTLP over gRPC).'),
+  STACK_JAEGER_PORT: port(26_686).describe('Jaeger: its query API, http://127.0.0.1:26686/api/traces; it also takes the port above.'),
   STACK_TOPICS: names('topics', 'SEND_EMAIL_TOPIC').describe('Topics that up makes where they are missing, with commas between them.'),
   STACK_GROUPS: names('consumer groups', 'CID_OPC').describe('Consumer groups that up makes where they are missing.'),
+  STACK_TRACING: z
+    .enum(['true', 'false'], 'expected true or false')
+    .default('false')
+    .transform((value) => value === 'true')
+    .describe('true: with Jaeger, as by up --tracing.'),
   STACK_FLUSH: z
     .enum(['async', 'sync'], 'expected async or sync')
     .default('async')

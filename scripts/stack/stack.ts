@@ -4,7 +4,8 @@ import { join, resolve } from 'node:path';
 import { stopAll } from '@tpc/platform';
 import { lockFolder } from '../lib/lock-folder.ts';
 import { serviceAddresses } from './addresses.ts';
-import { installMissing } from './install.ts';
+import { installJaeger, installMissing } from './install.ts';
+import { jaegerPart } from './jaeger.ts';
 import { mailPart } from './mail.ts';
 import { mariadbPart } from './mariadb.ts';
 import type { Progress } from './progress.ts';
@@ -19,17 +20,21 @@ export class Stack {
   readonly settings: StackSettings;
   readonly #folder: string;
   readonly #parts: readonly PartProcess[];
+  readonly #tracing: boolean;
 
   constructor(settings: StackSettings) {
     this.settings = settings;
     this.#folder = resolve(settings.STACK_DIR);
     const parts = [mariadbPart(settings), redisPart(settings), mailPart(settings), nameServerPart(settings), brokerPart(settings)];
-    this.#parts = parts.map((part) => new PartProcess(part, settings));
+    const jaeger = new PartProcess(jaegerPart(settings), settings);
+    // One that runs belongs to the stack, also where nobody asks for it again.
+    this.#tracing = settings.STACK_TRACING || jaeger.record !== undefined;
+    this.#parts = [...parts.map((part) => new PartProcess(part, settings)), ...(this.#tracing ? [jaeger] : [])];
   }
 
   /** What the services' settings are on this stack. */
   get addresses(): Readonly<Record<string, string>> {
-    return serviceAddresses(this.settings);
+    return serviceAddresses(this.settings, this.#tracing);
   }
 
   /** File with the addresses, in the form of a shell's settings. */
@@ -46,6 +51,7 @@ export class Stack {
     const lock = lockFolder(this.#folder, 'STACK_DIR');
     try {
       await installMissing(progress);
+      if (this.#tracing) await installJaeger(progress);
       await this.#startAll(progress);
       const lines = Object.entries(this.addresses).map(([name, value]) => `${name}=${value}\n`);
       writeFileSync(this.addressFile, lines.join(''));
@@ -85,7 +91,7 @@ export class Stack {
   }
 
   /** One part, to be killed and started again. */
-  part(name: 'mariadb' | 'redis' | 'mail' | 'name-server' | 'broker'): PartProcess {
+  part(name: 'mariadb' | 'redis' | 'mail' | 'name-server' | 'broker' | 'jaeger'): PartProcess {
     return this.#parts.find(({ part }) => part.name === name) as PartProcess;
   }
 

@@ -19,6 +19,8 @@ const PORTS = [
   'STACK_STORE_PORT',
   'STACK_SMTP_PORT',
   'STACK_INBOX_PORT',
+  'STACK_OTLP_PORT',
+  'STACK_JAEGER_PORT',
 ] as const;
 /**
  * Ports are taken from below those that the system gives to outgoing connections: a client that looks for a killed server would else now and then get

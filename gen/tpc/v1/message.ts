@@ -131,6 +131,11 @@ export interface OutgoingMessage {
   orderKey: string;
   /** Place within the order key, from a counter row in the business transaction, from 1. 0: by order of the confirms. */
   orderSeq: bigint;
+  /**
+   * W3C traceparent of the call that brings this message, under which TPC's own spans stand; for batches, where the call's metadata
+   * speaks for many. Absent: that of the message, or of the call. For telemetry alone.
+   */
+  callTraceparent?: string | undefined;
 }
 
 export interface OutgoingMessage_HeadersEntry {
@@ -266,6 +271,7 @@ function createBaseOutgoingMessage(): OutgoingMessage {
     deliverTime: undefined,
     orderKey: "",
     orderSeq: 0n,
+    callTraceparent: undefined,
   };
 }
 
@@ -312,6 +318,9 @@ export const OutgoingMessage: MessageFns<OutgoingMessage> = {
         throw new globalThis.Error("value provided for field message.orderSeq of type int64 too large");
       }
       writer.uint32(104).int64(message.orderSeq);
+    }
+    if (message.callTraceparent !== undefined) {
+      writer.uint32(162).string(message.callTraceparent);
     }
     return writer;
   },
@@ -434,6 +443,14 @@ export const OutgoingMessage: MessageFns<OutgoingMessage> = {
             }
 
             message.orderSeq = reader.int64() as bigint;
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.callTraceparent = reader.string();
             continue;
           }
         }

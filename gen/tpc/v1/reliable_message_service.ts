@@ -116,6 +116,11 @@ export interface BatchConfirmAndSendMessageRequest {
   producerGroup: string;
   /** Keys of the messages, 1 to 512. */
   messageKeys: string[];
+  /**
+   * W3C traceparents of the messages' confirms, in the order of the keys, with commas between them; an empty one where there is none. For
+   * telemetry alone.
+   */
+  traceparents?: string | undefined;
 }
 
 /** Response of BatchConfirmAndSendMessage. */
@@ -236,6 +241,8 @@ export interface Delivery {
   messageKey: string;
   /** Generation of the delivery, as it came with the message; 0 means 1. */
   generation: number;
+  /** W3C traceparent under which it is reported; for telemetry alone. */
+  traceparent?: string | undefined;
 }
 
 /** Request of ConfirmReceiveMessage. */
@@ -406,7 +413,11 @@ export interface UncertainMessage {
   /** How many times its producer group was asked before. */
   checkCount: number;
   /** When it was prepared. */
-  createTime: Date | undefined;
+  createTime:
+    | Date
+    | undefined;
+  /** W3C traceparent of the question; a producer that traces puts its verdict below it. */
+  traceparent?: string | undefined;
 }
 
 /** A verdict on one message. */
@@ -415,6 +426,8 @@ export interface Outcome {
   messageKey: string;
   /** The verdict. Unspecified is no verdict. */
   verdict: Verdict;
+  /** W3C traceparent of the verdict; for telemetry alone. */
+  traceparent?: string | undefined;
 }
 
 /** Request of ReportOutcomes. */
@@ -914,7 +927,7 @@ export const ConfirmAndSendMessageResponse: MessageFns<ConfirmAndSendMessageResp
 };
 
 function createBaseBatchConfirmAndSendMessageRequest(): BatchConfirmAndSendMessageRequest {
-  return { producerGroup: "", messageKeys: [] };
+  return { producerGroup: "", messageKeys: [], traceparents: undefined };
 }
 
 export const BatchConfirmAndSendMessageRequest: MessageFns<BatchConfirmAndSendMessageRequest> = {
@@ -924,6 +937,9 @@ export const BatchConfirmAndSendMessageRequest: MessageFns<BatchConfirmAndSendMe
     }
     for (const v of message.messageKeys) {
       writer.uint32(18).string(v!);
+    }
+    if (message.traceparents !== undefined) {
+      writer.uint32(26).string(message.traceparents);
     }
     return writer;
   },
@@ -955,6 +971,14 @@ export const BatchConfirmAndSendMessageRequest: MessageFns<BatchConfirmAndSendMe
             }
 
             message.messageKeys.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.traceparents = reader.string();
             continue;
           }
         }
@@ -1631,7 +1655,7 @@ export const DeleteMessageByMessageKeyResponse: MessageFns<DeleteMessageByMessag
 };
 
 function createBaseDelivery(): Delivery {
-  return { messageKey: "", generation: 0 };
+  return { messageKey: "", generation: 0, traceparent: undefined };
 }
 
 export const Delivery: MessageFns<Delivery> = {
@@ -1641,6 +1665,9 @@ export const Delivery: MessageFns<Delivery> = {
     }
     if (message.generation !== 0) {
       writer.uint32(16).int32(message.generation);
+    }
+    if (message.traceparent !== undefined) {
+      writer.uint32(26).string(message.traceparent);
     }
     return writer;
   },
@@ -1672,6 +1699,14 @@ export const Delivery: MessageFns<Delivery> = {
             }
 
             message.generation = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.traceparent = reader.string();
             continue;
           }
         }
@@ -2736,7 +2771,7 @@ export const FetchUncertainMessagesResponse: MessageFns<FetchUncertainMessagesRe
 };
 
 function createBaseUncertainMessage(): UncertainMessage {
-  return { messageKey: "", topic: "", checkCount: 0, createTime: undefined };
+  return { messageKey: "", topic: "", checkCount: 0, createTime: undefined, traceparent: undefined };
 }
 
 export const UncertainMessage: MessageFns<UncertainMessage> = {
@@ -2752,6 +2787,9 @@ export const UncertainMessage: MessageFns<UncertainMessage> = {
     }
     if (message.createTime !== undefined) {
       Timestamp.encode(toTimestamp(message.createTime), writer.uint32(34).fork()).join();
+    }
+    if (message.traceparent !== undefined) {
+      writer.uint32(42).string(message.traceparent);
     }
     return writer;
   },
@@ -2801,6 +2839,14 @@ export const UncertainMessage: MessageFns<UncertainMessage> = {
             message.createTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2815,7 +2861,7 @@ export const UncertainMessage: MessageFns<UncertainMessage> = {
 };
 
 function createBaseOutcome(): Outcome {
-  return { messageKey: "", verdict: 0 };
+  return { messageKey: "", verdict: 0, traceparent: undefined };
 }
 
 export const Outcome: MessageFns<Outcome> = {
@@ -2825,6 +2871,9 @@ export const Outcome: MessageFns<Outcome> = {
     }
     if (message.verdict !== 0) {
       writer.uint32(16).int32(message.verdict);
+    }
+    if (message.traceparent !== undefined) {
+      writer.uint32(26).string(message.traceparent);
     }
     return writer;
   },
@@ -2856,6 +2905,14 @@ export const Outcome: MessageFns<Outcome> = {
             }
 
             message.verdict = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.traceparent = reader.string();
             continue;
           }
         }

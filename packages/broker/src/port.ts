@@ -3,6 +3,8 @@
  * protocol and so works on RocketMQ itself and on the embedded broker.
  */
 
+import type { Context } from '@opentelemetry/api';
+
 /** A message to be published. */
 export type OutgoingBrokerMessage = {
   topic: string;
@@ -19,6 +21,8 @@ export type OutgoingBrokerMessage = {
    * again. Absent: it may wait for ever.
    */
   sendBefore?: number;
+  /** Its publish's span as a context, to which that of the request is linked. */
+  trace?: Context;
 };
 
 /** What became of one message that was published. */

@@ -9,3 +9,37 @@ export { inTransaction, placeholders, rowPlaceholders, run, type SqlResult, type
 export { classifySqlError, doomsTransaction, isTransient, type SqlErrorKind } from './sql/sql-errors.ts';
 export { withoutValues } from './sql/without-values.ts';
 export { traceIdOf } from './trace-id.ts';
+export { MessageSpan } from './tracing/message-span.ts';
+export {
+  endSpan,
+  errorTypeOf,
+  inSpan,
+  linkTo,
+  type MessageSpanOptions,
+  MessageTracer,
+  statementsAreTracedByHand,
+  statementsUnderSpan,
+} from './tracing/message-tracer.ts';
+export {
+  batchAttributes,
+  databaseAttributes,
+  MESSAGE_KEY,
+  messageAttributes,
+  messageSpanName,
+  onlyKey,
+  rpcAttributes,
+  type TracedMessage,
+} from './tracing/span-attributes.ts';
+export {
+  contextOf,
+  contextUnder,
+  isKept,
+  isKeptTrace,
+  keptContext,
+  keptTraceparent,
+  NO_STORED_TRACE,
+  type StoredTrace,
+  spanContextOf,
+  storedTraceOf,
+  storedTraceOfContext,
+} from './tracing/trace-context.ts';

@@ -61,3 +61,5 @@ export { type Metrics, type MetricsOptions, startMetrics } from './telemetry/met
 export { BATCH_COUNTS, DELIVERY_SECONDS, LATENCY_SECONDS } from './telemetry/metrics-buckets.ts';
 export { observePool } from './telemetry/metrics-parts.ts';
 export { metricsHostSetting, metricsPortSetting } from './telemetry/metrics-settings.ts';
+export { traceStatements } from './telemetry/statement-spans.ts';
+export { startTracing, type Tracing, type TracingConfig, traceTo, tracingSettings } from './telemetry/tracing.ts';

@@ -12,6 +12,7 @@ import {
   tlsSettings,
   tokensFileSetting,
   tpcLinkSettings,
+  tracingSettings,
 } from '@tpc/platform';
 import { z } from 'zod';
 import { parseMailAddress } from './domain/mail-address.ts';
@@ -62,6 +63,7 @@ const LOG_PARTS = ['consumer', 'broker', 'mail', 'database', 'grpc', 'metrics'];
 /** Settings of OPC, read once from the environment. */
 export const configSchema = z.object({
   BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as OPC_TOKENS_FILE is empty.'),
+  ...tracingSettings,
   ...logSettings('opc', LOG_PARTS),
   MIGRATE: migrateSetting(),
   ...healthSettings,

@@ -34,7 +34,10 @@ import {
   startGrpcServer,
   startHealthServer,
   startMetrics,
+  startTracing,
   stopAll,
+  type Tracing,
+  traceStatements,
 } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { refuseWrongMailServer } from './adapters/refuse-wrong-mail-server.ts';
@@ -72,21 +75,26 @@ export type OpcServiceOptions = {
   log: Log;
   /** Ends the waiting for a database that is away. */
   stopping?: AbortSignal;
+  /** Default: by the settings. */
+  tracing?: Tracing | undefined;
 };
 
-type Parts = { config: OpcConfig; log: Log; knex: Knex; metrics: Metrics };
+type Parts = { config: OpcConfig; log: Log; knex: Knex; metrics: Metrics; tracing: Tracing | undefined };
 
 /**
  * Starts OPC: its database, NotificationService and the consumer. Its database, broker, TPC and mail server may be away: it keeps looking for them.
  * @throws StartError when a setting is wrong, the database refuses, a migration is missing or the port is taken
  */
-export async function startOpcService({ config, log, stopping }: OpcServiceOptions): Promise<OpcService> {
+export async function startOpcService({ config, log, stopping, tracing: given }: OpcServiceOptions): Promise<OpcService> {
   const undo: Running[] = [];
   try {
+    const tracing = given ?? (await startTracing({ service: 'opc', config, log }));
+    if (tracing && !given) undo.unshift(tracing);
     const probes = await startHealthServer({ host: config.BIND_HOST, port: config.HEALTH_PORT });
     undo.unshift(probes);
     const knex = openDatabase({ url: config.OPC_DATABASE_URL, poolMax: config.OPC_DATABASE_POOL });
     undo.unshift({ stop: () => knex.destroy() });
+    if (tracing) traceStatements(knex, tracing);
     const { METRICS_HOST: host = config.BIND_HOST, OPC_METRICS_PORT: port } = config;
     const metrics = await startMetrics({ service: 'opc', host, port, portSetting: 'OPC_METRICS_PORT', log: partLog(log, 'metrics') });
     undo.unshift(metrics);
@@ -99,7 +107,7 @@ export async function startOpcService({ config, log, stopping }: OpcServiceOptio
       log: partLog(log, 'database'),
       stopping,
     });
-    const parts = { config, log, knex, metrics };
+    const parts = { config, log, knex, metrics, tracing };
     const broker = await brokerConnectionFrom(config);
     const mailer = createMailer(parts);
     undo.unshift({ stop: async () => mailer.close() });
@@ -133,7 +141,7 @@ export async function migrateOpc({ config, log, stopping }: { config: OpcConfig;
   await migrateDatabase({ setting: 'OPC_DATABASE_URL', url: config.OPC_DATABASE_URL, schemas: SCHEMAS, log, stopping });
 }
 
-function createMailer({ config, log }: Parts): Mailer {
+function createMailer({ config, log, tracing }: Parts): Mailer {
   return createSmtpMailer({
     host: config.SMTP_HOST,
     port: config.SMTP_PORT,
@@ -144,11 +152,12 @@ function createMailer({ config, log }: Parts): Mailer {
     from: config.SMTP_FROM,
     connections: config.OPC_CONCURRENCY,
     timeoutMs: config.SMTP_TIMEOUT_MS,
+    tracing: tracing?.messages,
     log: partLog(log, 'mail'),
   });
 }
 
-async function startGrpc({ config, log, knex, metrics }: Parts, probes: HealthServer): Promise<GrpcServer> {
+async function startGrpc({ config, log, knex, metrics, tracing }: Parts, probes: HealthServer): Promise<GrpcServer> {
   const tokens = createPageTokens(await readOrCreatePageTokenSecret(knex));
   const service = createNotificationService({ knex, group: config.OPC_CONSUMER_GROUP, tokens });
   return startGrpcServer({
@@ -164,12 +173,17 @@ async function startGrpc({ config, log, knex, metrics }: Parts, probes: HealthSe
     ],
     access: { tokensSetting: 'OPC_TOKENS_FILE', tokensFile: config.OPC_TOKENS_FILE, tls: config },
     health: probes.entries,
+    tracing: tracing?.messages,
     meter: metrics.meter,
     log: partLog(log, 'grpc'),
   });
 }
 
-function createOpcConsumer({ config, log, knex, metrics, broker }: Parts & { broker: BrokerConnection }, mailer: Mailer, undo: Running[]): Consumer {
+function createOpcConsumer(
+  { config, log, knex, metrics, tracing, broker }: Parts & { broker: BrokerConnection },
+  mailer: Mailer,
+  undo: Running[],
+): Consumer {
   const [, domain = ''] = config.SMTP_FROM.address.split(/@(?=[^@]*$)/);
   const { SMTP_TIMEOUT_MS: timeoutMs, OPC_CONCURRENCY: concurrency } = config;
   const handlers = { [SEND_EMAIL_TOPIC]: createSendEmailHandler({ mailer, domain, timeoutMs, concurrency }) };
@@ -184,6 +198,7 @@ function createOpcConsumer({ config, log, knex, metrics, broker }: Parts & { bro
     subscribe: (options) => createRocketMqSubscriber({ ...broker, logger: partLog(log, 'broker') }, options),
     subscriptions: config.OPC_SUBSCRIPTIONS,
     handlers,
+    ...(tracing ? { tracer: tracing.tracer } : {}),
     leaseMs: config.OPC_LEASE_MS,
     retry: {
       firstWaitMs: config.OPC_RETRY_FIRST_MS,

@@ -11,6 +11,7 @@ import {
   secretSetting,
   tlsSettings,
   tokensFileSetting,
+  tracingSettings,
 } from '@tpc/platform';
 import { z } from 'zod';
 
@@ -55,6 +56,7 @@ const LOG_PARTS = ['publish', 'redeliver', 'check_back', 'resume', 'broker', 'da
 /** Settings of TPC, read once from the environment. */
 export const configSchema = z.object({
   BIND_HOST: bindSetting().describe('Address to listen on. Only loopback as long as TPC_TOKENS_FILE is empty.'),
+  ...tracingSettings,
   ...logSettings('tpc', LOG_PARTS),
   MIGRATE: migrateSetting(),
   ...healthSettings,

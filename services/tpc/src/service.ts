@@ -1,5 +1,5 @@
 import { type BrokerPublisher, createRocketMqPublisher } from '@tpc/broker';
-import type { Migrations } from '@tpc/core';
+import { dialectOf, type MessageTracer, type Migrations } from '@tpc/core';
 import {
   brokerConnectionFrom,
   createPageTokens,
@@ -17,7 +17,9 @@ import {
   startGrpcServer,
   startHealthServer,
   startMetrics,
+  startTracing,
   stopAll,
+  type Tracing,
 } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { watchBrokerLink } from './adapters/broker-link.ts';
@@ -58,13 +60,22 @@ export interface TpcService extends Running {
   readonly metricsPort: number | undefined;
 }
 
+export type TpcServiceOptions = {
+  config: TpcConfig;
+  log: Log;
+  /** Default: by the settings. */
+  tracing?: Tracing | undefined;
+};
+
 /**
  * Starts TPC: database, store, broker publisher, workers, gRPC server. While the database is away it listens and says NOT_SERVING; while the broker is
  * away it takes messages and keeps them.
  * @throws StartError for a setting that cannot work
  */
-export async function startTpcService({ config, log }: { config: TpcConfig; log: Log }): Promise<TpcService> {
+export async function startTpcService({ config, log, tracing: given }: TpcServiceOptions): Promise<TpcService> {
   checkSettings(config);
+  const tracing = given ?? (await startTracing({ service: 'tpc', config, log }));
+  const ownTracing = given ? undefined : tracing;
   const knex = openDatabase({
     url: config.TPC_DATABASE_URL,
     poolMax: config.TPC_DATABASE_POOL,
@@ -85,8 +96,8 @@ export async function startTpcService({ config, log }: { config: TpcConfig; log:
       portSetting: 'TPC_METRICS_PORT',
       log: partLog(log, 'metrics'),
     });
-    const broker = createRocketMqPublisher({ ...(await brokerConnectionFrom(config)), logger: partLog(log, 'broker') });
-    const parts = build(config, log, knex, broker, metrics);
+    const broker = createRocketMqPublisher({ ...(await brokerConnectionFrom(config)), logger: partLog(log, 'broker'), tracing: tracing?.messages });
+    const parts = build(config, log, knex, broker, metrics, tracing?.messages);
     server = await startGrpcServer({
       host: config.BIND_HOST,
       port: config.TPC_GRPC_PORT,
@@ -95,15 +106,17 @@ export async function startTpcService({ config, log }: { config: TpcConfig; log:
       services: parts.services,
       access: { tokensSetting: 'TPC_TOKENS_FILE', tokensFile: config.TPC_TOKENS_FILE, tls: config },
       health: health.entries,
+      tracing: tracing?.messages,
       meter: metrics.meter,
       log: partLog(log, 'grpc'),
     });
-    return await run({ config, log, knex, broker, parts, server, health });
+    return await run({ config, log, knex, broker, parts: { ...parts, ownTracing }, server, health });
   } catch (error) {
     await server?.stop();
     await health?.stop();
     await metrics?.stop();
     await knex.destroy();
+    await ownTracing?.stop();
     throw error;
   }
 }
@@ -113,21 +126,22 @@ export async function migrateTpc({ config, log, stopping }: { config: TpcConfig;
   await migrateDatabase({ setting: 'TPC_DATABASE_URL', url: config.TPC_DATABASE_URL, schemas: [schemaOf(MIGRATIONS)], log, stopping });
 }
 
-type Parts = ReturnType<typeof build>;
+type Parts = ReturnType<typeof build> & { ownTracing: Tracing | undefined };
 
-function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublisher, metrics: Metrics) {
+function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublisher, metrics: Metrics, tracing: MessageTracer | undefined) {
   const noted = createTpcMetrics(metrics.meter);
   const store = meteredStore(createStore(knex, { policies: policiesOf(config), observer: noted.observer }), noted);
   const broker = meteredBroker(publisher, noted);
   observeBacklog(metrics.meter, () => (state.ready ? store.readBacklog() : Promise.reject(new Error('the schema is not there yet'))));
   observePool(metrics.meter, knex);
   const publishLog = partLog(log, 'publish');
-  const publishing = createPublishing({ store, broker, log: publishLog, leaseMs: config.TPC_PUBLISH_LEASE_MS });
+  const publishing = createPublishing({ store, broker, log: publishLog, leaseMs: config.TPC_PUBLISH_LEASE_MS, tracing });
   const writes = createWrites({
     store,
     publishing,
     maxQueued: config.TPC_MAX_QUEUED,
     contentCacheBytes: config.TPC_CONTENT_CACHE_BYTES,
+    tracing: tracing && { messages: tracing, database: dialectOf(knex).name },
     onContentError: (err) => publishLog.warn({ err }, 'body not read after a confirm; published when its lease ends'),
   });
   const claimCount = config.TPC_CLAIM_COUNT;
@@ -154,6 +168,7 @@ function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublish
     onSubscribed: resume.wake,
     onResent: redeliver.wake,
     isReady: () => state.ready,
+    tracing,
     log: partLog(log, 'grpc'),
   });
   return { metrics, publishing, writes, state, services, workers: [publishDue, redeliver, resume, checkBack], onBrokerBack: [publishDue, redeliver] };
@@ -199,6 +214,7 @@ async function run({ config, log, knex, broker, parts, server, health }: Run): P
     parts.metrics,
     { stop: () => knex.destroy() },
     health,
+    { stop: async () => parts.ownTracing?.stop() },
   ];
   let stopped: Promise<void> | undefined;
   return {

@@ -15,6 +15,7 @@ import {
   tlsSettings,
   tokensFileSetting,
   tpcLinkSettings,
+  tracingSettings,
 } from '@tpc/platform';
 import { z } from 'zod';
 import type { TrustProxy } from './http/client-ip.ts';
@@ -79,6 +80,7 @@ const LOG_PARTS = ['producer', 'flows', 'http', 'key_value', 'database', 'grpc',
 /** Settings of UAC, read once from the environment. */
 export const configSchema = z.object({
   BIND_HOST: bindSetting().describe('Address that UserService listens on. Only loopback as long as UAC_TOKENS_FILE is empty.'),
+  ...tracingSettings,
   ...logSettings('uac', LOG_PARTS),
   MIGRATE: migrateSetting(),
   ...healthSettings,
@@ -127,6 +129,8 @@ export const configSchema = z.object({
     'Where people reach UAC, for the links in mails. With https the session cookie is Secure. Default: http:// with UAC_HTTP_PORT.',
   ),
   INBOX_URL: httpUrl('Address of a page that shows the mails; the registration page links to it. Default: none.'),
+  JAEGER_UI_URL: httpUrl("Address of Jaeger's pages; the pages link to the traces there. Default: none."),
+  JAEGER_URL: httpUrl("Address of Jaeger's query API, linked to where JAEGER_UI_URL is empty. Default: none."),
   UAC_TOKEN_KEY: secretSetting(
     z
       .string()

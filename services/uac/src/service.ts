@@ -25,7 +25,10 @@ import {
   startGrpcServer,
   startHealthServer,
   startMetrics,
+  startTracing,
   stopAll,
+  type Tracing,
+  traceStatements,
 } from '@tpc/platform';
 import type { FastifyInstance } from 'fastify';
 import type { Knex } from 'knex';
@@ -68,6 +71,8 @@ export type UacServiceOptions = {
   keyValue?: KeyValueStore;
   /** Ends the waiting for a database that is away. */
   stopping?: AbortSignal;
+  /** Default: by the settings. */
+  tracing?: Tracing | undefined;
 };
 
 /**
@@ -90,11 +95,14 @@ export async function migrateUac({ config, log, stopping }: { config: UacConfig;
 }
 
 /** What is opened is noted in `opened`, in order; a stop goes backwards. */
-async function start({ config, log, keyValue, stopping }: UacServiceOptions, opened: Running[]): Promise<UacService> {
+async function start({ config, log, keyValue, stopping, tracing: given }: UacServiceOptions, opened: Running[]): Promise<UacService> {
+  const tracing = given ?? (await startTracing({ service: 'uac', config, log }));
+  if (tracing && !given) opened.push(tracing);
   const probes = await startHealthServer({ host: config.BIND_HOST, port: config.HEALTH_PORT });
   opened.push(probes);
   const db = openDatabase({ url: config.UAC_DATABASE_URL, poolMax: config.UAC_DATABASE_POOL });
   opened.push({ stop: () => db.destroy() });
+  if (tracing) traceStatements(db, tracing);
   const databaseLog = partLog(log, 'database');
   const metrics = await openMetrics(config, db, partLog(log, 'metrics'), opened);
   await prepareDatabase(db, {
@@ -112,7 +120,7 @@ async function start({ config, log, keyValue, stopping }: UacServiceOptions, ope
   const workerId = createWorkerIdLease({ db, ids, log: databaseLog });
   opened.push(workerId);
   await workerId.start();
-  const producer = await startProducer({ config, db, log: partLog(log, 'producer'), metrics }, opened);
+  const producer = await startProducer({ config, db, log: partLog(log, 'producer'), metrics, tracing }, opened);
 
   let httpPort = config.UAC_HTTP_PORT;
   const publicUrl = () => config.UAC_PUBLIC_URL ?? `http://127.0.0.1:${httpPort}`;
@@ -126,17 +134,26 @@ async function start({ config, log, keyValue, stopping }: UacServiceOptions, ope
     health,
     publicUrl,
     inboxUrl: config.INBOX_URL ?? '',
+    tracesUrl: tracesUrlOf(config),
     trustProxy: config.UAC_TRUST_PROXY,
     ipLimits: {
       limit: createRateLimiter(store, httpLog),
       registerPerMinute: config.UAC_REGISTER_PER_IP,
       loginPerMinute: config.UAC_LOGIN_PER_IP,
     },
+    tracing,
     meter: metrics.meter,
     log: httpLog,
   });
   opened.push({ stop: () => closeHttpServer(http) });
-  const grpcOptions = { host: config.BIND_HOST, port: config.UAC_GRPC_PORT, portSetting: 'UAC_GRPC_PORT', domain: 'uac', log: partLog(log, 'grpc') };
+  const grpcOptions = {
+    host: config.BIND_HOST,
+    port: config.UAC_GRPC_PORT,
+    portSetting: 'UAC_GRPC_PORT',
+    domain: 'uac',
+    tracing: tracing?.messages,
+    log: partLog(log, 'grpc'),
+  };
   const access = { tokensSetting: 'UAC_TOKENS_FILE', tokensFile: config.UAC_TOKENS_FILE, tls: config };
   const grpc = await startGrpcServer({ ...grpcOptions, access, health: probes.entries, meter: metrics.meter, services: [createUserService(flows)] });
   opened.push(grpc);
@@ -165,9 +182,9 @@ async function openMetrics(config: UacConfig, db: Knex, log: Log, opened: Runnin
   return metrics;
 }
 
-type ProducerParts = { config: UacConfig; db: Knex; log: Log; metrics: Metrics };
+type ProducerParts = { config: UacConfig; db: Knex; log: Log; metrics: Metrics; tracing: Tracing | undefined };
 
-async function startProducer({ config, db, log, metrics }: ProducerParts, opened: Running[]): Promise<Producer> {
+async function startProducer({ config, db, log, metrics, tracing }: ProducerParts, opened: Running[]): Promise<Producer> {
   const tpc = connect(config);
   opened.push({ stop: async () => tpc.close() });
   const producer = createProducer({
@@ -176,6 +193,7 @@ async function startProducer({ config, db, log, metrics }: ProducerParts, opened
     tpc,
     topics: [EMAIL_TOPIC],
     log,
+    ...(tracing ? { tracer: tracing.tracer } : {}),
     ...(metrics.provider && { meterProvider: metrics.provider }),
   });
   opened.push({ stop: () => producer.stop(PRODUCER_STOP_MS) });
@@ -227,6 +245,12 @@ function healthOf(database: () => Promise<boolean>, isOnline: () => boolean, sto
     const key_value = store.state().connected ? 'ok' : 'away, rate limits do not count';
     return { ready, parts: { database: ready ? 'ok' : 'away', tpc, key_value } };
   };
+}
+
+/** Jaeger's pages where somebody runs them, else its query API. */
+function tracesUrlOf({ JAEGER_UI_URL: pages, JAEGER_URL: api }: UacConfig): string {
+  if (pages !== undefined) return `${pages}/search?service=uac`;
+  return api === undefined ? '' : `${api}/api/traces?service=uac&limit=20`;
 }
 
 async function listen(http: FastifyInstance, host: string, port: number): Promise<number> {

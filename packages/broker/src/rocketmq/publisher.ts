@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SpanKind } from '@opentelemetry/api';
+import { batchAttributes, endSpan, type MessageTracer, onlyKey } from '@tpc/core';
 import type { BrokerLinkState, BrokerPublisher, OutgoingBrokerMessage, PublishOutcome } from '../port.ts';
 import { type BatchCaps, takeBatch, wireBytes } from './batching.ts';
 import { type RocketMqConnection, SILENT_LOGGER } from './connection.ts';
@@ -22,6 +24,8 @@ export type RocketMqPublisherOptions = RocketMqConnection & {
   maxBatchBytes?: number | undefined;
   /** Requests under way per topic; default 2. */
   inFlightPerTopic?: number | undefined;
+  /** For the spans of requests to the broker. Default: none. */
+  tracing?: MessageTracer | undefined;
 };
 
 /** A message on its way, and whoever waits for it. */
@@ -133,7 +137,14 @@ class RocketMqPublisher implements BrokerPublisher {
   }
 
   async #flush(lane: Lane, batch: Entry[]): Promise<void> {
+    const span = this.#options.tracing?.startBatch(
+      `${lane.topic} send`,
+      SpanKind.CLIENT,
+      batch.map(({ message }) => message.trace),
+      sendAttributes(this.#options.endpoints, batch),
+    );
     const result = await sendBatch(this.#client!, lane.topic, batch);
+    endSpan(span, result.unreachable === undefined ? undefined : 'BROKER_UNAVAILABLE');
     for (const [index, entry] of batch.entries()) entry.settle(result.outcomes[index] ?? notPublished('no outcome'));
     // What waits behind a broker that is away would only wait for the same failure, one deadline after the other.
     if (result.unreachable !== undefined) {
@@ -172,6 +183,17 @@ class RocketMqPublisher implements BrokerPublisher {
       if (this.#link.snapshot().connected) await client.probe();
     }
   }
+}
+
+function sendAttributes(endpoints: string, batch: readonly Entry[]) {
+  const [server = '', port = ''] = endpoints.split(/:(?=\d+$)/);
+  return batchAttributes('send', batch.length, {
+    'messaging.operation.type': 'send',
+    'messaging.destination.name': batch[0]?.message.topic ?? '',
+    'server.address': server,
+    'server.port': Number(port),
+    ...onlyKey(batch.map(({ message }) => message.keys[0] ?? '')),
+  });
 }
 
 function notPublished(reason: string): PublishOutcome {

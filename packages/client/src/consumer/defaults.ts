@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
 import type { MeterProvider } from '@opentelemetry/api';
-import type { RetryPolicy } from '@tpc/core';
+import type { MessageTracer, RetryPolicy } from '@tpc/core';
 import { v4 as uuidv4 } from 'uuid';
 import { discreet, silentLog } from '../log.ts';
+import { messageTracer } from '../tracing.ts';
 import type { ConsumerOptions } from './types.ts';
 
 /** About 80 minutes in all: 5 s, 10 s, 20 s … up to 10 minutes, 16 tries. */
@@ -23,9 +24,11 @@ export const DEFAULTS = {
 } as const;
 
 /** The options with every default filled in. */
-export type Settings = Required<Omit<ConsumerOptions, 'inboxRetentionMs' | 'meterProvider'>> & {
+export type Settings = Required<Omit<ConsumerOptions, 'inboxRetentionMs' | 'meterProvider' | 'tracer'>> & {
   inboxRetentionMs: number | undefined;
   meterProvider: MeterProvider | undefined;
+  /** Undefined: nothing is traced. */
+  tracing: MessageTracer | undefined;
 };
 
 const GROUP = /^[A-Za-z0-9_-]{1,64}$/;
@@ -44,6 +47,7 @@ export function settingsOf(options: ConsumerOptions): Settings {
     log: silentLog,
     onEvent: () => {},
     inboxRetentionMs: undefined,
+    tracing: messageTracer(options.tracer),
     meterProvider: undefined,
     ...given,
   };

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { inTransaction } from '@tpc/core';
+import { databaseAttributes, errorTypeOf, inTransaction, MESSAGE_KEY, type MessageSpan, statementsUnderSpan } from '@tpc/core';
 import { decideEffectOutcome, decideEffectStep, type SettledMessage } from './decide-outcome.ts';
 import { FencedError } from './errors.ts';
 import type { HandlerParts } from './handler-parts.ts';
@@ -8,6 +8,7 @@ import type { Execute } from './lane.ts';
 import { type MessageFields, messageFields } from './message-fields.ts';
 import { persist } from './persist.ts';
 import { recordFailure } from './record-failure.ts';
+import { processSpan } from './row-span.ts';
 import { runWithinTime } from './run-effect.ts';
 import { Semaphore } from './semaphore.ts';
 import { EffectState, Reason, ReportKind } from './states.ts';
@@ -47,6 +48,9 @@ class EffectRound {
   readonly #row: ClaimedRow;
   readonly #message: ConsumedMessage;
   readonly #started = performance.now();
+  readonly #span: MessageSpan | undefined;
+  /** Why the round failed, as a code. */
+  #failure: string | undefined;
   /** Effects of the message in all. */
   #siblings = 0;
   #end: SettledMessage | undefined;
@@ -58,16 +62,24 @@ class EffectRound {
     this.#leaseMs = leaseMs;
     this.#row = row;
     this.#message = messageOfRow(row);
+    const { tracing, group } = parts.settings;
+    this.#span = tracing && processSpan(tracing, group, row);
   }
 
-  async run(): Promise<void> {
+  run(): Promise<void> {
+    return this.#span ? this.#span.run(() => this.#run()) : this.#run();
+  }
+
+  async #run(): Promise<void> {
     let steps: Promise<void>[];
     try {
       steps = this.#row.openEffects === 0 ? await this.#begin() : await this.#resume();
     } catch (error) {
-      return recordFailure(this.#parts, this.#row, error, performance.now() - this.#started);
+      this.#span?.end(errorTypeOf(error));
+      return recordFailure(this.#parts, this.#row, error, performance.now() - this.#started, this.#span?.context);
     }
     const failed = (await Promise.allSettled(steps)).find((step) => step.status === 'rejected');
+    this.#span?.end(failed ? errorTypeOf(failed.reason) : this.#failure);
     await this.#finish(failed?.reason).catch((error: unknown) => {
       this.#parts.settings.log.error({ ...this.#fields(), err: error }, 'a message comes again after its lease');
     });
@@ -96,16 +108,18 @@ class EffectRound {
   /** Makes the effect rows. A message without effects is consumed by that. */
   async #plan(plans: readonly EffectPlan[], token: string): Promise<void> {
     const { settings } = this.#parts;
-    await inTransaction(settings.knex, async (tx) => {
-      if (plans.length === 0) {
-        if ((await markConsumed(tx, settings.group, [this.#row], settings.reportRepeatMs)) !== 1) throw new FencedError();
-        this.#end = { kind: 'consumed' };
-        return;
-      }
-      const planned = await markPlanned(tx, settings.group, this.#row, { openEffects: plans.length, leaseMs: this.#leaseMs });
-      if (!planned) throw new FencedError();
-      await insertEffects(tx, settings.group, this.#row, plans, { token, leaseMs: this.#handler.leaseMs });
-    });
+    await this.#statements(() =>
+      inTransaction(settings.knex, async (tx) => {
+        if (plans.length === 0) {
+          if ((await markConsumed(tx, settings.group, [this.#row], settings.reportRepeatMs)) !== 1) throw new FencedError();
+          this.#end = { kind: 'consumed' };
+          return;
+        }
+        const planned = await markPlanned(tx, settings.group, this.#row, { openEffects: plans.length, leaseMs: this.#leaseMs });
+        if (!planned) throw new FencedError();
+        await insertEffects(tx, settings.group, this.#row, plans, { token, leaseMs: this.#handler.leaseMs });
+      }),
+    );
   }
 
   /** Goes on with what an earlier round, or a process that died, has left. */
@@ -170,6 +184,7 @@ class EffectRound {
     const options = { retry: settings.retry, onUncertain: this.#handler.onUncertain, random: Math.random() };
     const outcome = decideEffectOutcome(error, effect.attempts + 1, options);
     this.#emit(outcome.kind, started);
+    this.#failure = errorTypeOf(error);
     const fields = { ...this.#fields(), effect_key: effect.effectKey, attempt: effect.attempts + 1, err: error };
     if (outcome.kind === 'retry') {
       settings.log.warn({ ...fields, wait_ms: outcome.waitMs }, 'an effect failed; it is tried again');
@@ -200,7 +215,7 @@ class EffectRound {
           settings.reportRepeatMs,
         ),
       );
-    this.#end = (await persist(settle, goOn)) ?? this.#end;
+    this.#end = (await this.#statements(() => persist(settle, goOn))) ?? this.#end;
   }
 
   #settleLate(effect: EffectRow, result: string): void {
@@ -218,7 +233,7 @@ class EffectRound {
     if (this.#end !== undefined) {
       const failure = this.#end.kind === 'dead' ? this.#end : { reason: '', detail: '' };
       const kind = this.#end.kind === 'dead' ? ReportKind.FAILED : ReportKind.CONSUMED;
-      reporter.report({ messageKey, generation, kind, reason: failure.reason, detail: failure.detail });
+      reporter.report({ messageKey, generation, kind, reason: failure.reason, detail: failure.detail, trace: this.#span?.context });
       telemetry.emit({ type: 'handled', topic, count: 1, elapsedMs, outcome: this.#end.kind });
       settings.log.debug({ ...this.#fields(), outcome: this.#end.kind, elapsed_ms: Math.round(elapsedMs) }, 'a message was handled');
       return;
@@ -234,6 +249,14 @@ class EffectRound {
     const given = await persist(giveBack, goOn);
     if (!given) settings.log.warn(this.#fields(), 'a message was taken over or had ended; it is left to whoever has it');
     telemetry.emit({ type: 'handled', topic, count: 1, elapsedMs, outcome: given ? 'retry' : 'fenced' });
+  }
+
+  /** Work on inbox and effects in the database, under one span. */
+  #statements<T>(work: () => Promise<T>): Promise<T> {
+    const { tracing, knex } = this.#parts.settings;
+    if (tracing === undefined) return work();
+    const attributes = { ...databaseAttributes(knex, 'BATCH', 'tpc_inbox_effect'), [MESSAGE_KEY]: this.#row.messageKey };
+    return statementsUnderSpan(tracing, { attributes, of: [this.#span?.context] }, work);
   }
 
   #fields(): MessageFields {

@@ -1,10 +1,11 @@
-import { classifySqlError, inTransaction } from '@tpc/core';
+import { classifySqlError, errorTypeOf, inTransaction } from '@tpc/core';
 import type { Knex } from 'knex';
 import { FencedError } from './errors.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import { type ClaimedRow, messageOfRow } from './inbox-row.ts';
 import type { Execute } from './lane.ts';
 import { messageFields } from './message-fields.ts';
+import { ProcessSpans } from './process-spans.ts';
 import { recordFailure } from './record-failure.ts';
 import { ReportKind } from './states.ts';
 import { markConsumed } from './store/mark-inbox.ts';
@@ -24,9 +25,10 @@ export function createTransactionExecutor(parts: HandlerParts, handler: Transact
   const call = (tx: Knex.Transaction, messages: readonly ConsumedMessage[]) =>
     'handleBatch' in handler ? handler.handleBatch(tx, messages) : handler.handle(tx, messages[0] as ConsumedMessage);
 
-  async function attempt(rows: readonly ClaimedRow[]): Promise<void> {
-    const started = performance.now();
-    await inTransaction(settings.knex, async (tx) => {
+  const startSpans = (rows: readonly ClaimedRow[]) => settings.tracing && new ProcessSpans(settings.tracing, settings.group, rows);
+
+  const transaction = (rows: readonly ClaimedRow[]) =>
+    inTransaction(settings.knex, async (tx) => {
       const guard = guardTransaction(tx);
       const marked = await markConsumed(tx, settings.group, rows, settings.reportRepeatMs);
       if (marked !== rows.length) throw new FencedError();
@@ -34,32 +36,42 @@ export function createTransactionExecutor(parts: HandlerParts, handler: Transact
       await withTimeLimit('the handler', settings.handlerTimeoutMs, call(tx, rows.map(messageOfRow)));
       await guard.check();
     });
+
+  async function attempt(rows: readonly ClaimedRow[], spans: ProcessSpans | undefined): Promise<void> {
+    const started = performance.now();
+    await (spans ? spans.run(() => transaction(rows)) : transaction(rows));
     const elapsedMs = performance.now() - started;
-    for (const row of rows) {
+    for (const [index, row] of rows.entries()) {
       const { messageKey, generation } = row;
-      parts.reporter.report({ messageKey, generation, kind: ReportKind.CONSUMED, reason: '', detail: '' });
+      const trace = spans?.contextOf(index);
+      parts.reporter.report({ messageKey, generation, kind: ReportKind.CONSUMED, reason: '', detail: '', trace });
       settings.log.debug({ ...messageFields(row, settings), outcome: 'consumed', elapsed_ms: Math.round(elapsedMs) }, 'a message was handled');
     }
+    spans?.end();
     parts.telemetry.emit({ type: 'handled', topic: parts.topic, count: rows.length, elapsedMs, outcome: 'consumed' });
   }
 
   async function handleOne(row: ClaimedRow): Promise<void> {
     for (let deadlocks = 0; ; deadlocks++) {
       const started = performance.now();
+      const spans = startSpans([row]);
       try {
-        return await attempt([row]);
+        return await attempt([row], spans);
       } catch (error) {
+        spans?.end(errorTypeOf(error));
         if (classifySqlError(error) === 'deadlock' && deadlocks < DEADLOCK_RETRIES) continue;
-        return await recordFailure(parts, row, error, performance.now() - started);
+        return await recordFailure(parts, row, error, performance.now() - started, spans?.contextOf(0));
       }
     }
   }
 
   return async (rows) => {
     if (rows.length > 1) {
+      const spans = startSpans(rows);
       try {
-        return await attempt(rows);
+        return await attempt(rows, spans);
       } catch (error) {
+        spans?.end(errorTypeOf(error));
         // One bad message, or one that was taken over, must not cost its neighbours a try.
         settings.log.debug({ err: error, topic: parts.topic, num_messages: rows.length }, 'a batch failed; its messages are handled singly');
       }

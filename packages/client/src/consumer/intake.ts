@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Context } from '@opentelemetry/api';
 import type { ReceivedBrokerMessage } from '@tpc/broker';
-import { NaturalBatcher, withoutValues } from '@tpc/core';
+import { databaseAttributes, errorTypeOf, type MessageSpan, NaturalBatcher, onlyKey, statementsUnderSpan, withoutValues } from '@tpc/core';
 import type { Telemetry } from './counters.ts';
 import { type Admission, decideAdmission, isContentFault, stub } from './decide-admission.ts';
 import type { Arrival } from './decide-arrival.ts';
@@ -12,6 +13,7 @@ import type { Lane } from './lane.ts';
 import { messageFields } from './message-fields.ts';
 import { persist } from './persist.ts';
 import type { Reporter } from './reporter.ts';
+import { receiveSpan } from './row-span.ts';
 import { InboxState, Reason, ReportKind } from './states.ts';
 import { type NewInboxRow, readStoredRows } from './store/insert-inbox.ts';
 import { storeArrivals } from './store-arrivals.ts';
@@ -22,7 +24,7 @@ const MAX_FLUSH = 256;
 /** How often a broken inbox is looked at. */
 const PROBE_MS = 200;
 
-type Item = NewInboxRow & { leaseUntil: number };
+type Item = NewInboxRow & { leaseUntil: number; trace: Context | undefined };
 
 /**
  * The way of a delivery into the inbox: decide, store (many in one INSERT), and only then let the broker forget it. What finds room in memory is
@@ -96,16 +98,29 @@ export class Intake {
       this.#settings.log[admission.why === 'for another group' ? 'debug' : 'warn'](fields, 'a message was dropped');
       return;
     }
-    if (admission.kind === 'stub') return this.#storeStub(admission);
+    const { tracing, group } = this.#settings;
+    const span = tracing && receiveSpan(tracing, group, admission.row);
     try {
-      await this.#store(admission.row);
+      const failure = await (admission.kind === 'stub' ? this.#storeStub(admission, span) : this.#storeOrStub(admission.row, span));
+      span?.end(failure);
     } catch (error) {
-      if (!isContentFault(error)) throw error;
-      await this.#storeStub(stub(admission.row, Reason.UNSTORABLE, describeError(error)));
+      span?.end(errorTypeOf(error));
+      throw error;
     }
   }
 
-  async #store(row: InboxRow): Promise<void> {
+  /** @returns why it is dead from the start, where it is */
+  async #storeOrStub(row: InboxRow, span: MessageSpan | undefined): Promise<string | undefined> {
+    try {
+      await this.#store(row, span);
+      return undefined;
+    } catch (error) {
+      if (!isContentFault(error)) throw error;
+      return this.#storeStub(stub(row, Reason.UNSTORABLE, describeError(error)), span);
+    }
+  }
+
+  async #store(row: InboxRow, span: MessageSpan | undefined): Promise<void> {
     const { leaseMs } = this.#settings;
     const lane = this.#lanes.get(row.topic);
     const bytes = row.body?.byteLength ?? 0;
@@ -113,8 +128,8 @@ export class Intake {
     let pushed = false;
     try {
       const leaseUntil = performance.now() + leaseMs;
-      const arrival = await this.#inserts.add({ row, claim, dead: undefined, leaseUntil });
-      this.#note(row, arrival);
+      const arrival = await this.#inserts.add({ row, claim, dead: undefined, leaseUntil, trace: span?.context });
+      this.#note(row, arrival, span);
       if (arrival.kind !== 'new') return;
       if (claim === undefined) this.#onBacklog(row.topic);
       else {
@@ -126,33 +141,46 @@ export class Intake {
     }
   }
 
-  async #storeStub({ row, reason, detail }: Admission & { kind: 'stub' }): Promise<void> {
-    const arrival = await this.#inserts.add({ row, claim: undefined, dead: { reason, detail }, leaseUntil: 0 });
-    if (arrival.kind !== 'new') return this.#note(row, arrival);
+  async #storeStub({ row, reason, detail }: Admission & { kind: 'stub' }, span: MessageSpan | undefined): Promise<string | undefined> {
+    span?.keep();
+    const arrival = await this.#inserts.add({ row, claim: undefined, dead: { reason, detail }, leaseUntil: 0, trace: span?.context });
+    if (arrival.kind !== 'new') {
+      this.#note(row, arrival, span);
+      return undefined;
+    }
     this.#telemetry.emit({ type: 'stub', topic: row.topic, count: 1 });
     this.#settings.log.warn({ ...messageFields(row, this.#settings), reason, detail }, 'a message could not be stored; it is dead');
-    this.#reporter.report({ ...keyOf(row), kind: ReportKind.FAILED, reason, detail });
+    this.#reporter.report({ ...keyOf(row), kind: ReportKind.FAILED, reason, detail, trace: span?.context });
+    return reason;
   }
 
-  #note(row: InboxRow, arrival: Arrival): void {
+  #note(row: InboxRow, arrival: Arrival, span: MessageSpan | undefined): void {
+    // A copy that came again is of interest, whatever was decided where its trace began.
+    if (arrival.kind !== 'new') span?.keep();
+    span?.set('tpc.arrival', arrival.kind);
+    const trace = span?.context;
     const key = keyOf(row);
     const types = { new: 'stored', duplicate: 'duplicate', repeated: 'duplicate', older: 'older' } as const;
     this.#telemetry.emit({ type: types[arrival.kind], topic: row.topic, count: 1 });
     this.#settings.log.debug({ ...messageFields(row, this.#settings), arrival: arrival.kind }, 'a message has arrived');
-    if (arrival.kind === 'new') this.#reporter.report({ ...key, kind: ReportKind.RECEIVED, reason: '', detail: '' });
+    if (arrival.kind === 'new') this.#reporter.report({ ...key, kind: ReportKind.RECEIVED, reason: '', detail: '', trace });
     // TPC would not have sent it again if it had heard: say it once more.
     if (arrival.kind === 'duplicate' && arrival.stored.reason !== Reason.SUPERSEDED) {
       const { state, reason, detail } = arrival.stored;
       const kind = state === InboxState.CONSUMED ? ReportKind.CONSUMED : state === InboxState.DEAD ? ReportKind.FAILED : ReportKind.RECEIVED;
-      this.#reporter.report({ ...key, kind, reason, detail });
+      this.#reporter.report({ ...key, kind, reason, detail, trace });
     }
   }
 
   #flush(items: readonly Item[]): Promise<Arrival[]> {
-    const { knex, group, leaseMs, reportRepeatMs } = this.#settings;
+    const { knex, group, leaseMs, reportRepeatMs, tracing } = this.#settings;
     const deadline = performance.now() + STORE_PATIENCE_MS;
     const store = () => storeArrivals(knex, group, items, { leaseMs, reportAfterMs: reportRepeatMs });
-    return persist(store, () => performance.now() < deadline);
+    const persistAll = () => persist(store, () => performance.now() < deadline);
+    if (tracing === undefined) return persistAll();
+    const keys = items.map(({ row }) => row.messageKey);
+    const attributes = { ...databaseAttributes(knex, 'INSERT', 'tpc_inbox', items.length), ...onlyKey(keys) };
+    return statementsUnderSpan(tracing, { attributes, of: items.map(({ trace }) => trace) }, persistAll);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Context } from '@opentelemetry/api';
 import { decideHandlerOutcome, type HandlerOutcome } from './decide-outcome.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import type { ClaimedRow } from './inbox-row.ts';
@@ -11,7 +12,7 @@ import { markDead, markRetry } from './store/mark-inbox.ts';
  * had an unknown outcome: if it did commit, the row is consumed and matches no more. A live process goes on until an outcome is
  * written, so that only dead ones leave a claim without one. Never rejects.
  */
-export async function recordFailure(parts: HandlerParts, row: ClaimedRow, error: unknown, elapsedMs: number): Promise<void> {
+export async function recordFailure(parts: HandlerParts, row: ClaimedRow, error: unknown, elapsedMs: number, trace?: Context): Promise<void> {
   const { settings, topic, telemetry } = parts;
   const outcome = decideHandlerOutcome(error, row.attempts + 1, settings.retry, Math.random());
   try {
@@ -21,7 +22,7 @@ export async function recordFailure(parts: HandlerParts, row: ClaimedRow, error:
     log(parts, row, outcome, happened, error);
     if (happened === 'dead' && outcome.kind === 'dead') {
       const { messageKey, generation } = row;
-      parts.reporter.report({ messageKey, generation, kind: ReportKind.FAILED, reason: outcome.reason, detail: outcome.detail });
+      parts.reporter.report({ messageKey, generation, kind: ReportKind.FAILED, reason: outcome.reason, detail: outcome.detail, trace });
     }
   } catch (cause) {
     settings.log.error({ ...messageFields(row, settings), err: cause }, 'a failure could not be stored; the message comes again after its lease');

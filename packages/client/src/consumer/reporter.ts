@@ -1,6 +1,18 @@
-import { NaturalBatcher } from '@tpc/core';
+import { type Context, SpanKind } from '@opentelemetry/api';
+import {
+  batchAttributes,
+  databaseAttributes,
+  errorTypeOf,
+  MessageSpan,
+  NaturalBatcher,
+  onlyKey,
+  statementsUnderSpan,
+  storedTraceOfContext,
+} from '@tpc/core';
 import type { Status } from '@tpc/gen/google/rpc/status';
+import type { Delivery } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { errorOfItem, toTpcError } from '../connection/index.ts';
+import { type CallTrace, callUnderSpan } from '../tracing.ts';
 import type { Telemetry } from './counters.ts';
 import type { Settings } from './defaults.ts';
 import { ReportKind } from './states.ts';
@@ -9,6 +21,10 @@ import { claimDueReports, markRefused, markReported, type Report } from './store
 /** Below the contract's 1,024, so that failures with their words stay below 2 MiB. */
 const MAX_REPORTS = 512;
 const DEADLINE_MS = 5_000;
+
+const { RECEIVED, CONSUMED, FAILED } = ReportKind;
+const METHODS = { [RECEIVED]: 'BatchConfirmReceiveMessage', [CONSUMED]: 'BatchConfirmConsumedMessage', [FAILED]: 'BatchReportConsumeFailure' };
+const OPERATIONS = { [RECEIVED]: 'report_received', [CONSUMED]: 'report_consumed', [FAILED]: 'report_failed' };
 
 /**
  * Tells TPC what became of deliveries. Nobody waits for it: reports are gathered for some milliseconds and sent together, a receive that is
@@ -32,7 +48,7 @@ export class Reporter {
       gatherMs: settings.reportGatherMs,
       bisect: () => false,
       flush: async (reports) => {
-        if (this.#open) await this.#send(latestPerDelivery(reports));
+        if (this.#open) await this.#sendAll(latestPerDelivery(reports));
         return reports.map(() => undefined);
       },
     });
@@ -68,14 +84,14 @@ export class Reporter {
     while (this.#open) {
       const reports = await claimDueReports(knex, { group, limit: MAX_REPORTS, repeatMs: reportRepeatMs });
       if (reports.length === 0) break;
-      if (!(await this.#send(reports))) break;
+      if (!(await this.#sendAll(reports))) break;
       acknowledged += reports.length;
     }
     return acknowledged;
   }
 
   /** @returns false when TPC could not be reached, or its answer not be noted */
-  async #send(reports: readonly Report[]): Promise<boolean> {
+  async #sendAll(reports: readonly Report[]): Promise<boolean> {
     const kinds = [ReportKind.RECEIVED, ReportKind.CONSUMED, ReportKind.FAILED];
     const sent = await Promise.all(
       kinds.map((kind) =>
@@ -91,17 +107,22 @@ export class Reporter {
   async #sendKind(kind: ReportKind, reports: readonly Report[]): Promise<boolean> {
     if (reports.length === 0) return true;
     let statuses: (Status | undefined)[];
+    const spans = this.#startSpans(kind, reports);
     try {
-      statuses = await this.#call(kind, reports);
+      statuses = await this.#call(kind, reports, spans);
+      spans?.forEach((span, index) => {
+        span.end(errorOfItem(statuses[index])?.status);
+      });
       this.#noteReachable(true);
     } catch (error) {
+      for (const span of spans ?? []) span.end(errorTypeOf(toTpcError(error)));
       this.#noteReachable(false, error);
       this.#telemetry.emit({ type: 'reported', count: reports.length, accepted: false });
       return false;
     }
     this.#telemetry.emit({ type: 'reported', count: reports.length, accepted: true });
     try {
-      await this.#noteAnswers(kind, reports, statuses);
+      await this.#underSpan(reports, spans, () => this.#noteAnswers(kind, reports, statuses));
       return true;
     } catch (error) {
       this.#settings.log.warn({ err: error }, 'the acknowledgement of reports could not be stored; they are repeated');
@@ -109,10 +130,37 @@ export class Reporter {
     }
   }
 
-  async #call(kind: ReportKind, reports: readonly Report[]): Promise<(Status | undefined)[]> {
+  /** Each report has its span, below that of the work which it reports; a repeated one is of interest in every case. */
+  #startSpans(kind: ReportKind, reports: readonly Report[]): MessageSpan[] | undefined {
+    const { tracing, group: consumerGroup } = this.#settings;
+    if (tracing === undefined) return undefined;
+    return reports.map(({ messageKey, trace }) => {
+      const repeated = trace !== undefined && 'traceparent' in trace;
+      const options = { kind: SpanKind.CLIENT, parent: trace, type: 'settle', keep: repeated } as const;
+      return new MessageSpan(tracing, OPERATIONS[kind], { messageKey, topic: '', consumerGroup }, options);
+    });
+  }
+
+  #underSpan(reports: readonly Report[], spans: readonly MessageSpan[] | undefined, work: () => Promise<void>): Promise<void> {
+    if (spans === undefined) return work();
+    const { tracing, knex } = this.#settings;
+    const keys = reports.map(({ messageKey }) => messageKey);
+    const attributes = { ...databaseAttributes(knex, 'UPDATE', 'tpc_inbox', keys.length), ...onlyKey(keys) };
+    return statementsUnderSpan(tracing, { attributes, of: spans.map(({ context }) => context) }, work);
+  }
+
+  #call(kind: ReportKind, reports: readonly Report[], spans: readonly MessageSpan[] | undefined): Promise<(Status | undefined)[]> {
+    const { tracing } = this.#settings;
+    const of = spans?.map(({ context }) => context) ?? [];
+    const deliveries = reports.map(({ messageKey, generation }, index) => ({ messageKey, generation, ...traceparentOf(of[index]) }));
+    if (tracing === undefined) return this.#send(kind, reports, deliveries, {});
+    const attributes = batchAttributes(OPERATIONS[kind], reports.length, onlyKey(reports.map(({ messageKey }) => messageKey)));
+    return callUnderSpan(tracing, { method: METHODS[kind], of, attributes }, (trace) => this.#send(kind, reports, deliveries, trace));
+  }
+
+  async #send(kind: ReportKind, reports: readonly Report[], deliveries: Delivery[], trace: CallTrace): Promise<(Status | undefined)[]> {
     const { tpc, group: consumerGroup } = this.#settings;
-    const options = { deadlineMs: DEADLINE_MS };
-    const deliveries = reports.map(({ messageKey, generation }) => ({ messageKey, generation }));
+    const options = { deadlineMs: DEADLINE_MS, ...trace };
     if (kind === ReportKind.RECEIVED) {
       return (await tpc.batchConfirmReceiveMessage({ consumerGroup, deliveries }, options)).results.map((result) => result.status);
     }
@@ -158,4 +206,8 @@ export function latestPerDelivery(reports: readonly Report[]): Report[] {
     if (before === undefined || report.kind >= ReportKind.CONSUMED || before.kind === ReportKind.RECEIVED) latest.set(name, report);
   }
   return [...latest.values()];
+}
+
+function traceparentOf(context: Context | undefined): { traceparent?: string } {
+  return context === undefined ? {} : { traceparent: storedTraceOfContext(context).traceparent };
 }

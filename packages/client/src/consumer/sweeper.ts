@@ -1,3 +1,4 @@
+import { keptTraceparent } from '@tpc/core';
 import type { Settings } from './defaults.ts';
 import type { Gate } from './gate.ts';
 import type { Execute, Lane } from './lane.ts';
@@ -137,5 +138,6 @@ async function handleLone({ settings, executors, reporter }: LoneParts, found: N
   }
   if (found.kind !== 'alone') return;
   settings.log.warn(messageFields(found.row, settings), 'a message lost its process; it is handled alone');
-  await executors.get(found.row.topic)?.([found.row]);
+  // What happened to it is of interest, whatever was decided where its trace began.
+  await executors.get(found.row.topic)?.([{ ...found.row, traceparent: keptTraceparent(found.row.traceparent) }]);
 }

@@ -1,4 +1,4 @@
-import type { MeterProvider } from '@opentelemetry/api';
+import type { MeterProvider, Tracer } from '@opentelemetry/api';
 import type { BrokerSubscriber, BrokerSubscriberOptions, BrokerSubscriberState, BrokerSubscription } from '@tpc/broker';
 import type { RetryPolicy } from '@tpc/core';
 import type { Knex } from 'knex';
@@ -134,6 +134,11 @@ export type ConsumerOptions = {
   meterProvider?: MeterProvider;
   /** For metrics of your own. */
   onEvent?: (event: ConsumerEvent) => void;
+  /**
+   * OpenTelemetry tracer for the spans of messages. Default: one of the SDK that is registered when the consumer is made; without an SDK nothing is traced,
+   * at no cost.
+   */
+  tracer?: Tracer;
 };
 
 export type RegistrationState =

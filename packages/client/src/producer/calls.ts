@@ -1,5 +1,8 @@
-import { NaturalBatcher } from '@tpc/core';
+import type { Context } from '@opentelemetry/api';
+import { batchAttributes, isKept, keptTraceparent, type MessageTracer, NaturalBatcher, onlyKey, storedTraceOfContext } from '@tpc/core';
+import type { OutgoingMessage } from '@tpc/gen/tpc/v1/message';
 import { errorOfItem, type TpcConnection, TpcError, toTpcError } from '../connection/index.ts';
+import { type CallTrace, callUnderSpan } from '../tracing.ts';
 import { type OutboxContent, sizeOnWire, toOutgoing } from './content-codec.ts';
 
 /** Below the 2 MiB that TPC takes in one request. */
@@ -19,7 +22,11 @@ type CallsParts = {
   storeId: () => Promise<string>;
   prepareBudgetMs: number;
   callDeadlineMs: number;
+  tracing: MessageTracer | undefined;
 };
+
+/** What is sent, and the span that it is sent under, where there is one. */
+type Traced<T> = { item: T; trace: Context | undefined };
 
 /**
  * The library's calls to TPC. Calls of concurrent transactions travel together: while one request of a kind is under way, the next ones gather.
@@ -27,23 +34,24 @@ type CallsParts = {
  */
 export class Calls {
   readonly #parts: CallsParts;
-  readonly #prepare: NaturalBatcher<OutboxContent, undefined>;
-  readonly #confirm: NaturalBatcher<string, undefined>;
-  readonly #send: NaturalBatcher<OutboxContent, SendResult>;
-  readonly #remove: NaturalBatcher<string, undefined>;
+  readonly #prepare: NaturalBatcher<Traced<OutboxContent>, undefined>;
+  readonly #confirm: NaturalBatcher<Traced<string>, undefined>;
+  readonly #send: NaturalBatcher<Traced<OutboxContent>, SendResult>;
+  readonly #remove: NaturalBatcher<Traced<string>, undefined>;
 
   constructor(parts: CallsParts) {
     this.#parts = parts;
     const shared = { maxCount: MAX_BATCH_COUNT, maxBytes: MAX_BATCH_BYTES, bisect: isAboutOneItem };
-    this.#prepare = new NaturalBatcher<OutboxContent, undefined>({
+    const sizeOf = ({ item }: Traced<OutboxContent>) => sizeOnWire(item);
+    this.#prepare = new NaturalBatcher<Traced<OutboxContent>, undefined>({
       name: 'prepare',
       ...shared,
-      sizeOf: sizeOnWire,
+      sizeOf,
       flush: (items) => this.#flushPrepare(items),
     });
-    this.#confirm = new NaturalBatcher<string, undefined>({ name: 'confirm', ...shared, flush: (keys) => this.#flushConfirm(keys) });
-    this.#send = new NaturalBatcher({ name: 'save and send', ...shared, sizeOf: sizeOnWire, flush: (items) => this.#flushSend(items) });
-    this.#remove = new NaturalBatcher<string, undefined>({
+    this.#confirm = new NaturalBatcher<Traced<string>, undefined>({ name: 'confirm', ...shared, flush: (keys) => this.#flushConfirm(keys) });
+    this.#send = new NaturalBatcher({ name: 'save and send', ...shared, sizeOf, flush: (items) => this.#flushSend(items) });
+    this.#remove = new NaturalBatcher<Traced<string>, undefined>({
       name: 'delete',
       ...shared,
       maxCount: MAX_DELETES,
@@ -52,53 +60,80 @@ export class Calls {
   }
 
   /** @param deadline on performance.now(); past it the message is not sent any more */
-  async prepare(content: OutboxContent, deadline: number): Promise<void> {
-    await this.#prepare.add(content, deadline);
+  async prepare(content: OutboxContent, deadline: number, trace?: Context): Promise<void> {
+    await this.#prepare.add({ item: content, trace }, deadline);
   }
 
-  async confirm(key: string): Promise<void> {
-    await this.#confirm.add(key);
+  async confirm(key: string, trace?: Context): Promise<void> {
+    await this.#confirm.add({ item: key, trace });
   }
 
   /** Sends a committed message whole: right in every state of its key. */
-  saveAndSend(content: OutboxContent): Promise<SendResult> {
-    return this.#send.add(content);
+  saveAndSend(content: OutboxContent, trace?: Context): Promise<SendResult> {
+    return this.#send.add({ item: content, trace });
   }
 
-  async remove(key: string): Promise<void> {
-    await this.#remove.add(key);
+  async remove(key: string, trace?: Context): Promise<void> {
+    await this.#remove.add({ item: key, trace });
   }
 
   /** The full content of committed messages: right in every state of their keys. */
-  async #flushSend(contents: readonly OutboxContent[]): Promise<(SendResult | TpcError)[]> {
+  async #flushSend(items: readonly Traced<OutboxContent>[]): Promise<(SendResult | TpcError)[]> {
     const { tpc, group, callDeadlineMs } = this.#parts;
-    const request = { producerGroup: group, storeId: await this.#parts.storeId(), messages: contents.map(toOutgoing), committed: true };
-    const { results } = await tpc.batchSaveAndSendMessage(request, { deadlineMs: callDeadlineMs });
-    return contents.map((_, index) => errorOfItem(required(results[index]).status) ?? { reason: required(results[index]).reason });
+    const request = { producerGroup: group, storeId: await this.#parts.storeId(), messages: items.map(toTracedOutgoing), committed: true };
+    const { results } = await this.#call('BatchSaveAndSendMessage', 'save_and_send', items, (trace) =>
+      tpc.batchSaveAndSendMessage(request, { deadlineMs: callDeadlineMs, ...trace }),
+    );
+    return items.map((_, index) => errorOfItem(required(results[index]).status) ?? { reason: required(results[index]).reason });
   }
 
-  async #flushPrepare(contents: readonly OutboxContent[]): Promise<(undefined | TpcError)[]> {
+  async #flushPrepare(items: readonly Traced<OutboxContent>[]): Promise<(undefined | TpcError)[]> {
     const { tpc, group, prepareBudgetMs } = this.#parts;
-    const request = { producerGroup: group, storeId: await this.#parts.storeId(), messages: contents.map(toOutgoing) };
-    const { results } = await tpc.batchSaveMessageWaitingConfirm(request, { deadlineMs: prepareBudgetMs });
-    return contents.map((_, index) => errorOfItem(required(results[index]).status));
+    const request = { producerGroup: group, storeId: await this.#parts.storeId(), messages: items.map(toTracedOutgoing) };
+    const { results } = await this.#call('BatchSaveMessageWaitingConfirm', 'prepare', items, (trace) =>
+      tpc.batchSaveMessageWaitingConfirm(request, { deadlineMs: prepareBudgetMs, ...trace }),
+    );
+    return items.map((_, index) => errorOfItem(required(results[index]).status));
   }
 
-  async #flushConfirm(keys: readonly string[]): Promise<(undefined | TpcError)[]> {
+  async #flushConfirm(items: readonly Traced<string>[]): Promise<(undefined | TpcError)[]> {
     const { tpc, group, callDeadlineMs } = this.#parts;
-    const request = { producerGroup: group, messageKeys: [...keys] };
-    const { results } = await tpc.batchConfirmAndSendMessage(request, { deadlineMs: callDeadlineMs });
-    return keys.map((_, index) => errorOfItem(required(results[index]).status));
+    const traceparents = items.some(({ trace }) => isKept(trace))
+      ? items.map(({ trace }) => storedTraceOfContext(trace).traceparent).join()
+      : undefined;
+    const request = { producerGroup: group, messageKeys: items.map(({ item }) => item), traceparents };
+    const { results } = await this.#call('BatchConfirmAndSendMessage', 'confirm', items, (trace) =>
+      tpc.batchConfirmAndSendMessage(request, { deadlineMs: callDeadlineMs, ...trace }),
+    );
+    return items.map((_, index) => errorOfItem(required(results[index]).status));
   }
 
-  #flushRemove(keys: readonly string[]): Promise<(undefined | TpcError)[]> {
+  #flushRemove(items: readonly Traced<string>[]): Promise<(undefined | TpcError)[]> {
     const { tpc, group, callDeadlineMs } = this.#parts;
     return Promise.all(
-      keys.map((messageKey) =>
-        tpc.deleteMessageByMessageKey({ producerGroup: group, messageKey }, { deadlineMs: callDeadlineMs }).then(() => undefined, toTpcError),
+      items.map((one) =>
+        this.#call('DeleteMessageByMessageKey', 'delete', [one], (trace) =>
+          tpc.deleteMessageByMessageKey({ producerGroup: group, messageKey: one.item }, { deadlineMs: callDeadlineMs, ...trace }),
+        ).then(() => undefined, toTpcError),
       ),
     );
   }
+
+  /** One call, under one span for all of its messages where any of them has one. */
+  #call<T>(method: string, operation: string, items: readonly Traced<OutboxContent | string>[], call: (trace: CallTrace) => Promise<T>): Promise<T> {
+    const { tracing } = this.#parts;
+    if (tracing === undefined) return call({});
+    const keys = items.map(({ item }) => (typeof item === 'string' ? item : item.key));
+    const attributes = batchAttributes(operation, items.length, onlyKey(keys));
+    return callUnderSpan(tracing, { method, of: items.map(({ trace }) => trace), attributes }, call);
+  }
+}
+
+/** Below the call's own span stands what TPC does about it; what becomes of the message later stands below the span that made it. */
+function toTracedOutgoing({ item, trace }: Traced<OutboxContent>): OutgoingMessage {
+  const outgoing = toOutgoing(item);
+  if (!isKept(trace)) return outgoing;
+  return { ...outgoing, traceparent: keptTraceparent(item.traceparent), callTraceparent: storedTraceOfContext(trace).traceparent };
 }
 
 /** An answer without a result for an item is no consent: the item counts as not answered. */

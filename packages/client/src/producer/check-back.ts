@@ -1,8 +1,19 @@
-import { classifySqlError, inTransaction, isTransient } from '@tpc/core';
+import { type Context, SpanKind } from '@opentelemetry/api';
+import {
+  batchAttributes,
+  classifySqlError,
+  contextUnder,
+  inTransaction,
+  isTransient,
+  type MessageTracer,
+  onlyKey,
+  storedTraceOfContext,
+} from '@tpc/core';
 import { type Outcome, type ReportOutcomesResult, type UncertainMessage, Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
 import type { Knex } from 'knex';
 import { errorOfItem, type TpcConnection, TpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
+import { callUnderSpan } from '../tracing.ts';
 import type { Delivery } from './delivery.ts';
 import { verdictOf } from './domain/outbox-state.ts';
 import type { ProducerEvent } from './events.ts';
@@ -25,6 +36,7 @@ export type CheckBackParts = {
   callDeadlineMs: number;
   log: Log;
   onEvent: (event: ProducerEvent) => void;
+  tracing: MessageTracer | undefined;
 };
 
 /** Tries of one verdict whose barrier met a row that came in between. */
@@ -71,17 +83,39 @@ export class CheckBack {
       { deadlineMs: waitMs + callDeadlineMs, ...(signal === undefined ? {} : { signal }) },
     );
     if (messages.length === 0) return 0;
+    const began = Date.now();
     const outcomes = await this.#judge(messages);
-    const { results } = await tpc.reportOutcomes({ producerGroup: group, storeId, outcomes }, { deadlineMs: callDeadlineMs });
-    await Promise.all(outcomes.map((outcome, index) => this.#taken(outcome, results[index])));
+    const traces = this.#traceVerdicts(messages, outcomes, began);
+    const reported = traces === undefined ? outcomes : outcomes.map((outcome, index) => ({ ...outcome, ...traceparentOf(traces[index]) }));
+    const attributes = batchAttributes('verdict', outcomes.length, onlyKey(outcomes.map(({ messageKey }) => messageKey)));
+    const { results } = await callUnderSpan(this.#parts.tracing, { method: 'ReportOutcomes', of: traces ?? [], attributes }, (trace) =>
+      tpc.reportOutcomes({ producerGroup: group, storeId, outcomes: reported }, { deadlineMs: callDeadlineMs, ...trace }),
+    );
+    await Promise.all(outcomes.map((outcome, index) => this.#taken(outcome, results[index], traces?.[index])));
     return outcomes.length;
   }
 
+  /** Each verdict stands below TPC's question. */
+  #traceVerdicts(messages: readonly UncertainMessage[], outcomes: readonly Outcome[], startTime: number): (Context | undefined)[] | undefined {
+    const { tracing } = this.#parts;
+    return (
+      tracing &&
+      messages.map(({ messageKey, topic, traceparent = '' }, index) => {
+        const verdict = outcomes[index]?.verdict ?? VERDICT_UNSPECIFIED;
+        const attributes = { 'tpc.verdict': nameOf(verdict) };
+        const parent = { traceparent, tracestate: '' };
+        const span = tracing.startMessage('verdict', { messageKey, topic }, { kind: SpanKind.INTERNAL, parent, startTime, attributes });
+        span?.end();
+        return span && contextUnder(span);
+      })
+    );
+  }
+
   /** A verdict COMMITTED that TPC took is as good as a confirm. */
-  async #taken({ messageKey, verdict }: Outcome, result: ReportOutcomesResult | undefined): Promise<void> {
+  async #taken({ messageKey, verdict }: Outcome, result: ReportOutcomesResult | undefined, trace: Context | undefined): Promise<void> {
     const error = errorOfItem(result?.status);
     if (error !== undefined) this.#parts.log.warn({ message_key: messageKey, status: error.status, reason: error.reason }, 'TPC refuses a verdict');
-    else if (verdict === VERDICT_COMMITTED) await this.#parts.delivery.acknowledged(messageKey, 'check_back', '');
+    else if (verdict === VERDICT_COMMITTED) await this.#parts.delivery.acknowledged(messageKey, 'check_back', '', trace);
   }
 
   async #turn(signal: AbortSignal): Promise<number> {
@@ -112,11 +146,21 @@ export class CheckBack {
   }
 
   #tell(messageKey: string, verdict: Verdict): void {
-    if (verdict === VERDICT_UNSPECIFIED) return;
-    const name = verdict === VERDICT_COMMITTED ? 'COMMITTED' : verdict === VERDICT_ROLLED_BACK ? 'ROLLED_BACK' : 'IN_PROGRESS';
+    const name = nameOf(verdict);
+    if (name === 'NONE') return;
     if (verdict !== VERDICT_IN_PROGRESS) this.#parts.log.info({ message_key: messageKey, verdict: name }, 'answered a check-back');
     this.#parts.onEvent({ type: 'verdict', verdict: name, messageKey });
   }
+}
+
+function nameOf(verdict: Verdict): 'COMMITTED' | 'ROLLED_BACK' | 'IN_PROGRESS' | 'NONE' {
+  if (verdict === VERDICT_COMMITTED) return 'COMMITTED';
+  if (verdict === VERDICT_ROLLED_BACK) return 'ROLLED_BACK';
+  return verdict === VERDICT_IN_PROGRESS ? 'IN_PROGRESS' : 'NONE';
+}
+
+function traceparentOf(trace: Context | undefined): { traceparent?: string } {
+  return trace === undefined ? {} : { traceparent: storedTraceOfContext(trace).traceparent };
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { MeterProvider } from '@opentelemetry/api';
+import type { MeterProvider, Tracer } from '@opentelemetry/api';
 import type { RetryPolicy } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { TpcConnection } from '../connection/index.ts';
@@ -72,8 +72,13 @@ export type ProducerOptions = {
   probe?: RetryPolicy;
   /** How long acknowledgements are gathered before they are written, milliseconds. Default 15. */
   acknowledgeGatherMs?: number;
-  /** Trace context under which a message is added. */
+  /** Trace context under which a message is added. Default: the active span of OpenTelemetry, where an SDK runs. */
   traceContext?: () => TraceContext | undefined;
+  /**
+   * OpenTelemetry tracer for the spans of transactions and messages. Default: one of the SDK that is registered when the producer is made; without an SDK
+   * nothing is traced, at no cost.
+   */
+  tracer?: Tracer;
   /** Where the library's metrics go. Default: the provider that is registered with OpenTelemetry, if there is one. */
   meterProvider?: MeterProvider;
   /** For metrics of your own. */

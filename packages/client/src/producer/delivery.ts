@@ -1,8 +1,10 @@
-import { NaturalBatcher } from '@tpc/core';
+import type { Context } from '@opentelemetry/api';
+import { databaseAttributes, type MessageTracer, NaturalBatcher, onlyKey, statementsUnderSpan } from '@tpc/core';
 import type { Knex } from 'knex';
 import { type TpcError, toTpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
 import type { Background } from './background.ts';
+import { callSpan } from './call-span.ts';
 import type { Calls } from './calls.ts';
 import type { OutboxContent } from './content-codec.ts';
 import { isRefusal } from './domain/refusal.ts';
@@ -21,6 +23,7 @@ type DeliveryParts = {
   gatherMs: number;
   log: Log;
   onEvent: (event: ProducerEvent) => void;
+  tracing?: MessageTracer | undefined;
 };
 
 /**
@@ -29,15 +32,18 @@ type DeliveryParts = {
  */
 export class Delivery {
   readonly #parts: DeliveryParts;
-  readonly #acknowledge: NaturalBatcher<string, undefined>;
+  readonly #acknowledge: NaturalBatcher<{ key: string; trace: Context | undefined }, undefined>;
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
     this.#acknowledge = new NaturalBatcher({
       name: 'outbox acknowledged',
       gatherMs: parts.gatherMs,
-      flush: async (keys) => {
-        await acknowledgeOutboxRows(parts.knex, keys);
+      flush: async (rows) => {
+        const keys = rows.map(({ key }) => key);
+        const attributes = parts.tracing && { ...databaseAttributes(parts.knex, 'UPDATE', 'tpc_outbox', keys.length), ...onlyKey(keys) };
+        const update = () => acknowledgeOutboxRows(parts.knex, keys);
+        await (attributes ? statementsUnderSpan(parts.tracing, { attributes, of: rows.map(({ trace }) => trace) }, update) : update());
         return keys.map(() => undefined);
       },
       bisect: () => false,
@@ -46,9 +52,12 @@ export class Delivery {
 
   /** Prepares a message whose outbox row stands. Never rejects; has an outcome within `budgetMs`. */
   async prepare(content: OutboxContent, budgetMs: number): Promise<Prepared> {
-    const { calls, link } = this.#parts;
-    const prepared = link.mode === 'online' ? await this.#tryPrepare(() => calls.prepare(content, performance.now() + budgetMs), budgetMs) : skipped;
+    const { calls, link, tracing } = this.#parts;
+    const span = tracing && callSpan(tracing, 'prepare', content);
+    const call = () => calls.prepare(content, performance.now() + budgetMs, span?.context);
+    const prepared = link.mode === 'online' ? await this.#tryPrepare(call, budgetMs) : skipped;
     if (prepared.outcome === 'prepared') link.answered();
+    span?.end(prepared.outcome === 'prepared' ? undefined : prepared.outcome);
     this.#parts.onEvent({ type: 'prepare', outcome: prepared.outcome, topic: content.topic });
     return prepared;
   }
@@ -91,9 +100,13 @@ export class Delivery {
   rolledBack(content: OutboxContent, prepared: Promise<Prepared> | undefined): void {
     this.#parts.background.run('delete', async () => {
       if ((await prepared)?.outcome !== 'prepared') return;
+      const { tracing, calls } = this.#parts;
+      const span = tracing && callSpan(tracing, 'delete', content);
       try {
-        await this.#parts.calls.remove(content.key);
+        await calls.remove(content.key, span?.context);
+        span?.end();
       } catch (error) {
+        span?.end(toTpcError(error).status);
         // Check-back finds the barrier instead.
         this.#parts.log.debug({ message_key: content.key, reason: toTpcError(error).reason }, 'delete of a rolled back message failed');
       }
@@ -101,10 +114,10 @@ export class Delivery {
   }
 
   /** TPC holds the commit durably, so the row needs no more work. */
-  async acknowledged(key: string, via: Via, reason: string): Promise<void> {
+  async acknowledged(key: string, via: Via, reason: string, trace?: Context): Promise<void> {
     this.#parts.onEvent({ type: 'confirm', outcome: 'acknowledged', via, messageKey: key });
     if (reason === '') {
-      await this.#acknowledge.add(key);
+      await this.#acknowledge.add({ key, trace });
       return;
     }
     this.#parts.log.warn({ message_key: key, reason }, 'TPC stored the message as dead');
@@ -113,29 +126,37 @@ export class Delivery {
   }
 
   async #confirm(content: OutboxContent): Promise<void> {
+    const { tracing, calls } = this.#parts;
+    const span = tracing && callSpan(tracing, 'confirm', content);
     try {
-      await this.#parts.calls.confirm(content.key);
+      await calls.confirm(content.key, span?.context);
+      span?.end();
     } catch (thrown) {
       const error = toTpcError(thrown);
+      span?.end(error.status);
       // Whatever TPC has against a confirm (body cleaned away, unknown, rolled back): the full content is right in every state.
       if (isRefusal(error)) return this.#sendWhole(content);
       this.#failed(error);
       this.#parts.onEvent({ type: 'confirm', outcome: 'failed', via: 'confirm', messageKey: content.key });
       return;
     }
-    await this.acknowledged(content.key, 'confirm', '');
+    await this.acknowledged(content.key, 'confirm', '', span?.context);
   }
 
   async #sendWhole(content: OutboxContent): Promise<void> {
     let reason: string;
+    const { tracing, calls } = this.#parts;
+    const span = tracing && callSpan(tracing, 'save_and_send', content);
     try {
-      reason = (await this.#parts.calls.saveAndSend(content)).reason;
+      reason = (await calls.saveAndSend(content, span?.context)).reason;
+      span?.end(reason === '' ? undefined : reason);
     } catch (error) {
+      span?.end(toTpcError(error).status);
       this.#failed(toTpcError(error));
       this.#parts.onEvent({ type: 'confirm', outcome: 'failed', via: 'save_and_send', messageKey: content.key });
       return;
     }
-    await this.acknowledged(content.key, 'save_and_send', reason);
+    await this.acknowledged(content.key, 'save_and_send', reason, span?.context);
   }
 
   #failed(error: TpcError): void {

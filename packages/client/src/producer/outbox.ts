@@ -1,3 +1,15 @@
+import { context as contexts, SpanKind } from '@opentelemetry/api';
+import {
+  contextOf,
+  databaseAttributes,
+  inSpan,
+  MESSAGE_KEY,
+  type MessageTracer,
+  messageAttributes,
+  messageSpanName,
+  statementsUnderSpan,
+  storedTraceOf,
+} from '@tpc/core';
 import type { Knex } from 'knex';
 import { v7 as uuidv7 } from 'uuid';
 import { type OutboxContent, sameContent } from './content-codec.ts';
@@ -27,6 +39,7 @@ type OutboxParts = {
   group: string;
   firstWaitMs: number;
   traceContext: () => TraceContext | undefined;
+  tracing: MessageTracer | undefined;
   /** The key is about to be inserted: from here on this process knows that it is open. */
   onOpening: (key: string) => void;
   /** The row stands in the transaction. */
@@ -85,9 +98,22 @@ export class TransactionOutbox implements Outbox {
     throw this.#doomed(new InvalidMessage('key', `${own} was answered as rolled back before and cannot be used again: take a new one`));
   }
 
+  /** Here the message begins: what happens to it from now on, in whatever process, stands below this span, whose context its row holds. */
   async #insert(content: OutboxContent): Promise<string> {
+    const { tracing } = this.#parts;
+    if (tracing === undefined) return this.#insertRow(content);
+    const span = tracing.begin(messageSpanName('create', content.topic), SpanKind.PRODUCER, contextOf(content) ?? contexts.active());
+    const { key: messageKey, topic, tag } = content;
+    if (span.isRecording()) span.setAttributes(messageAttributes('create', { messageKey, topic, tag }, 'create'));
+    return inSpan(span, () => this.#insertRow({ ...content, ...usableTraceContext(storedTraceOf(span.spanContext())) }));
+  }
+
+  async #insertRow(content: OutboxContent): Promise<string> {
+    const { tx, tracing, firstWaitMs } = this.#parts;
     this.#parts.onOpening(content.key);
-    await this.#failing(content.key, () => insertOutboxRow(this.#parts.tx, content, this.#parts.firstWaitMs));
+    const attributes = tracing && { ...databaseAttributes(tx, 'INSERT', 'tpc_outbox'), [MESSAGE_KEY]: content.key };
+    const insert = () => insertOutboxRow(tx, content, firstWaitMs);
+    await this.#failing(content.key, () => (attributes ? statementsUnderSpan(tracing, { attributes, of: [contexts.active()] }, insert) : insert()));
     this.#parts.onAdded(content);
     return content.key;
   }

@@ -4,6 +4,7 @@ import type { Knex } from 'knex';
 import { v7 as uuidv7 } from 'uuid';
 import { type Log, silentLog } from '../log.ts';
 import { readStoreMeta } from '../migrations/index.ts';
+import { messageTracer } from '../tracing.ts';
 import { Background, within } from './background.ts';
 import { Calls } from './calls.ts';
 import { CheckBack } from './check-back.ts';
@@ -104,7 +105,8 @@ class OutboxProducer implements Producer {
     this.#sweepEnabled = sweep.enabled;
     this.#checkBackEnabled = checkBack.enabled;
     this.#background = new Background(log);
-    const calls = new Calls({ tpc, group, storeId, prepareBudgetMs, callDeadlineMs });
+    const tracing = messageTracer(options.tracer);
+    const calls = new Calls({ tpc, group, storeId, prepareBudgetMs, callDeadlineMs, tracing });
     this.#link = new Link({
       tpc,
       registration: async () => registration(options, instanceId, await storeId()),
@@ -116,11 +118,25 @@ class OutboxProducer implements Producer {
     });
     const link = this.#link;
     const gatherMs = options.acknowledgeGatherMs ?? DEFAULT_ACKNOWLEDGE_GATHER_MS;
-    const delivery = new Delivery({ knex, calls, link, background: this.#background, gatherMs, log, onEvent });
-    this.#sweeper = new Sweeper({ knex, calls, link, delivery, log, ...sweep });
+    const delivery = new Delivery({ knex, calls, link, background: this.#background, gatherMs, log, onEvent, tracing });
+    this.#sweeper = new Sweeper({ knex, calls, link, delivery, log, tracing, ...sweep });
     const openKeys = this.#openKeys;
-    this.#checkBack = new CheckBack({ knex, tpc, link, delivery, openKeys, group, instanceId, storeId, callDeadlineMs, log, onEvent, ...checkBack });
-    this.#transactionParts = { knex, group, delivery, openKeys, prepareBudgetMs, firstWaitMs: sweep.firstWaitMs, traceContext, onEvent };
+    this.#checkBack = new CheckBack({
+      knex,
+      tpc,
+      link,
+      delivery,
+      openKeys,
+      group,
+      instanceId,
+      storeId,
+      callDeadlineMs,
+      log,
+      onEvent,
+      tracing,
+      ...checkBack,
+    });
+    this.#transactionParts = { knex, group, delivery, openKeys, prepareBudgetMs, firstWaitMs: sweep.firstWaitMs, traceContext, onEvent, tracing };
   }
 
   async start(): Promise<void> {

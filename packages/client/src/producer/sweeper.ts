@@ -1,8 +1,9 @@
-import { type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import { type MessageSpan, type MessageTracer, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v4 as uuidv4 } from 'uuid';
 import { TpcError, toTpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
+import { callSpan } from './call-span.ts';
 import { type Calls, MAX_BATCH_BYTES, type SendResult } from './calls.ts';
 import type { Delivery } from './delivery.ts';
 import type { Link } from './link.ts';
@@ -19,6 +20,7 @@ export type SweeperParts = {
   leaseMs: number;
   retry: RetryPolicy;
   log: Log;
+  tracing: MessageTracer | undefined;
 };
 
 export type SweepResult = {
@@ -63,17 +65,30 @@ export class Sweeper {
     const token = uuidv4();
     const rows = await claimDueRows(knex, { token, maxCount: batchSize, maxBytes: CLAIM_BYTES, leaseMs });
     if (rows.length === 0) return { claimed: 0, sent: 0, failed: 0 };
-    const results = await this.#send(rows);
+    const spans = this.#startSpans(rows);
+    const results = await this.#send(rows, spans);
     const failed: FailedRow[] = [];
     const acknowledging = rows.map(({ content, attempts }, index) => {
       const result = results[index] as SendResult | TpcError;
-      if (!(result instanceof TpcError)) return this.#parts.delivery.acknowledged(content.key, 'sweep', result.reason);
+      spans?.[index]?.end(result instanceof TpcError ? result.status : result.reason || undefined);
+      if (!(result instanceof TpcError)) return this.#parts.delivery.acknowledged(content.key, 'sweep', result.reason, spans?.[index]?.context);
       failed.push(this.#failedRow(content.key, attempts, result));
       return undefined;
     });
     await Promise.all(acknowledging);
     await rescheduleRows(knex, token, failed);
     return { claimed: rows.length, sent: rows.length - failed.length, failed: failed.length };
+  }
+
+  /** A message that has to be swept is of interest, whatever was decided where its trace began. */
+  #startSpans(rows: readonly ClaimedRow[]): MessageSpan[] | undefined {
+    const { tracing } = this.#parts;
+    return (
+      tracing &&
+      rows.map(({ content, attempts }) =>
+        callSpan(tracing, 'save_and_send', content, { keep: true, attributes: { 'tpc.via': 'sweep', 'tpc.attempt': attempts } }),
+      )
+    );
   }
 
   #failedRow(key: string, attempts: number, error: TpcError): FailedRow {
@@ -83,8 +98,9 @@ export class Sweeper {
   }
 
   /** As few requests as their size allows; one that TPC refuses as a whole is halved, so that a bad message fails alone. */
-  async #send(rows: readonly ClaimedRow[]): Promise<readonly (SendResult | TpcError)[]> {
-    const results = await Promise.all(rows.map((row) => this.#parts.calls.saveAndSend(row.content).catch(toTpcError)));
+  async #send(rows: readonly ClaimedRow[], spans: readonly MessageSpan[] | undefined): Promise<readonly (SendResult | TpcError)[]> {
+    const send = (row: ClaimedRow, index: number) => this.#parts.calls.saveAndSend(row.content, spans?.[index]?.context).catch(toTpcError);
+    const results = await Promise.all(rows.map(send));
     const away = results.find((result) => result instanceof TpcError && result.unavailable);
     if (away !== undefined) this.#parts.link.lost(away as TpcError);
     return results;

@@ -1,3 +1,5 @@
+import { context as contexts, SpanKind, trace } from '@opentelemetry/api';
+import { inSpan, type MessageTracer, onlyKey, statementsUnderSpan } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { OutboxContent } from './content-codec.ts';
 import { DatabaseSession } from './database-session.ts';
@@ -24,7 +26,10 @@ export type TransactionParts = {
   lockTimeoutEndsTransaction: boolean;
   traceContext: () => TraceContext | undefined;
   onEvent: (event: ProducerEvent) => void;
+  tracing: MessageTracer | undefined;
 };
+
+const COMMIT = { 'db.operation.name': 'COMMIT', 'db.query.summary': 'COMMIT' };
 
 type Added = { content: OutboxContent; prepared: Promise<Prepared> | undefined };
 
@@ -46,7 +51,8 @@ export class BusinessTransaction {
   readonly #openedKeys: string[] = [];
 
   static async run<T>(parts: TransactionParts, work: Work<T>, isolationLevel?: Knex.IsolationLevels): Promise<T> {
-    return new BusinessTransaction(parts, await DatabaseSession.open(parts.knex, isolationLevel)).#run(work);
+    const span = parts.tracing?.begin('transaction', SpanKind.INTERNAL, contexts.active());
+    return inSpan(span, async () => new BusinessTransaction(parts, await DatabaseSession.open(parts.knex, isolationLevel)).#run(work));
   }
 
   private constructor(parts: TransactionParts, session: DatabaseSession) {
@@ -59,6 +65,7 @@ export class BusinessTransaction {
       group: parts.group,
       firstWaitMs: parts.firstWaitMs,
       traceContext: parts.traceContext,
+      tracing: parts.tracing,
       onOpening: (key) => {
         parts.openKeys.add(key);
         this.#openedKeys.push(key);
@@ -118,17 +125,25 @@ export class BusinessTransaction {
   }
 
   async #commit(): Promise<void> {
-    const { delivery, onEvent } = this.#parts;
+    const { delivery, onEvent, tracing } = this.#parts;
     const messages = this.#added.length;
     this.#guard.allowEnd();
     try {
-      await this.#session.commit();
+      await (tracing ? this.#commitUnderSpan(tracing) : this.#session.commit());
     } catch (cause) {
       onEvent({ type: 'transaction', outcome: 'outcome_unknown', messages });
       throw new OutcomeUnknown(cause);
     }
     onEvent({ type: 'transaction', outcome: 'committed', messages });
     for (const { content, prepared } of this.#added) delivery.committed(content, prepared);
+  }
+
+  /** Of a transaction with one message, both spans are found by its key. */
+  #commitUnderSpan(tracing: MessageTracer): Promise<void> {
+    const key = onlyKey(this.#added.map(({ content }) => content.key));
+    const active = contexts.active();
+    trace.getSpan(active)?.setAttributes(key);
+    return statementsUnderSpan(tracing, { attributes: { ...COMMIT, ...key }, of: [active] }, () => this.#session.commit());
   }
 
   async #rollback(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import { dialectOf } from './dialect.ts';
-import { inTransaction, type MysqlClient, run, type SqlResult, type SqlValue, type Statement, toResult } from './run.ts';
+import { type Connection, inTransaction, type MysqlClient, run, type SqlResult, type SqlValue, type Statement, toResult } from './run.ts';
 import { classifySqlError } from './sql-errors.ts';
 
 /** A statement with `?` placeholders and their values. */
@@ -45,7 +45,7 @@ function toStatement({ sql, params }: Sql): Statement {
 class PacketSession {
   static readonly #ofClient = new WeakMap<object, PacketSession>();
   readonly #client: MysqlClient;
-  readonly #connection: object;
+  readonly #connection: Connection;
   #unsent: Statement[] = [BEGIN];
   #over = false;
 
@@ -62,7 +62,7 @@ class PacketSession {
     }
   }
 
-  private constructor(client: MysqlClient, connection: object) {
+  private constructor(client: MysqlClient, connection: Connection) {
     this.#client = client;
     this.#connection = connection;
   }
@@ -91,6 +91,7 @@ class PacketSession {
     const all = [...this.#unsent.splice(0), ...statements];
     const packet = { sql: all.map(({ sql }) => sql).join(';\n'), bindings: all.flatMap(({ bindings }) => bindings) };
     const [answer] = (await this.#client.query(this.#connection, packet)).response;
+    this.#client.emit('query-response', answer, { __knexUid: this.#connection.__knexUid, ...packet });
     return all.length === 1 ? [answer] : (answer as unknown[]).slice(-statements.length);
   }
 
@@ -122,7 +123,9 @@ class PacketSession {
     const client = Object.assign(Object.create(this.#client) as MysqlClient, {
       acquireConnection: async () => this.#connection,
       releaseConnection: async () => undefined,
-      query: async (_connection: object, statement: Statement) => ({ response: (await this.send([statement])) as [unknown] }),
+      // Listeners hear of packets, as of queries.
+      emit: () => undefined,
+      query: async (_connection: Connection, statement: Statement) => ({ response: (await this.send([statement])) as [unknown] }),
     });
     PacketSession.#ofClient.set(client, this);
     return client;

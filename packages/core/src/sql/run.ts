@@ -26,11 +26,13 @@ export async function run<R = Record<string, unknown>>(
 
 /** As far as knex's client is used here; a transaction's client lends its own connection and refuses after its end. */
 export type MysqlClient = {
-  acquireConnection(): Promise<object>;
-  releaseConnection(connection: object): Promise<void>;
-  query(connection: object, statement: Statement): Promise<{ response: [unknown] }>;
-  emit(event: 'query-response', response: unknown, statement: Statement): void;
+  acquireConnection(): Promise<Connection>;
+  releaseConnection(connection: Connection): Promise<void>;
+  query(connection: Connection, statement: Statement): Promise<{ response: [unknown] }>;
+  emit(event: 'query-response', response: unknown, statement: Connection & Statement): void;
 };
+/** knex names each connection, so that listeners can tell which statement is answered. */
+export type Connection = { __knexUid?: string | undefined };
 export type Statement = { sql: string; bindings: readonly SqlValue[] };
 
 async function runOnMysql<R>(db: Knex | Knex.Transaction, sql: string, params: readonly SqlValue[]): Promise<SqlResult<R>> {
@@ -40,7 +42,7 @@ async function runOnMysql<R>(db: Knex | Knex.Transaction, sql: string, params: r
     const statement = { sql, bindings: params };
     const [first] = (await client.query(connection, statement)).response;
     // The client emits `query` and `query-error` by itself; this one is the builder's, and whoever listens on the team's knex expects all three.
-    client.emit('query-response', first, statement);
+    client.emit('query-response', first, { __knexUid: connection.__knexUid, ...statement });
     return toResult(first);
   } finally {
     await client.releaseConnection(connection);
@@ -87,7 +89,7 @@ async function mysqlTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Pro
 }
 
 /** MySQL 8 and newer MariaDB have the second name, older MariaDB only the first. */
-async function isReadCommitted(client: MysqlClient, connection: object): Promise<boolean> {
+async function isReadCommitted(client: MysqlClient, connection: Connection): Promise<boolean> {
   const sql = "SHOW SESSION VARIABLES WHERE Variable_name IN ('tx_isolation', 'transaction_isolation')";
   const [rows] = (await client.query(connection, { sql, bindings: [] })).response as [{ Value: string }[]];
   return rows.length > 0 && rows.every(({ Value }) => Value === 'READ-COMMITTED');

@@ -2,6 +2,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { logVerbosity, Server, type ServiceDefinition, setLogVerbosity, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { createNoopMeter, type Meter } from '@opentelemetry/api';
+import type { MessageTracer } from '@tpc/core';
 import { descriptorSet } from '@tpc/gen/descriptors';
 import { ServerReflectionService } from '@tpc/gen/grpc/reflection/v1/reflection';
 import { ServerReflectionService as ServerReflectionV1AlphaService } from '@tpc/gen/grpc/reflection/v1alpha/reflection';
@@ -11,6 +12,7 @@ import { StartError } from '../errors.ts';
 import { createHealthEntries, type HealthEntries } from '../health/health-server.ts';
 import type { Running } from '../lifecycle.ts';
 import { type Log, logPartsOf } from '../log.ts';
+import type { ServiceTracing } from '../telemetry/call-spans.ts';
 import { createCallHistogram, createHealthGauge } from '../telemetry/metrics-parts.ts';
 import { bind, type ListenAddress } from './bind.ts';
 import { logService } from './log-service.ts';
@@ -30,11 +32,11 @@ const CONNECTION_GRACE_MS = 70_000;
 /** How long calls in flight may take at a stop, milliseconds. */
 const DRAIN_MS = 5_000;
 
-export type ServiceEntry = { definition: ServiceDefinition; handlers: Record<string, unknown> };
+export type ServiceEntry = { definition: ServiceDefinition; handlers: Record<string, unknown>; tracing?: ServiceTracing };
 
 /** Pairs a generated service definition with typed handlers. */
-export function serve<S extends object>(definition: S, handlers: UnaryHandlers<S>): ServiceEntry {
-  return { definition: definition as unknown as ServiceDefinition, handlers: handlers as Record<string, unknown> };
+export function serve<S extends object>(definition: S, handlers: UnaryHandlers<S>, tracing: ServiceTracing = {}): ServiceEntry {
+  return { definition: definition as unknown as ServiceDefinition, handlers: handlers as Record<string, unknown>, tracing };
 }
 
 export type GrpcServerOptions = ListenAddress & {
@@ -45,6 +47,8 @@ export type GrpcServerOptions = ListenAddress & {
   access?: AccessOptions;
   /** Shared with a health port (startHealthServer). Default: its own. */
   health?: HealthEntries;
+  /** Undefined: calls get no spans. */
+  tracing?: MessageTracer | undefined;
   /** For the calls and the health entries. Default: none. */
   meter?: Meter;
   log: Log;
@@ -103,7 +107,7 @@ async function serveWith(options: GrpcServerOptions, access: Access): Promise<Gr
     'grpc.max_connection_age_grace_ms': CONNECTION_GRACE_MS,
   });
   const parts = logPartsOf(log);
-  const services = parts === undefined ? options.services : [...options.services, logService(parts)];
+  const services: readonly ServiceEntry[] = parts === undefined ? options.services : [...options.services, logService(parts)];
   const names = services.map((service) => nameOf(service.definition));
   const onRefused = throttled<Parameters<OnRefused>[0]>(
     ({ reason }) => reason,
@@ -111,7 +115,8 @@ async function serveWith(options: GrpcServerOptions, access: Access): Promise<Gr
   );
   const common = { domain, log, stopping: stopping.signal, gate: access.gate, onRefused, onAnswered: createCallHistogram(meter) };
   for (const service of services) {
-    const handlers = toGrpcHandlers(service.handlers as never, common);
+    const tracing = options.tracing && { ...service.tracing, tracing: options.tracing };
+    const handlers = toGrpcHandlers(service.handlers as never, { ...common, tracing });
     server.addService(tolerantDefinition(service.definition), handlers as UntypedServiceImplementation);
   }
   const health = options.health ?? createHealthEntries();

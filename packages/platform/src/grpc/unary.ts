@@ -6,12 +6,15 @@ import {
   status,
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
+import { context as contexts, type Span } from '@opentelemetry/api';
+import { contextUnder, endSpan, type MessageTracer, storedTraceOf } from '@tpc/core';
 import type { Caller } from '../auth/caller.ts';
 import type { Gate, Visit } from '../auth/gate.ts';
 import { endConnection, proofOf } from '../auth/peer.ts';
 import { isAuthError } from '../auth/reasons.ts';
 import { AppError, toAppError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { type ServiceTracing, startCallSpan } from '../telemetry/call-spans.ts';
 import type { NoteCall } from '../telemetry/metrics-parts.ts';
 import { toServiceError } from './status-details.ts';
 
@@ -21,7 +24,7 @@ export type CallContext = {
   signal: AbortSignal;
   /** On the clock of `performance.now()`, milliseconds; Infinity without a deadline. */
   deadline: number;
-  /** W3C trace context from the metadata, or empty. */
+  /** W3C trace context under which the call goes on: of its own span where it has one, else from the metadata; or empty. */
   traceparent: string;
   tracestate: string;
   /** Language wish from the metadata `accept-language`, or empty. */
@@ -87,7 +90,18 @@ function tolerant(method: MethodDefinition<unknown, unknown>): (bytes: Buffer) =
 /** Tells of a call that was refused by the rules of who may. */
 export type OnRefused = (event: { reason: string; method: string; peer: string; caller: string }) => void;
 
-export type UnaryOptions = { domain: string; log: Log; stopping: AbortSignal; gate: Gate; onRefused: OnRefused; onAnswered: NoteCall };
+export type UnaryOptions = {
+  domain: string;
+  log: Log;
+  stopping: AbortSignal;
+  gate: Gate;
+  onRefused: OnRefused;
+  onAnswered: NoteCall;
+  tracing?: CallTracing | undefined;
+};
+
+/** How the calls of a service are traced, and with what. */
+export type CallTracing = ServiceTracing & { tracing: MessageTracer };
 
 /** Turns typed handlers into grpc-js handlers: the one place where callers are let in and errors become statuses. */
 export function toGrpcHandlers<Service extends object>(handlers: UnaryHandlers<Service>, options: UnaryOptions): Record<string, UntypedHandleCall> {
@@ -99,20 +113,31 @@ export function toGrpcHandlers<Service extends object>(handlers: UnaryHandlers<S
 function toGrpcHandler(method: string, handler: UnaryHandler<unknown, unknown>, options: UnaryOptions): handleUnaryCall<unknown, unknown> {
   return (call, callback) => {
     const began = performance.now();
-    const answered = (code: string) => options.onAnswered(call.getPath().slice(1), code, performance.now() - began);
-    answer(call, handler, options).then(
+    const span = options.tracing && spanOf(method, call, options.tracing);
+    const ended = (code: string, failure?: string) => {
+      endSpan(span?.setAttribute('rpc.status_code', code), failure);
+      options.onAnswered(call.getPath().slice(1), code, performance.now() - began);
+    };
+    const answered = span ? contexts.with(contextUnder(span), () => answer(call, handler, options, span)) : answer(call, handler, options);
+    answered.then(
       (response) => {
         callback(null, response);
-        answered('OK');
+        ended('OK');
       },
       (error: unknown) => {
         const appError = toAppError(error);
-        answered(status[appError.status]);
+        ended(status[appError.status], status[appError.status]);
         report(method, call, appError, options);
         callback(toServiceError(appError, options.domain), null);
       },
     );
   };
+}
+
+function spanOf(method: string, call: ServerUnaryCall<unknown, unknown>, { tracing, beginTraces, keyOf }: CallTracing): Span | undefined {
+  const mayBegin = beginTraces?.(method) ?? true;
+  const messageKey = () => (call.request instanceof UnreadableRequest ? undefined : keyOf?.(call.request));
+  return startCallSpan(tracing, { path: call.getPath(), caller: traceOf(call), mayBegin, messageKey });
 }
 
 function report(method: string, call: ServerUnaryCall<unknown, unknown>, error: AppError, { log, onRefused }: UnaryOptions): void {
@@ -123,9 +148,14 @@ function report(method: string, call: ServerUnaryCall<unknown, unknown>, error: 
   if (error.reason === 'CERTIFICATE_REFUSED') endConnection(call);
 }
 
-async function answer(call: ServerUnaryCall<unknown, unknown>, handler: UnaryHandler<unknown, unknown>, options: UnaryOptions): Promise<unknown> {
+async function answer(
+  call: ServerUnaryCall<unknown, unknown>,
+  handler: UnaryHandler<unknown, unknown>,
+  options: UnaryOptions,
+  span?: Span,
+): Promise<unknown> {
   const visit = options.gate.enter(proofOf(call));
-  const { context, release } = contextOf(call, visit, options.stopping);
+  const { context, release } = contextOf(call, visit, options.stopping, span);
   try {
     if (call.request instanceof UnreadableRequest) throw call.request.error;
     const response = await handler(call.request, context);
@@ -139,7 +169,20 @@ async function answer(call: ServerUnaryCall<unknown, unknown>, handler: UnaryHan
   }
 }
 
-function contextOf(call: ServerUnaryCall<unknown, unknown>, visit: Visit, stopping: AbortSignal): { context: CallContext; release: () => void } {
+function text(call: ServerUnaryCall<unknown, unknown>, key: string): string {
+  return String(call.metadata.get(key)[0] ?? '');
+}
+
+function traceOf(call: ServerUnaryCall<unknown, unknown>): { traceparent: string; tracestate: string } {
+  return { traceparent: text(call, 'traceparent'), tracestate: text(call, 'tracestate') };
+}
+
+function contextOf(
+  call: ServerUnaryCall<unknown, unknown>,
+  visit: Visit,
+  stopping: AbortSignal,
+  span: Span | undefined,
+): { context: CallContext; release: () => void } {
   const ended = new AbortController();
   const onEnd = () => ended.abort();
   call.on('cancelled', onEnd);
@@ -147,14 +190,12 @@ function contextOf(call: ServerUnaryCall<unknown, unknown>, visit: Visit, stoppi
   visit.ended.addEventListener('abort', onEnd, { once: true });
   const deadline = call.getDeadline();
   const remaining = (deadline instanceof Date ? deadline.getTime() : deadline) - Date.now();
-  const text = (key: string) => String(call.metadata.get(key)[0] ?? '');
   return {
     context: {
       signal: ended.signal,
       deadline: performance.now() + remaining,
-      traceparent: text('traceparent'),
-      tracestate: text('tracestate'),
-      acceptLanguage: text('accept-language'),
+      ...(span ? storedTraceOf(span.spanContext()) : traceOf(call)),
+      acceptLanguage: text(call, 'accept-language'),
       peer: call.getPeer(),
       caller: visit.caller,
     },

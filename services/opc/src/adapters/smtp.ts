@@ -3,6 +3,8 @@
  * 2xx to the end of DATA; every other end is a MailFailure with a verdict. Whatever is thrown, answered or logged here holds no address, no
  * subject and no text: nodemailer's own errors quote them and so never leave this file.
  */
+import { context as contexts, SpanKind } from '@opentelemetry/api';
+import { inSpan, MESSAGE_KEY, type MessageTracer } from '@tpc/core';
 import type { Log } from '@tpc/platform';
 import { createTransport } from 'nodemailer';
 import { parseMailAddress } from '../domain/mail-address.ts';
@@ -26,6 +28,8 @@ export type SmtpOptions = {
   connections: number;
   /** Longest time for one mail in all, milliseconds. */
   timeoutMs: number;
+  /** Undefined: mails get no spans. */
+  tracing?: MessageTracer | undefined;
   log: Log;
 };
 
@@ -37,6 +41,8 @@ export type OutgoingMail = {
   text: string | undefined;
   /** With its angle brackets. */
   messageId: string;
+  /** Of the message that asks for it. */
+  messageKey?: string;
 };
 
 /** The link to the mail server as the last mail or check found it. */
@@ -75,27 +81,28 @@ export class MailFailure extends Error {
 }
 
 export function createSmtpMailer(options: SmtpOptions): Mailer {
-  const { from, timeoutMs, log } = options;
+  const { from, timeoutMs, log, tracing } = options;
   const transport = createTransport(transportOptions(options));
   // A pooled connection that ends between two mails; the pool opens another.
   transport.on('error', () => log.debug({}, 'an idle connection to the mail server ended'));
   const link = createLink(log);
+  const send: Mailer['send'] = async (mail, signal) => {
+    // nodemailer reads an address as a list: without this, a line break or comma in it would gain a recipient.
+    if (parseMailAddress(mail.to) !== mail.to) throw new MailFailure('recipient', 'the recipient is not a mail address');
+    const timeout = AbortSignal.timeout(timeoutMs);
+    try {
+      const { response } = await transport.sendMail({ ...composed(mail, from), signal: AbortSignal.any([signal, timeout]) });
+      link.up();
+      return { reply: withoutAddresses(response, mail.to) };
+    } catch (error) {
+      const failure = timeout.aborted ? noAnswer(timeoutMs) : toMailFailure(error, mail.to);
+      if (failure.verdict !== 'unavailable') link.up();
+      else if (!signal.aborted || timeout.aborted) link.down(failure.message);
+      throw failure;
+    }
+  };
   return {
-    send: async (mail, signal) => {
-      // nodemailer reads an address as a list: without this, a line break or comma in it would gain a recipient.
-      if (parseMailAddress(mail.to) !== mail.to) throw new MailFailure('recipient', 'the recipient is not a mail address');
-      const timeout = AbortSignal.timeout(timeoutMs);
-      try {
-        const { response } = await transport.sendMail({ ...composed(mail, from), signal: AbortSignal.any([signal, timeout]) });
-        link.up();
-        return { reply: withoutAddresses(response, mail.to) };
-      } catch (error) {
-        const failure = timeout.aborted ? noAnswer(timeoutMs) : toMailFailure(error, mail.to);
-        if (failure.verdict !== 'unavailable') link.up();
-        else if (!signal.aborted || timeout.aborted) link.down(failure.message);
-        throw failure;
-      }
-    },
+    send: (mail, signal) => inSpan(mailSpan(tracing, options, mail), () => send(mail, signal)),
     check: async (signal) => {
       const outcome = transport.verify().then(link.up, (error: unknown) => link.down(toMailFailure(error, from.address).message));
       await orGivenUp(outcome, signal);
@@ -103,6 +110,16 @@ export function createSmtpMailer(options: SmtpOptions): Mailer {
     state: link.state,
     close: () => transport.close({ force: true }),
   };
+}
+
+/** The mail server's part of a message's trace; to whom and what stands nowhere in it. */
+function mailSpan(tracing: MessageTracer | undefined, { host, port }: SmtpOptions, { messageKey }: OutgoingMail) {
+  return tracing?.start('SMTP send', SpanKind.CLIENT, contexts.active(), {
+    'server.address': host,
+    'server.port': port,
+    'network.protocol.name': 'smtp',
+    ...(messageKey === undefined ? {} : { [MESSAGE_KEY]: messageKey }),
+  });
 }
 
 /** A mail as nodemailer takes it; it adds the Date. */

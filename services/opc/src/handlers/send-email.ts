@@ -42,7 +42,7 @@ export function createSendEmailHandler({ mailer, domain, timeoutMs, concurrency 
       const { subject, html, plain } = readEmail(message);
       const { to } = effect.payload as Payload;
       const messageId = mailMessageId({ messageKey: message.messageKey, generation: message.generation, recipientHash: effect.key, domain });
-      const mail = { to, subject, html, text: plain ?? htmlToPlainText(html), messageId };
+      const mail = { to, subject, html, text: plain ?? htmlToPlainText(html), messageId, messageKey: message.messageKey };
       const { reply } = await mailer.send(mail, signal).catch((error: unknown) => {
         throw finalOr(error);
       });

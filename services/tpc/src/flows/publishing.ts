@@ -1,12 +1,26 @@
+import type { Context } from '@opentelemetry/api';
 import type { BrokerPublisher, OutgoingBrokerMessage, PublishOutcome } from '@tpc/broker';
-import { classifySqlError, encodeDeliveryProperties, isTransient, NaturalBatcher, traceIdOf } from '@tpc/core';
+import {
+  classifySqlError,
+  encodeDeliveryProperties,
+  isTransient,
+  type MessageTracer,
+  NaturalBatcher,
+  storedTraceOfContext,
+  traceIdOf,
+} from '@tpc/core';
 import type { Log } from '@tpc/platform';
 import type { Store } from '../store/store.ts';
 import type { PublishItem, PublishResult, RedeliveryResult } from '../store/store-types.ts';
 import { createClaims, type TimedClaim } from './claims.ts';
+import { endPublishSpan, publishSpan } from './publish-spans.ts';
 
 /** A claimed message; with a group, for this group alone (a redelivery). */
-export type PublishOrder = PublishItem & { consumerGroup?: string };
+export type PublishOrder = PublishItem & {
+  consumerGroup?: string;
+  /** It was, or may have been, published before. */
+  repeats?: boolean;
+};
 
 /**
  * The way of a claimed message to the broker and of the outcome back into its row. Whoever makes messages SENDING (a confirm, a save-and-send, a verdict)
@@ -37,6 +51,8 @@ export type PublishingOptions = {
   leaseMs: number;
   /** Messages in memory that may wait for the broker; more go back to the database. Default 10,000. */
   maxQueued?: number;
+  /** Undefined: nothing is traced. */
+  tracing?: MessageTracer | undefined;
   /** On the clock of `performance.now()`, milliseconds. */
   now?: () => number;
 };
@@ -56,7 +72,7 @@ const DEFAULT_MAX_PUBLISH_QUEUED = 10_000;
 /** Between two tries to record outcomes while the database is away, milliseconds. */
 const RECORD_RETRY_MS = 250;
 
-type Claimed = { claim: TimedClaim; item: PublishOrder };
+type Claimed = { claim: TimedClaim; item: PublishOrder; trace: Context | undefined };
 type Recorded = { claim: TimedClaim; result: PublishResult & { consumerGroup?: string } };
 
 export function createPublishing(options: PublishingOptions): Publishing {
@@ -80,10 +96,13 @@ export function createPublishing(options: PublishingOptions): Publishing {
     bisect: () => false,
   });
   const idle: (() => void)[] = [];
-  const one = async (claimed: Claimed) => {
+  const one = async (claim: TimedClaim, item: PublishOrder) => {
     underway++;
+    const span = options.tracing && publishSpan(options.tracing, item);
+    const claimed: Claimed = { claim, item, trace: span?.context };
     try {
       const outcome = await sends.add(claimed).catch((error: Error) => ({ ok: false as const, permanent: false, reason: error.message }));
+      if (span) endPublishSpan(span, outcome);
       if (outcome) tellOutcome(options.log, claimed.item, outcome);
       if (outcome) await results.add({ claim: claimed.claim, result: resultOf(claimed.item, outcome) });
     } catch (err) {
@@ -97,7 +116,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
   return {
     newClaim: createClaims(options.leaseMs, now),
     publish: async (claim, items) => {
-      await Promise.all(items.map((item) => one({ claim, item })));
+      await Promise.all(items.map((item) => one(claim, item)));
     },
     connected: () => options.broker.state().connected,
     close: async () => {
@@ -126,7 +145,9 @@ async function send({ broker, log }: PublishingOptions, now: () => number, batch
   const good = batch.filter(({ claim }) => at < sendBefore(claim));
   if (good.length < batch.length) log.warn({ num_messages: batch.length - good.length }, 'lease ran out before the publish; left to the next claim');
   const outcomes =
-    good.length > 0 ? await broker.publish(good.map(({ item, claim }) => ({ ...toBrokerMessage(item), sendBefore: sendBefore(claim) }))) : [];
+    good.length > 0
+      ? await broker.publish(good.map(({ item, claim, trace }) => ({ ...toBrokerMessage(item, trace), sendBefore: sendBefore(claim) })))
+      : [];
   const byClaimed = new Map(good.map((claimed, index) => [claimed, outcomes[index]]));
   return batch.map((claimed) => byClaimed.get(claimed));
 }
@@ -136,10 +157,15 @@ function sendBefore({ endsAt, leaseMs }: TimedClaim): number {
   return endsAt - leaseMs * LEASE_RESERVE;
 }
 
-/** How a stored message looks to the broker. */
-export function toBrokerMessage(item: PublishOrder): OutgoingBrokerMessage {
+/**
+ * How a stored message looks to the broker.
+ * @param trace of its publish, under which the consumers go on; without one, under what the message brought
+ */
+export function toBrokerMessage(item: PublishOrder, trace?: Context): OutgoingBrokerMessage {
   const { content } = item;
+  const { traceparent, tracestate } = trace === undefined ? content : storedTraceOfContext(trace);
   return {
+    ...(trace === undefined ? {} : { trace }),
     topic: content.topic,
     tag: content.tag,
     keys: [item.messageKey],
@@ -151,8 +177,8 @@ export function toBrokerMessage(item: PublishOrder): OutgoingBrokerMessage {
       onlyGroup: item.consumerGroup,
       contentType: content.contentType,
       headers: content.headers,
-      traceparent: content.traceparent,
-      tracestate: content.tracestate,
+      traceparent,
+      tracestate,
     }),
   };
 }

@@ -19,6 +19,7 @@ import type {
 import type { TimedClaim } from './claims.ts';
 import { type ContentCache, createContentCache } from './content-cache.ts';
 import type { Publishing } from './publishing.ts';
+import { flushUnderSpan, keptAlong, type Traced, traceWrites, type WriteTracing } from './write-spans.ts';
 
 /**
  * Every write of the calls, naturally batched: one flush of a kind at most is under way; what comes meanwhile leaves together in the next one. The
@@ -28,12 +29,12 @@ import type { Publishing } from './publishing.ts';
  * A full queue refuses (BatcherFull). Errors of the database come through as they are.
  */
 export interface Writes {
-  save(item: SaveItem, deadline: number): Promise<StateResult>;
-  confirm(item: ConfirmItem, deadline: number): Promise<StateResult>;
-  saveAndSend(item: SaveAndSendItem, deadline: number): Promise<SaveAndSendResult>;
-  delete(item: DeleteItem, deadline: number): Promise<StateResult>;
-  verdict(item: VerdictItem, deadline: number): Promise<StateResult>;
-  mark(item: Mark, deadline: number): Promise<MarkResult | Refusal>;
+  save(item: Traced<SaveItem>, deadline: number): Promise<StateResult>;
+  confirm(item: Traced<ConfirmItem>, deadline: number): Promise<StateResult>;
+  saveAndSend(item: Traced<SaveAndSendItem>, deadline: number): Promise<SaveAndSendResult>;
+  delete(item: Traced<DeleteItem>, deadline: number): Promise<StateResult>;
+  verdict(item: Traced<VerdictItem>, deadline: number): Promise<StateResult>;
+  mark(item: Traced<Mark>, deadline: number): Promise<MarkResult | Refusal>;
   /** Resolves when nothing waits and nothing is under way. */
   drain(): Promise<void>;
 }
@@ -46,6 +47,8 @@ export type WritesOptions = {
   contentCacheBytes: number;
   /** Told when a commit is durable but its message is not published from memory. */
   onContentError: (error: unknown) => void;
+  /** Undefined: nothing is traced. */
+  tracing?: WriteTracing | undefined;
 };
 
 /** A flush is one transaction of the store: a part that failed would else hide what another part has claimed. */
@@ -58,18 +61,29 @@ export function createWrites(options: WritesOptions): Writes {
   const { store } = options;
   const cache = createContentCache(options.contentCacheBytes);
   const sized = (item: SaveItem) => contentBytes(item.content);
-  const save = batcher<SaveItem, StateResult>('save', options, (items) => saveAndRemember(options, cache, items), sized);
-  const confirm = batcher<ConfirmItem, StateResult>('confirm', options, (items) => confirmAndPublish(options, cache, items));
-  const saveAndSend = batcher<SaveAndSendItem, SaveAndSendResult>(
-    'save and send',
+  const save = batcher<Traced<SaveItem>, StateResult>(
+    'save',
+    ['INSERT', 'message'],
     options,
-    (items) => publishing(options, (claim) => store.saveAndSendMessages(items, claim)),
+    (items) => saveAndRemember(options, cache, items),
     sized,
   );
-  const remove = batcher<DeleteItem, StateResult>('delete', options, (items) => store.deleteMessages(items));
-  const verdict = batcher<VerdictItem, StateResult>('verdict', options, (items) => publishing(options, (claim) => store.applyVerdicts(items, claim)));
-  const mark = batcher<Mark, MarkResult | Refusal>('mark', options, (items) => store.markDeliveries(items));
-  return {
+  const confirm = batcher<Traced<ConfirmItem>, StateResult>('confirm', ['BATCH', 'message'], options, (items) =>
+    confirmAndPublish(options, cache, items),
+  );
+  const saveAndSend = batcher<Traced<SaveAndSendItem>, SaveAndSendResult>(
+    'save and send',
+    ['BATCH', 'message'],
+    options,
+    (items) => publishing(options, items, (claim) => store.saveAndSendMessages(items, claim)),
+    sized,
+  );
+  const remove = batcher<Traced<DeleteItem>, StateResult>('delete', ['UPDATE', 'message'], options, (items) => store.deleteMessages(items));
+  const verdict = batcher<Traced<VerdictItem>, StateResult>('verdict', ['BATCH', 'message'], options, (items) =>
+    publishing(options, items, (claim) => store.applyVerdicts(items, claim)),
+  );
+  const mark = batcher<Traced<Mark>, MarkResult | Refusal>('mark', ['BATCH', 'confirm'], options, (items) => store.markDeliveries(items));
+  const writes: Writes = {
     save: (item, deadline) => save.add(item, deadline),
     confirm: (item, deadline) => confirm.add(item, deadline),
     saveAndSend: (item, deadline) => saveAndSend.add(item, deadline),
@@ -80,17 +94,19 @@ export function createWrites(options: WritesOptions): Writes {
       await Promise.all([save, confirm, saveAndSend, remove, verdict, mark].map((each) => each.drain()));
     },
   };
+  return options.tracing ? traceWrites(writes, options.tracing) : writes;
 }
 
-function batcher<I, O>(
+function batcher<I extends Traced<{ messageKey: string }>, O>(
   name: string,
-  { maxQueued }: WritesOptions,
+  database: readonly [operation: string, table: string],
+  { maxQueued, tracing }: WritesOptions,
   flush: (items: readonly I[]) => Promise<readonly O[]>,
   sizeOf: (item: I) => number = () => 0,
 ): NaturalBatcher<I, O> {
   return new NaturalBatcher<I, O>({
     name,
-    flush,
+    flush: flushUnderSpan(tracing, database, flush),
     sizeOf,
     maxQueued,
     maxCount: MAX_ITEMS,
@@ -115,19 +131,20 @@ async function saveAndRemember({ store }: WritesOptions, cache: ContentCache, it
   return results;
 }
 
-async function confirmAndPublish(options: WritesOptions, cache: ContentCache, items: readonly ConfirmItem[]): Promise<StateResult[]> {
+async function confirmAndPublish(options: WritesOptions, cache: ContentCache, items: readonly Traced<ConfirmItem>[]): Promise<StateResult[]> {
   const known = items.map((item) => ({ ...item, content: cache.take(item.producerGroup, item.messageKey) }));
-  return publishing(options, (claim) => options.store.confirmMessages(known, claim));
+  return publishing(options, items, (claim) => options.store.confirmMessages(known, claim));
 }
 
 /** A call that may make messages SENDING: what it claims is published at once; nobody waits for that. */
 async function publishing<R>(
   options: WritesOptions,
+  items: readonly Traced<{ messageKey: string }>[],
   call: (claim: TimedClaim) => Promise<{ results: R[]; publish: PublishItem[]; contentError?: unknown }>,
 ): Promise<R[]> {
   const claim = options.publishing.newClaim();
   const outcome = await call(claim);
-  void options.publishing.publish(claim, outcome.publish);
+  void options.publishing.publish(claim, options.tracing ? keptAlong(items, outcome.publish) : outcome.publish);
   if (outcome.contentError !== undefined) options.onContentError(outcome.contentError);
   return outcome.results;
 }

@@ -1,3 +1,5 @@
+import { SpanKind } from '@opentelemetry/api';
+import { endSpan, type MessageTracer, storedTraceOf } from '@tpc/core';
 import { MessageState } from '@tpc/gen/tpc/v1/message';
 import type { Outcome } from '@tpc/gen/tpc/v1/reliable_message_service';
 import type { Log } from '@tpc/platform';
@@ -24,6 +26,7 @@ export function checkBackHandlers(options: {
   store: Pick<Store, 'touchProducerInstance'>;
   checkBack: Pick<CheckBackWorker, 'fetch'>;
   writes: Pick<Writes, 'verdict'>;
+  tracing: MessageTracer | undefined;
   log: Log;
 }): Pick<MessageHandlers, 'fetchUncertainMessages' | 'reportOutcomes'> {
   return {
@@ -39,15 +42,17 @@ export function checkBackHandlers(options: {
       await options.store.touchProducerInstance({ producerGroup, storeId, instanceId });
       const waitMs = Math.min(durationMs(wait) ?? DEFAULT_FETCH_WAIT_MS, deadline - performance.now() - ANSWER_RESERVE_MS);
       const messages = await options.checkBack.fetch({ producerGroup, storeId }, maxCount || DEFAULT_FETCH_COUNT, waitMs, signal);
-      return { messages: messages.map(toUncertain) };
+      return { messages: messages.map((message) => toUncertain(message, options.tracing)) };
     },
     async reportOutcomes(request, context) {
       refuseOwner(request);
       refuseBatchSize('outcomes', request.outcomes.length, MAX_BATCH);
       const { producerGroup, storeId } = request;
-      const one = async ({ messageKey, verdict }: Outcome, index: number) => {
+      const one = async ({ messageKey, verdict, traceparent = '' }: Outcome, index: number) => {
+        const call = { traceparent, tracestate: '' };
         refuseViolations(checkKeySyntax(`outcomes[${index}].message_key`, messageKey));
-        return stateOrRefuse(await options.writes.verdict({ producerGroup, storeId, messageKey, verdict: toVerdict(verdict) }, context.deadline));
+        const item = { producerGroup, storeId, messageKey, verdict: toVerdict(verdict), call };
+        return stateOrRefuse(await options.writes.verdict(item, context.deadline));
       };
       return { results: await answerItems(request.outcomes, options.log, one, { state: MessageState.MESSAGE_STATE_UNSPECIFIED }) };
     },
@@ -59,6 +64,11 @@ function toVerdict(verdict: number): Verdict {
   return Object.values(Verdict).find((known) => known === verdict) ?? Verdict.NONE;
 }
 
-function toUncertain({ messageKey, topic, checkCount, createdAt }: UncertainMessage) {
-  return { messageKey, topic, checkCount, createTime: new Date(createdAt) };
+function toUncertain({ messageKey, topic, checkCount, createdAt, ...stored }: UncertainMessage, tracing: MessageTracer | undefined) {
+  const uncertain = { messageKey, topic, checkCount, createTime: new Date(createdAt) };
+  // That a message has to be asked for is of interest, whatever was decided where its trace began.
+  const options = { kind: SpanKind.INTERNAL, parent: stored, keep: true, attributes: { 'tpc.attempt': checkCount + 1 } };
+  const span = tracing?.startMessage('check_back', { messageKey, topic }, options);
+  endSpan(span);
+  return span === undefined ? uncertain : { ...uncertain, traceparent: storedTraceOf(span.spanContext()).traceparent };
 }

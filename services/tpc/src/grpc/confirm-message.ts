@@ -5,6 +5,7 @@ import type { Writes } from '../flows/writes.ts';
 import { answerItems } from './batch-results.ts';
 import { stateOrRefuse } from './errors.ts';
 import { MAX_BATCH, type MessageHandlers } from './handlers.ts';
+import type { CallTrace } from './outgoing-message.ts';
 import { refuseBatchSize, refuseViolations } from './validate.ts';
 
 /** Takes the producer's word that its transaction committed: single and batch (F-31). */
@@ -12,19 +13,20 @@ export function confirmMessageHandlers(options: {
   writes: Pick<Writes, 'confirm'>;
   log: Log;
 }): Pick<MessageHandlers, 'confirmAndSendMessage' | 'batchConfirmAndSendMessage'> {
-  const confirm = async (producerGroup: string, messageKey: string, context: CallContext) =>
-    stateOrRefuse(await options.writes.confirm({ producerGroup, messageKey }, context.deadline));
+  const confirm = async (producerGroup: string, messageKey: string, call: CallTrace, context: CallContext) =>
+    stateOrRefuse(await options.writes.confirm({ producerGroup, messageKey, call }, context.deadline));
   return {
     async confirmAndSendMessage({ producerGroup, messageKey }, context) {
       refuseViolations([...checkProducerGroup('producer_group', producerGroup), ...checkKeySyntax('message_key', messageKey)]);
-      return confirm(producerGroup, messageKey, context);
+      return confirm(producerGroup, messageKey, context, context);
     },
-    async batchConfirmAndSendMessage({ producerGroup, messageKeys }, context) {
+    async batchConfirmAndSendMessage({ producerGroup, messageKeys, traceparents }, context) {
       refuseViolations(checkProducerGroup('producer_group', producerGroup));
       refuseBatchSize('message_keys', messageKeys.length, MAX_BATCH);
+      const calls = traceparents?.split(',') ?? [];
       const one = async (messageKey: string, index: number) => {
         refuseViolations(checkKeySyntax(`message_keys[${index}]`, messageKey));
-        return confirm(producerGroup, messageKey, context);
+        return confirm(producerGroup, messageKey, { traceparent: calls[index] ?? '', tracestate: '' }, context);
       };
       return { results: await answerItems(messageKeys, options.log, one, { state: MessageState.MESSAGE_STATE_UNSPECIFIED }) };
     },

@@ -9,7 +9,7 @@ export function deleteMessageHandlers(options: { writes: Pick<Writes, 'delete'> 
   return {
     async deleteMessageByMessageKey({ producerGroup, messageKey }, context) {
       refuseViolations([...checkProducerGroup('producer_group', producerGroup), ...checkKeySyntax('message_key', messageKey)]);
-      return stateOrRefuse(await options.writes.delete({ producerGroup, messageKey }, context.deadline));
+      return stateOrRefuse(await options.writes.delete({ producerGroup, messageKey, call: context }, context.deadline));
     },
   };
 }

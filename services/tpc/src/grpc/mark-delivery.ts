@@ -24,14 +24,15 @@ type Kind = { kind: 'received' } | { kind: 'consumed' } | { kind: 'failed'; reas
 
 /** Takes the consumer groups' reports: received, consumed, failed; single and batch (F-34, F-35). */
 export function markDeliveryHandlers({ writes, log }: { writes: Pick<Writes, 'mark'>; log: Log }): MarkHandlers {
-  const mark = async (consumerGroup: string, { messageKey, generation }: Delivery, kind: Kind, context: CallContext) => {
-    const result = await writes.mark({ consumerGroup, messageKey, generation: generation === 0 ? 1 : generation, ...kind }, context.deadline);
+  const mark = async (consumerGroup: string, { messageKey, generation, traceparent = '' }: Delivery, kind: Kind, context: CallContext) => {
+    const call = { traceparent, tracestate: '' };
+    const result = await writes.mark({ consumerGroup, messageKey, generation: generation === 0 ? 1 : generation, ...kind, call }, context.deadline);
     if (isRefusal(result)) throw appErrorOfRefusal(result);
     return result;
   };
   const single = (request: Delivery & { consumerGroup: string }, kind: Kind, context: CallContext, more: readonly Violation[] = []) => {
     refuseViolations([...checkConsumerGroup('consumer_group', request.consumerGroup), ...checkDelivery('', request), ...more]);
-    return mark(request.consumerGroup, request, kind, context);
+    return mark(request.consumerGroup, { ...request, traceparent: context.traceparent }, kind, context);
   };
   const batch = async (request: { consumerGroup: string; deliveries: Delivery[] }, kind: Kind, context: CallContext) => {
     refuseBatch(request.consumerGroup, 'deliveries', request.deliveries.length);

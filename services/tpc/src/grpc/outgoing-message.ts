@@ -21,7 +21,7 @@ export function readOutgoingMessage(
   producerGroup: string,
   maxBodyBytes: number,
   trace: CallTrace,
-): { messageKey: string; content: MessageContent } {
+): { messageKey: string; content: MessageContent; call: CallTrace } {
   if (!message) {
     refuseViolations([{ field: path, reason: 'DATA_EMPTY', description: 'The message is required.' }]);
     throw new Error('unreachable: an absent message is refused');
@@ -30,7 +30,8 @@ export function readOutgoingMessage(
   const keyViolations = checkMessageKey(`${path}.message_key`, message.messageKey, producerGroup);
   refuseViolations([...keyViolations, ...checkContent(path, { ...message, body }, maxBodyBytes), ...checkOrderSeq(path, message)]);
   refuseWhatIsNotServed(path, message);
-  return { messageKey: message.messageKey, content: contentOf(message, body ?? Buffer.alloc(0), trace) };
+  const call = { traceparent: message.callTraceparent ?? trace.traceparent, tracestate: '' };
+  return { messageKey: message.messageKey, content: contentOf(message, body ?? Buffer.alloc(0), trace), call };
 }
 
 /** @throws AppError INVALID_ARGUMENT when the bodies together are larger than a batch may be */

@@ -1,3 +1,5 @@
+import { SpanKind } from '@opentelemetry/api';
+import { endSpan, linkTo, type MessageTracer, spanContextOf } from '@tpc/core';
 import type { ResendMessageRequest } from '@tpc/gen/tpc/v1/message_admin_service';
 import { checkConsumerGroup, checkStoredKey, type Violation } from '../domain/validation.ts';
 import type { Store } from '../store/store.ts';
@@ -17,9 +19,10 @@ export function resendMessageHandlers(options: {
   store: Pick<Store, 'resendMessage'>;
   /** Told when there is something to publish. */
   onResent: () => void;
+  tracing: MessageTracer | undefined;
 }): Pick<AdminHandlers, 'resendMessage'> {
   return {
-    async resendMessage(request) {
+    async resendMessage(request, context) {
       refuseViolations(check(request));
       const { messageKey, consumerGroups, requestId, comment } = request;
       const act = {
@@ -29,8 +32,19 @@ export function resendMessageHandlers(options: {
         actor: ANONYMOUS_OPERATOR,
         comment,
       };
+      const startTime = Date.now();
       const result = await options.store.resendMessage(act);
       if (isRefusal(result)) throw appErrorOfRefusal(result);
+      const { topic, traceparent } = result.message;
+      // In the message's own trace, linked to the operator's call.
+      const trace = {
+        kind: SpanKind.INTERNAL,
+        parent: { traceparent, tracestate: '' },
+        keep: true,
+        links: linkTo(spanContextOf(context)),
+        startTime,
+      };
+      endSpan(options.tracing?.startMessage('resend', { messageKey, topic }, trace));
       options.onResent();
       return { message: toMessage(result.message), consumerGroups: result.consumerGroups };
     },

@@ -24,9 +24,9 @@ export function saveAndSendHandlers(options: {
     trace: CallTrace,
     context: CallContext,
   ): Promise<SaveAndSendMessageResponse> => {
-    const { messageKey, content } = readOutgoingMessage(path, message, envelope.producerGroup, options.maxBodyBytes, trace);
+    const { messageKey, content, call } = readOutgoingMessage(path, message, envelope.producerGroup, options.maxBodyBytes, trace);
     const { producerGroup, storeId, committed } = envelope;
-    const result = await options.writes.saveAndSend({ producerGroup, storeId, committed, messageKey, content }, context.deadline);
+    const result = await options.writes.saveAndSend({ producerGroup, storeId, committed, messageKey, content, call }, context.deadline);
     if (isRefusal(result)) throw appErrorOfRefusal(result);
     return result;
   };

@@ -17,9 +17,9 @@ export function saveMessageHandlers(options: {
   log: Log;
 }): Pick<MessageHandlers, 'saveMessageWaitingConfirm' | 'batchSaveMessageWaitingConfirm'> {
   const save = async (path: string, owner: Owner, message: OutgoingMessage | undefined, trace: CallTrace, context: CallContext) => {
-    const { messageKey, content } = readOutgoingMessage(path, message, owner.producerGroup, options.maxBodyBytes, trace);
+    const { messageKey, content, call } = readOutgoingMessage(path, message, owner.producerGroup, options.maxBodyBytes, trace);
     const { producerGroup, storeId } = owner;
-    return stateOrRefuse(await options.writes.save({ producerGroup, storeId, messageKey, content }, context.deadline));
+    return stateOrRefuse(await options.writes.save({ producerGroup, storeId, messageKey, content, call }, context.deadline));
   };
   return {
     async saveMessageWaitingConfirm(request, context) {

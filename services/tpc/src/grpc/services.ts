@@ -1,9 +1,11 @@
+import type { MessageTracer } from '@tpc/core';
 import { MessageAdminServiceService } from '@tpc/gen/tpc/v1/message_admin_service';
 import { ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { type Log, type PageTokens, type ServiceEntry, serve } from '@tpc/platform';
 import type { Writes } from '../flows/writes.ts';
 import type { Store } from '../store/store.ts';
 import type { CheckBackWorker } from '../workers/check-back.ts';
+import { callTracing } from './call-tracing.ts';
 import { checkBackHandlers } from './check-back.ts';
 import { confirmMessageHandlers } from './confirm-message.ts';
 import { deleteMessageHandlers } from './delete-message.ts';
@@ -27,6 +29,8 @@ export type TpcServicesOptions = Omit<RegisterOptions, 'store'> & {
   onResent: () => void;
   /** Whether the database is there with its schema. */
   isReady: () => boolean;
+  /** Undefined: nothing is traced. */
+  tracing: MessageTracer | undefined;
   log: Log;
 };
 
@@ -45,7 +49,7 @@ export function tpcServices(options: TpcServicesOptions): ServiceEntry[] {
   };
   const admin = { ...listMessagesHandlers(options), ...getMessageHandlers(options), ...resendMessageHandlers(options) };
   return [
-    serve(ReliableMessageServiceService, intercept(messages, isReady, groupCalls)),
-    serve(MessageAdminServiceService, intercept(admin, isReady, adminCalls)),
+    serve(ReliableMessageServiceService, intercept(messages, isReady, groupCalls), callTracing),
+    serve(MessageAdminServiceService, intercept(admin, isReady, adminCalls), { beginTraces: callTracing.beginTraces }),
   ];
 }

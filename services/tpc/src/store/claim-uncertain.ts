@@ -4,7 +4,7 @@ import { LaneKind, laneOf } from './lanes.ts';
 import type { UncertainMessage } from './store-types.ts';
 
 type OwnerName = { producerGroup: string; storeId: string };
-type Row = { id: number; message_key: string; topic: string; checks: number; created_at: number };
+type Row = { id: number; message_key: string; topic: string; checks: number; created_at: number; traceparent: string; tracestate: string };
 
 /**
  * Claims prepared messages of one owner that are due for a check-back (Store.claimUncertain). The claim is the next due time itself: nothing has
@@ -31,13 +31,17 @@ export function claimUncertain(ctx: StoreContext, owner: OwnerName, limit: numbe
       const ids = locked.rows.map((row) => row.id);
       const { rows } = await run<Row>(
         tx,
-        `SELECT m.id, m.message_key, t.name AS topic, m.checks, m.created_at FROM message m JOIN topic t ON t.id = m.topic_id
+        `SELECT m.id, m.message_key, t.name AS topic, m.checks, m.created_at, m.traceparent, m.tracestate FROM message m JOIN topic t ON t.id = m.topic_id
          WHERE m.id IN (${placeholders(ids.length)}) ORDER BY m.id`,
         ids,
       );
-      return rows.map((row) => ({ messageKey: row.message_key, topic: row.topic, checkCount: row.checks - 1, createdAt: row.created_at }));
+      return rows.map(toUncertain);
     });
   });
+}
+
+function toUncertain({ message_key, topic, checks, created_at, traceparent, tracestate }: Row): UncertainMessage {
+  return { messageKey: message_key, topic, checkCount: checks - 1, createdAt: created_at, traceparent, tracestate };
 }
 
 /** See Store.nextUncertainInMs. Index: message_lane_due. */

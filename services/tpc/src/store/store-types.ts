@@ -71,7 +71,14 @@ export type DeleteItem = { producerGroup: string; messageKey: string };
 
 export type VerdictItem = { producerGroup: string; storeId: string; messageKey: string; verdict: Verdict };
 
-export type UncertainMessage = { messageKey: string; topic: string; checkCount: number; createdAt: number };
+export type UncertainMessage = {
+  messageKey: string;
+  topic: string;
+  checkCount: number;
+  createdAt: number;
+  traceparent: string;
+  tracestate: string;
+};
 
 /** What became of one publish. `published`: the broker took it. `retry`: not now. `refused`: the broker's permanent no (bad message). */
 export type PublishResult = {

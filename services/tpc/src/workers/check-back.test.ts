@@ -13,7 +13,7 @@ function make(config = { pollMs: NEVER_POLLS_MS }) {
   const next = { inMs: undefined as number | undefined };
   const store = {
     claimUncertain: vi.fn(async (_owner: Owner, limit: number) =>
-      due.splice(0, limit).map((messageKey) => ({ messageKey, topic: 'T', checkCount: 0, createdAt: 0 })),
+      due.splice(0, limit).map((messageKey) => ({ messageKey, topic: 'T', checkCount: 0, createdAt: 0, traceparent: '', tracestate: '' })),
     ),
     nextUncertainInMs: vi.fn(async (_owner: Owner) => (due.length > 0 ? 0 : next.inMs)),
   };

@@ -18,7 +18,8 @@ export function createPublishShare(publishing: Pick<Publishing, 'publish' | 'con
     hasRoom: () => publishing.connected() && underway < most,
     publish: (claim, items) => {
       underway += items.length;
-      void publishing.publish(claim, items).then(() => {
+      const repeated = items.map((item) => ({ ...item, repeats: true }));
+      void publishing.publish(claim, repeated).then(() => {
         underway -= items.length;
       });
     },

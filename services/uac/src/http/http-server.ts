@@ -1,7 +1,7 @@
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { Meter } from '@opentelemetry/api';
-import type { Log } from '@tpc/platform';
+import type { Log, Tracing } from '@tpc/platform';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { languageOf } from '../domain/language.ts';
 import type { Flows } from '../flows/index.ts';
@@ -12,6 +12,7 @@ import type { TrustProxy } from './client-ip.ts';
 import { addErrorAnswers, malformedEnvelope } from './error-answers.ts';
 import { addHealthRoutes, type HealthState } from './health-routes.ts';
 import { addMetrics } from './http-metrics.ts';
+import { addHttpSpans } from './http-spans.ts';
 import type { IpLimits } from './ip-limits.ts';
 import { addPageRoutes } from './page-routes.ts';
 import { createPages } from './pages.ts';
@@ -29,8 +30,12 @@ export type HttpParts = {
   publicUrl: () => string;
   /** Address of the page that shows the mails; empty: none. */
   inboxUrl: string;
+  /** Address at which traces are looked up; empty: none. */
+  tracesUrl?: string;
   trustProxy: TrustProxy;
   ipLimits: IpLimits;
+  /** Undefined: requests are not traced. */
+  tracing?: Tracing | undefined;
   meter: Meter;
   log: Log;
 };
@@ -48,6 +53,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
     frameworkErrors: (error, request, reply: FastifyReply) =>
       void reply.code(400).send(malformedEnvelope(languageOf(request.headers['accept-language']), error.message)),
   });
+  if (parts.tracing) addHttpSpans(app, parts.tracing, trustProxy !== false);
   // Cookies first: also the answer to a refused request looks into them for the language.
   await app.register(cookie);
   await app.register(formbody, { bodyLimit: BODY_LIMIT_BYTES });
@@ -60,7 +66,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
       'request',
     );
   });
-  const pages = createPages(app, { inboxUrl: parts.inboxUrl });
+  const pages = createPages(app, { inboxUrl: parts.inboxUrl, tracesUrl: parts.tracesUrl ?? '' });
   const sessionCookie = createSessionCookie(parts.publicUrl);
   addErrorAnswers(app, pages, parts.log);
   addHealthRoutes(app, parts.health);

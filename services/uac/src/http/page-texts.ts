@@ -3,6 +3,7 @@ import type { Language } from '../domain/language.ts';
 const ZH = {
   appName: '用户中心',
   skip: '跳到主要内容',
+  traces: '链路追踪',
   navRegister: '注册',
   navLogin: '登录',
   otherLanguage: 'English',
@@ -61,6 +62,7 @@ export type PageTexts = Record<keyof typeof ZH, string>;
 const EN: PageTexts = {
   appName: 'User Center',
   skip: 'Skip to the content',
+  traces: 'Traces',
   navRegister: 'Register',
   navLogin: 'Log in',
   otherLanguage: '中文',

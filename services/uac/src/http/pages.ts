@@ -44,7 +44,7 @@ const FIELD_OF_CODE: Partial<Record<UacCode, string>> = {
 };
 
 /** Loads templates and files, and serves the files. */
-export function createPages(app: FastifyInstance, options: { inboxUrl: string }): Pages {
+export function createPages(app: FastifyInstance, options: { inboxUrl: string; tracesUrl?: string }): Pages {
   const eta = new Eta({ views: `${ASSETS}/pages`, cache: true, autoEscape: true });
   const style = publicFile('uac.css', 'text/css; charset=utf-8');
   const script = publicFile('uac.js', 'text/javascript; charset=utf-8');
@@ -53,7 +53,14 @@ export function createPages(app: FastifyInstance, options: { inboxUrl: string })
     app.get(file.path, (_request, reply) => reply.header('cache-control', 'public, max-age=31536000, immutable').type(file.type).send(file.body));
   }
   const codeFields = JSON.stringify(Object.fromEntries(Object.entries(FIELD_OF_CODE).map(([code, field]) => [numberOfCode(code as UacCode), field])));
-  const fixed = { styleUrl: style.url, scriptUrl: script.url, iconUrl: icon.url, inboxUrl: options.inboxUrl, codeFields };
+  const fixed = {
+    styleUrl: style.url,
+    scriptUrl: script.url,
+    iconUrl: icon.url,
+    inboxUrl: options.inboxUrl,
+    tracesUrl: options.tracesUrl ?? '',
+    codeFields,
+  };
   return {
     send(reply, page, language, values) {
       const html = eta.render(`./${page}.eta`, { ...fixed, ...values, page, language, t: PAGE_TEXTS[language], codes: CODES });

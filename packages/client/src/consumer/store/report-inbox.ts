@@ -1,4 +1,5 @@
-import { dialectOf, inTransaction, run } from '@tpc/core';
+import type { Context } from '@opentelemetry/api';
+import { dialectOf, inTransaction, run, type StoredTrace } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { InboxKey } from '../inbox-row.ts';
 import type { ReportKind } from '../states.ts';
@@ -10,6 +11,8 @@ export type Report = InboxKey & {
   /** Of a failure. */
   reason: string;
   detail: string;
+  /** Under what it is reported: the span of the work, or after a restart what the row holds. */
+  trace?: Context | StoredTrace | undefined;
 };
 
 /** Longest time until a report that TPC refuses is tried again, milliseconds. */
@@ -21,9 +24,11 @@ const MAX_REFUSED_WAIT_MS = 600_000;
 export async function claimDueReports(db: Knex, args: { group: string; limit: number; repeatMs: number }): Promise<Report[]> {
   const { now, forUpdateSkipLocked } = dialectOf(db);
   return inTransaction(db, async (tx) => {
-    const { rows } = await run<{ message_key: string; generation: number; report_kind: ReportKind; reason: string; last_error: string }>(
+    const { rows } = await run<
+      { message_key: string; generation: number; report_kind: ReportKind; reason: string; last_error: string } & StoredTrace
+    >(
       tx,
-      `SELECT message_key, generation, report_kind, reason, last_error FROM tpc_inbox
+      `SELECT message_key, generation, report_kind, reason, last_error, traceparent, tracestate FROM tpc_inbox
 WHERE report_due_at <= ${now} AND consumer_group = ? ORDER BY report_due_at LIMIT ?${forUpdateSkipLocked}`,
       [args.group, args.limit],
     );
@@ -33,6 +38,7 @@ WHERE report_due_at <= ${now} AND consumer_group = ? ORDER BY report_due_at LIMI
       kind: row.report_kind,
       reason: row.reason,
       detail: row.last_error,
+      trace: { traceparent: row.traceparent, tracestate: row.tracestate },
     }));
     for (const { where, params } of byGeneration(reports)) {
       await run(tx, `UPDATE tpc_inbox SET report_due_at = ${now} + ? WHERE consumer_group = ? AND ${where}`, [args.repeatMs, args.group, ...params]);
