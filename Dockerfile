@@ -18,10 +18,10 @@ WORKDIR /app
 COPY --from=manifests /manifests ./
 ENV OF_SERVICES="--omit=dev --workspace=services/tpc --workspace=services/uac --workspace=services/opc"
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+RUN npm ci --omit=dev && npm sbom --package-lock-only --sbom-format=cyclonedx > /sbom.cdx.json
+COPY images/tpc/list-packages.mjs /
 # hadolint ignore=SC2086
-RUN npm ci --omit=dev && npm sbom --package-lock-only --sbom-format=cyclonedx $OF_SERVICES > /sbom.cdx.json
-# hadolint ignore=SC2086
-RUN cp -a node_modules /all_node_modules && npm ls --all --parseable $OF_SERVICES > /kept \
+RUN cp -a node_modules /all_node_modules && npm ls --all --parseable $OF_SERVICES > /kept && node /list-packages.mjs /kept /sbom.cdx.json \
   && for folder in node_modules/[!@]* node_modules/@*/*; do \
     grep --quiet --line-regexp --fixed-strings "/app/$folder" /kept || [ -L "$folder" ] || rm -r "$folder"; \
   done \
