@@ -65,13 +65,15 @@ COPY packages/core packages/core
 COPY packages/platform packages/platform
 COPY services services
 COPY --from=packages /sbom.cdx.json ./
-USER 1000:1000
-CMD ["services/tpc/src/main.ts"]
-EXPOSE 3000 50051 50052 50053
 ARG VERSION=dev
 ARG REVISION=unknown
+# A step that uses them: for a label alone some builders take an older image from their cache.
+RUN echo "$VERSION $REVISION" > version
 LABEL org.opencontainers.image.title="tpc" \
   org.opencontainers.image.description="TPC, UAC and OPC: reliable messages between services and RocketMQ" \
   org.opencontainers.image.licenses="Apache-2.0" \
   org.opencontainers.image.version="${VERSION}" \
   org.opencontainers.image.revision="${REVISION}"
+USER 1000:1000
+EXPOSE 3000 50051 50052 50053
+CMD ["services/tpc/src/main.ts"]
