@@ -18,10 +18,10 @@ WORKDIR /app
 COPY --from=manifests /manifests ./
 ENV OF_SERVICES="--omit=dev --workspace=services/tpc --workspace=services/uac --workspace=services/opc"
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+RUN npm ci --omit=dev && npm sbom --package-lock-only --sbom-format=cyclonedx > /sbom.cdx.json
+COPY images/tpc/list-packages.mjs /
 # hadolint ignore=SC2086
-RUN npm ci --omit=dev && npm sbom --package-lock-only --sbom-format=cyclonedx $OF_SERVICES > /sbom.cdx.json
-# hadolint ignore=SC2086
-RUN cp -a node_modules /all_node_modules && npm ls --all --parseable $OF_SERVICES > /kept \
+RUN cp -a node_modules /all_node_modules && npm ls --all --parseable $OF_SERVICES > /kept && node /list-packages.mjs /kept /sbom.cdx.json \
   && for folder in node_modules/[!@]* node_modules/@*/*; do \
     grep --quiet --line-regexp --fixed-strings "/app/$folder" /kept || [ -L "$folder" ] || rm -r "$folder"; \
   done \
@@ -65,13 +65,15 @@ COPY packages/core packages/core
 COPY packages/platform packages/platform
 COPY services services
 COPY --from=packages /sbom.cdx.json ./
-USER 1000:1000
-CMD ["services/tpc/src/main.ts"]
-EXPOSE 3000 50051 50052 50053
 ARG VERSION=dev
 ARG REVISION=unknown
+# A step that uses them: for a label alone some builders take an older image from their cache.
+RUN echo "$VERSION $REVISION" > version
 LABEL org.opencontainers.image.title="tpc" \
   org.opencontainers.image.description="TPC, UAC and OPC: reliable messages between services and RocketMQ" \
   org.opencontainers.image.licenses="Apache-2.0" \
   org.opencontainers.image.version="${VERSION}" \
   org.opencontainers.image.revision="${REVISION}"
+USER 1000:1000
+EXPOSE 3000 50051 50052 50053
+CMD ["services/tpc/src/main.ts"]
