@@ -165,6 +165,16 @@ describe('a trace that the edge does not keep', () => {
     expect(product.spans).toEqual([]);
   });
 
+  it('is kept once the sweeper has to send the message, through to the last report', async () => {
+    product = await TracedProduct.start({}, 0);
+    await product.stop('tpc');
+    expect(await product.register('unsweptann', '13911112230')).toBe(200);
+    await product.start('tpc');
+    await until('TPC has heard that it is consumed', () => named('mark_consumed').length === 1, 30_000);
+    for (const name of ['save_and_send', 'publish', 'receive', 'process']) expect(named(`SEND_EMAIL_TOPIC ${name}`), name).not.toEqual([]);
+    expect(new Set(product.spans.map(({ traceId }) => traceId)).size).toBe(1);
+  }, 60_000);
+
   it('is kept from the first failure on: the failed try, the next one, and what follows', async () => {
     product = await TracedProduct.start({ OPC_RETRY_FIRST_MS: '100', OPC_RETRY_MAX_MS: '200' }, 0);
     await product.stop('mail');

@@ -51,7 +51,7 @@ async function makeTrouble(): Promise<void> {
   await tpc.messages.deleteMessageByMessageKey({ producerGroup: P, messageKey: `${P}:unknown` }).catch(() => undefined);
   const [sent] = await product.messages({ topic: 'SEND_EMAIL_TOPIC', states: [30] });
   const { messageKey } = sent as { messageKey: string };
-  await tpc.admin.resendMessage({ messageKey });
+  await tpc.admin.resendMessage({ messageKey, consumerGroups: ['CID_OPC'] });
   await until('the redelivery', async () => sampleOf(await scrapeAll(), 'tpc_redeliveries_total', { consumer_group: 'CID_OPC' }));
 }
 

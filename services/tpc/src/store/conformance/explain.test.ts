@@ -99,7 +99,7 @@ describe('on MariaDB', () => {
     const counts = plans.filter(({ sql }) => / (topic_id, COUNT|FROM confirm)/.test(sql) && !sql.includes('attention'));
     expect(counts).toHaveLength(2);
     for (const { sql, plan } of counts)
-      expect([sql, plan.filter(({ table }) => table !== null)[0]?.Extra]).toEqual([sql, expect.stringContaining('Using index')]);
+      expect([sql, plan.filter(({ table }) => table !== null)[0]?.Extra]).toEqual([sql, expect.stringMatching(/Using index(?! condition)/)]);
   });
 
   it.each([
