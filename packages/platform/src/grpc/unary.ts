@@ -200,6 +200,8 @@ function contextOf(
       caller: visit.caller,
     },
     release: () => {
+      // grpc-js says so of calls that were answered, too; an abort makes an error with its stack each time.
+      call.removeListener('cancelled', onEnd);
       stopping.removeEventListener('abort', onEnd);
       visit.ended.removeEventListener('abort', onEnd);
       visit.leave();
