@@ -92,7 +92,7 @@ async function moduleFile(name: string, sources: string): Promise<string> {
   const { stdout } = await run('go', ['mod', 'download', '-json', `k8s.io/kubernetes@v${KUBERNETES_VERSION}`], { cwd: sources });
   const { GoMod } = JSON.parse(stdout) as { GoMod: string };
   const version = `v0.${KUBERNETES_VERSION.slice('1.'.length)}`;
-  const parts = [...readFileSync(GoMod, 'utf8').matchAll(/^\s+(k8s\.io\/[a-z-]+) v0\.0\.0/gm)].map(([, part]) => part);
+  const parts = [...readFileSync(GoMod, 'utf8').matchAll(/^\s+(k8s\.io\/[a-z-]+) v0\.0\.0(?: \/\/ indirect)?$/gm)].map(([, part]) => part);
   return [
     `module local/${name}\n\ngo 1.24.0\n\ngodebug default=go1.24\n`,
     `require k8s.io/kubernetes v${KUBERNETES_VERSION}`,
