@@ -9,7 +9,16 @@ import { Jaeger } from '../support/jaeger.ts';
 import { listMessages, registerUser, until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
 import { makeDatabases } from '../support/registrations.ts';
-import { HOPS_FROM_PUBLISH, HOPS_OF_CONFIRM, HOPS_TO_PREPARED, missingHops, PUBLISH, pathOf, type SeenSpan } from '../support/seen-spans.ts';
+import {
+  HOPS_FROM_PUBLISH,
+  HOPS_OF_CONFIRM,
+  HOPS_TO_PREPARED,
+  missingHops,
+  OWN_HOPS_FROM_PUBLISH,
+  PUBLISH,
+  pathOf,
+  type SeenSpan,
+} from '../support/seen-spans.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
 const found = await realStack();
@@ -121,7 +130,7 @@ describe.skipIf(!found)('the trace of a message in Jaeger', () => {
     await startBroker();
     await tpc.start(['broker']);
     await finished(key);
-    const spans = await traceOf(key, [...HOPS_TO_PREPARED, ...HOPS_FROM_PUBLISH]);
+    const spans = await traceOf(key, [...HOPS_TO_PREPARED, ...OWN_HOPS_FROM_PUBLISH]);
     const last = publishesIn(spans).find(({ failed }) => !failed) as SeenSpan;
     expect(pathOf(spans, last)).toEqual(PUBLISH);
     expect(last.attributes['tpc.repeats']).toBe(true);

@@ -55,6 +55,18 @@ export const HOPS_FROM_PUBLISH = [
   ['tpc BATCH confirm', 'tpc mark_consumed', ...CONSUMED],
 ];
 
+/**
+ * The same without what goes in batches: a broker that was killed may bring earlier copies along, and a batch of several messages stands beside their
+ * spans, linked with each.
+ */
+export const OWN_HOPS_FROM_PUBLISH = [
+  ['tpc SEND_EMAIL_TOPIC send', ...PUBLISH],
+  RECEIVE,
+  ['opc BATCH tpc_inbox_effect', ...PROCESS],
+  ['opc SMTP send', ...PROCESS],
+  CONSUMED,
+];
+
 /** Those of the hops that no span stands for, each as one line. */
 export function missingHops(spans: readonly SeenSpan[], hops: readonly (readonly string[])[]): string[] {
   const there = new Set(spans.map((span) => pathOf(spans, span).join(' < ')));
