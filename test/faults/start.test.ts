@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Product, until } from '../support/product.ts';
+import { PORTS, Product, until } from '../support/product.ts';
 
 /** Runs npm start's program with settings; answers with its exit code and what it wrote to stderr. */
 function run(
@@ -47,17 +47,7 @@ describe('npm start with something wrong says so in one line and ends', () => {
     taken.close();
   });
 
-  it.each([
-    'UAC_HTTP_PORT',
-    'INBOX_HTTP_PORT',
-    'SMTP_PORT',
-    'BROKER_GRPC_PORT',
-    'TPC_GRPC_PORT',
-    'UAC_GRPC_PORT',
-    'OPC_GRPC_PORT',
-    'TPC_METRICS_PORT',
-    'OPC_METRICS_PORT',
-  ])('a taken %s', async (name) => {
+  it.each(PORTS)('a taken %s', async (name) => {
     const { code, stderr } = await run({ ...quiet, ...free, [name]: port, DATA_DIR: newFolder() });
     expect(code).toBe(1);
     expect(stderr.trim().split('\n')).toHaveLength(1);

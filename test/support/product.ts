@@ -8,7 +8,8 @@ import { type ListMessagesRequest, MessageAdminServiceClient } from '@tpc/gen/tp
 import type { Stack } from '../../scripts/stack/stack.ts';
 import { freePort } from './mariadb.ts';
 
-const PORTS = [
+/** The settings of the ports that `npm start` opens. */
+export const PORTS = [
   'UAC_HTTP_PORT',
   'INBOX_HTTP_PORT',
   'SMTP_PORT',
