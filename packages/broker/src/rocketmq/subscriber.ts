@@ -48,6 +48,8 @@ class RocketMqSubscriber implements BrokerSubscriber {
   /** Topics that a poll has reached, and topics of which the broker said that they do not exist. */
   readonly #reached = new Set<string>();
   readonly #missing = new Set<string>();
+  /** Why, and since when, the broker lets no client of this group begin. */
+  #refusal: { error: string; since: number } | undefined;
   #running: Promise<void> | undefined;
   #client: ReceivingClient | undefined;
   #session: ReceiveSession | undefined;
@@ -82,7 +84,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
   state(): BrokerSubscriberState {
     const loops = [...this.#loops.values()];
     const link = this.#link.snapshot();
-    const refused = loops.find((loop) => loop.refusal !== undefined)?.refusal;
+    const refused = this.#refusal ?? loops.find((loop) => loop.refusal !== undefined)?.refusal;
     // The broker answers, but does not let the group receive: for health that is no connection either.
     if (link.connected && refused) return { connected: false, ...refused, idle: false };
     return { ...link, idle: link.connected && loops.length > 0 && loops.every((loop) => loop.empty) };
@@ -111,13 +113,26 @@ class RocketMqSubscriber implements BrokerSubscriber {
       try {
         await this.#open(client);
         failures = 0;
+        this.#refusal = undefined;
         await this.#receiveUntilLost(client);
       } catch (error) {
         failures += 1;
-        if (!stopping.aborted) this.#link.lost(explainRefusal(error));
+        if (!stopping.aborted) this.#noteFailure(error);
       }
       await client.leave();
       await sleep(growingWait(failures), undefined, { signal: stopping }).catch(() => undefined);
+    }
+  }
+
+  /** A broker that refuses answers all the same, also when the client leaves: the link alone would read as well again until the next try. */
+  #noteFailure(error: unknown): void {
+    const reason = explainRefusal(error);
+    if (isLinkFailure(error)) {
+      this.#link.lost(reason);
+    } else if (this.#refusal?.error !== reason) {
+      this.#refusal = { error: reason, since: Date.now() };
+      const { logger = SILENT_LOGGER, endpoints } = this.#connection;
+      logger.warn({ endpoints, consumer_group: this.#options.group, error: reason }, 'the broker refuses the subscriber');
     }
   }
 
