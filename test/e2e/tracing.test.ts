@@ -82,14 +82,20 @@ describe('a registration', () => {
 });
 
 describe('the trace goes on', () => {
-  it('when TPC was away at the commit, and the sweeper sends the message after its return', async () => {
+  it.each([
+    ['the producer sends the message after its return', false],
+    ['the sweeper of a restarted producer sends the message', true],
+  ])('when TPC was away at the commit, and %s', async (_who, restarted) => {
     product = await TracedProduct.start();
     await product.stop('tpc');
     expect(await product.register('sweptann', '13911112223')).toBe(200);
+    if (restarted) await product.stop('uac');
     await product.start('tpc');
+    if (restarted) await product.start('uac');
     const key = await keyOnceConsumed();
-    const swept = product.of(key).filter(({ attributes }) => attributes['tpc.via'] === 'sweep');
-    expect(swept.map((span) => pathOf(span))).toContainEqual(['uac SEND_EMAIL_TOPIC save_and_send', ...CREATE]);
+    const sent = product.of(key).filter((span) => span.name === 'SEND_EMAIL_TOPIC save_and_send');
+    expect(sent.map((span) => [span.attributes['tpc.via'], span.failed])).toContainEqual([restarted ? 'sweep' : undefined, false]);
+    expect(sent.map((span) => pathOf(span))).toContainEqual(['uac SEND_EMAIL_TOPIC save_and_send', ...CREATE]);
     expect(new Set(product.of(key).map(({ traceId }) => traceId)).size).toBe(1);
     expect(named('SEND_EMAIL_TOPIC publish').map(pathOf)).toEqual([PUBLISH]);
     expect(named('SMTP send').map(pathOf)).toEqual([['opc SMTP send', ...PROCESS]]);

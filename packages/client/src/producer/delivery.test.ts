@@ -17,6 +17,7 @@ describe('prepare', () => {
       link: { mode: 'online', lost: (error: unknown) => lost.push(error) } as unknown as Link,
       background: new Background(silentLog),
       gatherMs: 0,
+      firstWaitMs: 0,
       log: silentLog,
       onEvent: () => {},
     });

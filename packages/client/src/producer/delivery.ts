@@ -9,6 +9,7 @@ import type { Calls } from './calls.ts';
 import type { OutboxContent } from './content-codec.ts';
 import { isRefusal } from './domain/refusal.ts';
 import type { ProducerEvent, Via } from './events.ts';
+import { HeldMessages } from './held-messages.ts';
 import type { Link } from './link.ts';
 import { acknowledgeOutboxRows } from './store/outbox-rows.ts';
 
@@ -21,21 +22,27 @@ type DeliveryParts = {
   link: Link;
   background: Background;
   gatherMs: number;
+  /** When the sweeper first looks at a row, milliseconds after its insert. */
+  firstWaitMs: number;
   log: Log;
   onEvent: (event: ProducerEvent) => void;
   tracing?: MessageTracer | undefined;
 };
 
+const MAX_HELD_BYTES = 16 * 1024 * 1024;
+
 /**
  * Tells TPC what becomes of a message: prepared beside the business, confirmed after COMMIT, deleted after ROLLBACK. Confirm and delete are not
- * waited for; what fails here is found by the sweeper (the row is pending and due) or by check-back.
+ * waited for; what fails here goes again once TPC answers, else is found by the sweeper (the row is pending and due) or by check-back.
  */
 export class Delivery {
   readonly #parts: DeliveryParts;
+  readonly #held: HeldMessages;
   readonly #acknowledge: NaturalBatcher<{ key: string; trace: Context | undefined }, undefined>;
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
+    this.#held = new HeldMessages({ maxBytes: MAX_HELD_BYTES, maxAgeMs: parts.firstWaitMs });
     this.#acknowledge = new NaturalBatcher({
       name: 'outbox acknowledged',
       gatherMs: parts.gatherMs,
@@ -90,10 +97,15 @@ export class Delivery {
   committed(content: OutboxContent, prepared: Promise<Prepared> | undefined): void {
     this.#parts.background.run('confirm', async () => {
       const outcome = (await prepared)?.outcome;
-      if (this.#parts.link.mode === 'outbox_only') return;
-      if (outcome === 'prepared') await this.#confirm(content);
-      else if (content.sendType === 'SAVE_AND_SEND' || outcome === 'refused') await this.#sendWhole(content);
+      if (this.#parts.link.mode === 'outbox_only') this.#held.hold(content);
+      else if (outcome === 'prepared') await this.#confirm(content);
+      else await this.#sendWhole(content);
     });
+  }
+
+  /** TPC answers again: what was committed meanwhile goes at once. It is of interest, whatever was decided where its trace began. */
+  sendHeld(): void {
+    for (const content of this.#held.take()) this.#parts.background.run('send held message', () => this.#sendWhole(content, { keep: true }));
   }
 
   /** The transaction certainly rolled back. */
@@ -136,32 +148,35 @@ export class Delivery {
       span?.end(error.status);
       // Whatever TPC has against a confirm (body cleaned away, unknown, rolled back): the full content is right in every state.
       if (isRefusal(error)) return this.#sendWhole(content);
-      this.#failed(error);
+      this.#failed(error, content);
       this.#parts.onEvent({ type: 'confirm', outcome: 'failed', via: 'confirm', messageKey: content.key });
       return;
     }
     await this.acknowledged(content.key, 'confirm', '', span?.context);
   }
 
-  async #sendWhole(content: OutboxContent): Promise<void> {
+  async #sendWhole(content: OutboxContent, { keep }: { keep?: true } = {}): Promise<void> {
     let reason: string;
     const { tracing, calls } = this.#parts;
-    const span = tracing && callSpan(tracing, 'save_and_send', content);
+    const span = tracing && callSpan(tracing, 'save_and_send', content, keep && { keep });
     try {
       reason = (await calls.saveAndSend(content, span?.context)).reason;
       span?.end(reason === '' ? undefined : reason);
     } catch (error) {
       span?.end(toTpcError(error).status);
-      this.#failed(toTpcError(error));
+      this.#failed(toTpcError(error), content);
       this.#parts.onEvent({ type: 'confirm', outcome: 'failed', via: 'save_and_send', messageKey: content.key });
       return;
     }
     await this.acknowledged(content.key, 'save_and_send', reason, span?.context);
   }
 
-  #failed(error: TpcError): void {
-    if (error.unavailable) this.#parts.link.lost(error);
-    else this.#parts.log.error({ status: error.status, reason: error.reason, field: error.field }, 'TPC refuses calls of this producer');
+  /** @param committed what TPC was to be told of, if that is certain to have committed */
+  #failed(error: TpcError, committed?: OutboxContent): void {
+    if (error.unavailable) {
+      if (committed) this.#held.hold(committed);
+      this.#parts.link.lost(error);
+    } else this.#parts.log.error({ status: error.status, reason: error.reason, field: error.field }, 'TPC refuses calls of this producer');
   }
 }
 

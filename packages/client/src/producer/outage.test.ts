@@ -58,6 +58,29 @@ describe.each(STORES)('while TPC is away, on %s', (_name, open) => {
     expect(fake.callsOf('batchSaveMessageWaitingConfirm')).toHaveLength(asked + 1);
   });
 
+  it('sends what was committed meanwhile as soon as TPC answers again, before the sweeper looks at it', async () => {
+    fixture = await setUpProducer(open, { callDeadlineMs: 500 });
+    const { producer, fake } = fixture;
+    const unsure = Promise.withResolvers<void>();
+    fake.beforeCall = async ({ method }) => {
+      if (method !== 'batchConfirmAndSendMessage') return;
+      unsure.resolve();
+      await new Promise(() => {});
+    };
+    const confirmLost = await producer.transaction((_tx, outbox) => outbox.add(MESSAGE));
+    await unsure.promise;
+    fake.die();
+    const keys = [confirmLost];
+    for (const sendType of ['WAIT_CONFIRM', 'WAIT_CONFIRM', 'SAVE_AND_SEND'] as const)
+      keys.push(await producer.transaction((_tx, outbox) => outbox.add({ ...MESSAGE, sendType })));
+    await eventually(() => producer.state().mode === 'outbox_only' && producer.state().pendingConfirms === 0);
+    fake.beforeCall = () => undefined;
+    await fake.start();
+    await producer.start();
+    await eventually(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
+    expect(fake.messages.map((message) => [message.key, message.state, message.sends]).sort()).toEqual(keys.map((key) => [key, 20, 1]).sort());
+  });
+
   it('delivers what a process committed right before it died', async () => {
     fixture = await setUpProducer(open, { sweep: { enabled: false, firstWaitMs: 0 }, callDeadlineMs: 500 });
     const { producer, fake } = fixture;

@@ -114,11 +114,15 @@ class OutboxProducer implements Producer {
       probe: options.probe ?? DEFAULT_PROBE,
       log,
       onEvent,
-      onOnline: () => this.#sweeper.wake(),
+      onOnline: () => {
+        delivery.sendHeld();
+        this.#sweeper.wake();
+      },
     });
     const link = this.#link;
     const gatherMs = options.acknowledgeGatherMs ?? DEFAULT_ACKNOWLEDGE_GATHER_MS;
-    const delivery = new Delivery({ knex, calls, link, background: this.#background, gatherMs, log, onEvent, tracing });
+    const { firstWaitMs } = sweep;
+    const delivery = new Delivery({ knex, calls, link, background: this.#background, gatherMs, firstWaitMs, log, onEvent, tracing });
     this.#sweeper = new Sweeper({ knex, calls, link, delivery, log, tracing, ...sweep });
     const openKeys = this.#openKeys;
     this.#checkBack = new CheckBack({
@@ -136,7 +140,7 @@ class OutboxProducer implements Producer {
       tracing,
       ...checkBack,
     });
-    this.#transactionParts = { knex, group, delivery, openKeys, prepareBudgetMs, firstWaitMs: sweep.firstWaitMs, traceContext, onEvent, tracing };
+    this.#transactionParts = { knex, group, delivery, openKeys, prepareBudgetMs, firstWaitMs, traceContext, onEvent, tracing };
   }
 
   async start(): Promise<void> {
