@@ -53,7 +53,7 @@ describe.skipIf(!found)('the trace of a message in Jaeger', () => {
     await tpc.start(['broker']);
     const withTpc = { ...env, TPC_ADDRESS: `127.0.0.1:${tpc.grpcPort}` };
     opc = await ServiceProcess.make('opc', withTpc);
-    uac = await ServiceProcess.make('uac', withTpc);
+    uac = await ServiceProcess.make('uac', { ...withTpc, JAEGER_URL: jaeger.query });
     await Promise.all([opc.start(['broker', 'tpc']), uac.start()]);
   }, BUILD_MS);
   afterAll(async () => {
@@ -120,6 +120,13 @@ describe.skipIf(!found)('the trace of a message in Jaeger', () => {
     expect(publishesIn(spans)).toHaveLength(1);
     expect(spans.filter(({ failed }) => failed)).toEqual([]);
   }, 120_000);
+
+  it('is one click away from the pages', async () => {
+    const page = await (await fetch(`${uac.http}/`)).text();
+    const link = /href="([^"]+)" data-testid="traces"/.exec(page)?.[1]?.replaceAll('&amp;', '&') ?? '';
+    const { data } = (await (await fetch(link)).json()) as { data: { spans: { operationName: string }[] }[] };
+    expect(data.flatMap(({ spans }) => spans.map(({ operationName }) => operationName))).toContain('SEND_EMAIL_TOPIC create');
+  });
 
   it('goes on after a kill between confirm and publish: the next process publishes in the same trace', async () => {
     await stack.part('broker').kill();

@@ -20,12 +20,13 @@ type JaegerTrace = { traceID: string; spans: JaegerSpan[]; processes: Record<str
 export class Jaeger {
   /** Where services send their spans. */
   readonly otlp: string;
-  readonly #query: string;
+  /** Its query API. */
+  readonly query: string;
   readonly #part: PartProcess;
 
   private constructor(stack: Stack, part: PartProcess) {
     this.otlp = `http://${HOST}:${stack.settings.STACK_OTLP_PORT}`;
-    this.#query = `http://${HOST}:${stack.settings.STACK_JAEGER_PORT}`;
+    this.query = `http://${HOST}:${stack.settings.STACK_JAEGER_PORT}`;
     this.#part = part;
   }
 
@@ -43,7 +44,7 @@ export class Jaeger {
   /** The traces in which a service has a span of this message, as Jaeger's query API answers people. */
   async tracesOf(service: string, messageKey: string): Promise<SeenSpan[][]> {
     const parameters = new URLSearchParams({ service, tags: JSON.stringify({ messageKey }), limit: '20', lookback: '1h' });
-    const answer = await fetch(`${this.#query}/api/traces?${parameters}`);
+    const answer = await fetch(`${this.query}/api/traces?${parameters}`);
     const { data } = (await answer.json()) as { data: JaegerTrace[] | null };
     return (data ?? []).map((trace) => trace.spans.map((span) => seen(span, trace)));
   }

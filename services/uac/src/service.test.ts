@@ -41,6 +41,20 @@ describe('UAC as a service', () => {
     expect(kit.bodyOf(1).plain).toContain('https://accounts.example.com/auth/activeUser/');
   });
 
+  it.each([
+    ['to nothing without Jaeger', {}, undefined],
+    ["to Jaeger's query API", { JAEGER_URL: 'http://127.0.0.1:26686' }, 'http://127.0.0.1:26686/api/traces?service=uac&amp;limit=20'],
+    [
+      "to Jaeger's pages where there are some",
+      { JAEGER_URL: 'http://127.0.0.1:26686', JAEGER_UI_URL: 'https://jaeger.example.com' },
+      'https://jaeger.example.com/search?service=uac',
+    ],
+  ])('links from its pages %s', async (_where, settings, link) => {
+    const service = await kit.start(settings);
+    const page = await (await fetch(`http://127.0.0.1:${service.httpPort}/`)).text();
+    expect(/href="([^"]+)" data-testid="traces"/.exec(page)?.[1]).toBe(link);
+  });
+
   it('keeps users, links and sessions over restarts', async () => {
     await post((await kit.start()).httpPort, '/auth/register', formOf(1));
     const token = await kit.activationToken();
