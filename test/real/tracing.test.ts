@@ -1,4 +1,6 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { resolve } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import { MessageState } from '@tpc/gen/tpc/v1/message';
 import { MessageAdminServiceClient } from '@tpc/gen/tpc/v1/message_admin_service';
@@ -20,6 +22,7 @@ import {
   type SeenSpan,
 } from '../support/seen-spans.ts';
 import { ServiceProcess } from '../support/service-process.ts';
+import { runInShell } from '../support/walkthrough.ts';
 
 const found = await realStack();
 const RUN = Date.now().toString(36);
@@ -120,6 +123,17 @@ describe.skipIf(!found)('the trace of a message in Jaeger', () => {
     expect(publishesIn(spans)).toHaveLength(1);
     expect(spans.filter(({ failed }) => failed)).toEqual([]);
   }, 120_000);
+
+  it('is what the command of docs/tracing.md answers', async () => {
+    const key = await register(MessageState.MESSAGE_STATE_FINISHED);
+    await traceOf(key, HOPS_OF_CONFIRM);
+    const page = readFileSync(resolve(import.meta.dirname, '../../docs/tracing.md'), 'utf8');
+    const command = /^curl .*$/m.exec(page)?.[0] ?? '';
+    expect(command).toContain('http://127.0.0.1:26686/');
+    const here = command.replace('http://127.0.0.1:26686', jaeger.query).replace('0190…', key);
+    const { output, exitCode } = await runInShell(here, { env: process.env, cwd: tmpdir(), timeoutMs: 30_000 });
+    expect([exitCode, output]).toEqual([0, expect.stringContaining('SEND_EMAIL_TOPIC create')]);
+  });
 
   it('is one click away from the pages', async () => {
     const page = await (await fetch(`${uac.http}/`)).text();
