@@ -17,7 +17,7 @@ type Session = { inTransaction: boolean; autocommit: boolean; wrote: boolean };
 type Query = (this: object, statement: unknown, ...rest: unknown[]) => unknown;
 
 const STATEMENT =
-  /(?:^|;)\s*(begin|start transaction|commit|rollback|set autocommit *= *[01]|insert into \w+|insert ignore into \w+|update \w+(?: set state = \d+)?|delete from \w+|select)/gi;
+  /(?:^|;)\s*(begin|start transaction|commit|rollback|set autocommit *= *[01(]|insert into \w+|insert ignore into \w+|update \w+(?: set state = \d+)?|delete from \w+|select)/gi;
 
 const counts: StatementCounts = { roundTrips: 0, commits: 0, heads: {} };
 const sessions = new WeakMap<object, Session>();

@@ -7,8 +7,8 @@ export type MySqlProxy = {
   close(): Promise<void>;
 };
 
-/** Either ends a transaction with a commit. */
-const COMMITS = ['COMMIT', 'SET autocommit=1'];
+/** Each ends a transaction with a commit. */
+const COMMITS = ['COMMIT', 'SET autocommit=1', 'SET autocommit = ('];
 
 /** A TCP proxy in front of MariaDB that cuts the connection at a COMMIT. */
 export async function startMySqlProxy(target: { host: string; port: number }): Promise<MySqlProxy> {

@@ -76,5 +76,24 @@ export const STORES: readonly (readonly [string, () => Promise<TestStore>])[] = 
 /** For promises that only a server with several connections can break. */
 export const MARIADB = STORES[1] as (typeof STORES)[number];
 
+/** A server that takes no condition at COMMIT, as MySQL may not. */
+const UNCONDITIONAL: (typeof STORES)[number] = [
+  'MariaDB without a condition at COMMIT',
+  async () => {
+    const store = await mariadbStore();
+    const client = store.knex.client as { query: (connection: unknown, statement: string | { sql: string }) => Promise<unknown> };
+    const query = client.query.bind(client);
+    client.query = async (connection, statement) => {
+      const { sql } = typeof statement === 'string' ? { sql: statement } : statement;
+      if (sql.startsWith('SET autocommit = (')) throw Object.assign(new Error('you have an error in your SQL syntax'), { errno: 1064 });
+      return query(connection, statement);
+    };
+    return store;
+  },
+];
+
+/** For what a transaction does at its end. */
+export const COMMITTING_STORES = [...STORES, UNCONDITIONAL];
+
 /** For promises about SQLite's one connection. */
 export const SQLITE = STORES[0] as (typeof STORES)[number];

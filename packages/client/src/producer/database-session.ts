@@ -1,4 +1,4 @@
-import { dialectOf } from '@tpc/core';
+import { classifySqlError, dialectOf, type Sql } from '@tpc/core';
 import type { Knex } from 'knex';
 import { within } from './background.ts';
 
@@ -16,6 +16,11 @@ type DriverConnection = {
 
 const ROLLBACK_DEADLINE_MS = 5_000;
 
+/** The condition of a COMMIT did not hold: nothing was committed. */
+export class NotCommitted extends Error {
+  override readonly name = 'NotCommitted';
+}
+
 /**
  * The database connection of one transaction, taken from the pool.
  *
@@ -29,12 +34,13 @@ export class DatabaseSession {
   readonly #connection: DriverConnection;
   readonly #commit: () => Knex.QueryBuilder | Promise<unknown>;
   readonly #rollback: () => Knex.QueryBuilder | Promise<unknown>;
+  #condition: Sql | undefined;
 
   private constructor(knex: Knex, connection: DriverConnection, tx: Knex.Transaction) {
     this.#knex = knex;
     this.#connection = connection;
     this.tx = tx;
-    if (dialectOf(knex).name === 'mysql') commitByAutocommit(tx);
+    if (dialectOf(knex).name === 'mysql') commitByAutocommit(tx, () => this.#condition);
     this.#commit = tx.commit.bind(tx) as () => Promise<unknown>;
     this.#rollback = tx.rollback.bind(tx) as () => Promise<unknown>;
   }
@@ -58,8 +64,12 @@ export class DatabaseSession {
     return this.#connection.inTransaction !== false;
   }
 
-  /** @throws what the database said at COMMIT, after which the outcome is unknown */
-  async commit(): Promise<void> {
+  /**
+   * @param condition a SELECT of 1 or 0, asked in the same statement that commits; only where the server `commitsOnCondition`
+   * @throws NotCommitted when the condition did not hold; else what the database said at COMMIT, after which the outcome is unknown
+   */
+  async commit(condition?: Sql): Promise<void> {
+    this.#condition = condition;
     // knex resolves commit() even when COMMIT fails; the error comes out of executionPromise.
     const outcome = this.tx.executionPromise;
     outcome.catch(() => {});
@@ -138,8 +148,52 @@ async function beginByAutocommit<T>(connection: DriverConnection, begin: () => P
 }
 
 /** The server commits what is open when autocommit is switched on, and answers an error of that as it would answer COMMIT's. */
-function commitByAutocommit(tx: Knex.Transaction): void {
-  const client = tx.client as { query: (connection: unknown, statement: unknown) => Promise<unknown> };
+function commitByAutocommit(tx: Knex.Transaction, condition: () => Sql | undefined): void {
+  const client = tx.client as StatementClient;
   const query = client.query;
-  client.query = (connection, statement) => query.call(client, connection, statement === KNEX_COMMIT ? 'SET autocommit=1' : statement);
+  client.query = async (connection, statement) => {
+    if (statement !== KNEX_COMMIT) return query.call(client, connection, statement);
+    const wanted = condition();
+    const answer = await query.call(client, connection, wanted ? autocommitIf(wanted) : 'SET autocommit=1');
+    if (wanted && !switchedOn(answer)) throw new NotCommitted('the condition of COMMIT does not hold');
+    return answer;
+  };
+}
+
+type Answer = { response?: [{ serverStatus?: number }] };
+type StatementClient = { query: (connection: unknown, statement: unknown) => Promise<Answer> };
+
+function autocommitIf({ sql, params }: Sql): { sql: string; bindings: Sql['params'] } {
+  return { sql: `SET autocommit = (${sql})`, bindings: params };
+}
+
+/** Every answer tells whether the session now has autocommit. */
+const SERVER_STATUS_AUTOCOMMIT = 2;
+
+function switchedOn({ response }: Answer): boolean {
+  return ((response?.[0].serverStatus ?? 0) & SERVER_STATUS_AUTOCOMMIT) !== 0;
+}
+
+/**
+ * Whether the server takes a condition for switching autocommit on, so that the last look of a transaction and its COMMIT are one statement. MariaDB
+ * does; it is asked rather than told by its version, since no MySQL could be tried.
+ */
+export async function commitsOnCondition(knex: Knex): Promise<boolean> {
+  if (dialectOf(knex).name !== 'mysql') return false;
+  const client = knex.client as StatementClient;
+  const connection = (await knex.client.acquireConnection()) as DriverConnection;
+  const ask = async (rows: 0 | 1) =>
+    switchedOn(
+      await client.query(connection, autocommitIf({ sql: 'SELECT COUNT(*) = ? FROM tpc_outbox WHERE message_key IS NULL', params: [rows] })),
+    );
+  try {
+    await client.query(connection, 'SET autocommit=0');
+    return !(await ask(1)) && (await ask(0));
+  } catch (error) {
+    if (classifySqlError(error) === 'connection') throw error;
+    return false;
+  } finally {
+    await client.query(connection, 'SET autocommit=1').catch((error) => dispose(connection, error));
+    await knex.client.releaseConnection(connection);
+  }
 }

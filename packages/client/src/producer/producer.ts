@@ -17,6 +17,7 @@ import {
   DEFAULT_SWEEP,
   type ProducerOptions,
 } from './config.ts';
+import { commitsOnCondition } from './database-session.ts';
 import { Delivery } from './delivery.ts';
 import { checkGroup, type OutboxMessage } from './domain/message.ts';
 import { codeOf, OutboxMisuse } from './errors.ts';
@@ -66,7 +67,7 @@ export type Producer = {
   answerOnce(waitMs?: number): Promise<number>;
 };
 
-type Store = { storeId: string; lockTimeoutEndsTransaction: boolean };
+type Store = { storeId: string } & Pick<TransactionParts, 'lockTimeoutEndsTransaction' | 'commitsOnCondition'>;
 
 /** Makes a producer; nothing runs before `start`. @throws InvalidMessage for a bad group */
 export function createProducer(options: ProducerOptions): Producer {
@@ -84,7 +85,7 @@ class OutboxProducer implements Producer {
   readonly #link: Link;
   readonly #sweeper: Sweeper;
   readonly #checkBack: CheckBack;
-  readonly #transactionParts: Omit<TransactionParts, 'lockTimeoutEndsTransaction'>;
+  readonly #transactionParts: Omit<TransactionParts, 'lockTimeoutEndsTransaction' | 'commitsOnCondition'>;
   readonly #open = new Set<Promise<unknown>>();
   readonly #metrics: ProducerMetrics;
   #stopObserving: () => void = () => {};
@@ -177,8 +178,8 @@ class OutboxProducer implements Producer {
 
   async transaction<T>(work: Work<T>, { isolationLevel }: { isolationLevel?: Knex.IsolationLevels } = {}): Promise<T> {
     if (this.#stopped) throw new OutboxMisuse('the producer is stopped');
-    const transaction = this.#readStore().then(({ lockTimeoutEndsTransaction }) =>
-      BusinessTransaction.run({ ...this.#transactionParts, lockTimeoutEndsTransaction }, work, isolationLevel),
+    const transaction = this.#readStore().then(({ storeId: _storeId, ...server }) =>
+      BusinessTransaction.run({ ...this.#transactionParts, ...server }, work, isolationLevel),
     );
     this.#open.add(transaction);
     try {
@@ -238,9 +239,9 @@ function harmlessTelemetry(
 
 async function readStore(knex: Knex): Promise<Store> {
   const { storeId } = await readStoreMeta(knex);
-  if (dialectOf(knex).name === 'sqlite') return { storeId, lockTimeoutEndsTransaction: false };
+  if (dialectOf(knex).name === 'sqlite') return { storeId, lockTimeoutEndsTransaction: false, commitsOnCondition: false };
   const { rows } = await run<{ setting: number }>(knex, 'SELECT @@innodb_rollback_on_timeout AS setting');
-  return { storeId, lockTimeoutEndsTransaction: Number(rows[0]?.setting) === 1 };
+  return { storeId, lockTimeoutEndsTransaction: Number(rows[0]?.setting) === 1, commitsOnCondition: await commitsOnCondition(knex) };
 }
 
 function registration({ group, topics = [], host = hostname(), outboxRetentionMs }: ProducerOptions, instanceId: string, storeId: string) {

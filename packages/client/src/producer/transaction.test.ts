@@ -1,12 +1,12 @@
 import type { BatchSaveMessageWaitingConfirmRequest } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
-import { STORES } from '../../test/stores.ts';
+import { COMMITTING_STORES } from '../../test/stores.ts';
 import { FakeRefusal } from '../testing/index.ts';
 
 const MESSAGE = { topic: 'SEND_EMAIL_TOPIC', tag: 'ACTIVATION', body: '{"to":"a@b.c"}' };
 
-describe.each(STORES)('a transaction on %s', (name, open) => {
+describe.each(COMMITTING_STORES)('a transaction on %s', (name, open) => {
   let fixture: ProducerFixture;
   beforeEach(async () => {
     fixture = await setUpProducer(open);

@@ -1,15 +1,15 @@
 import { context as contexts, SpanKind, trace } from '@opentelemetry/api';
-import { inSpan, type MessageTracer, onlyKey, statementsUnderSpan } from '@tpc/core';
+import { inSpan, type MessageTracer, onlyKey, type Sql, statementsUnderSpan } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { OutboxContent } from './content-codec.ts';
-import { DatabaseSession } from './database-session.ts';
+import { DatabaseSession, NotCommitted } from './database-session.ts';
 import type { Delivery, Prepared } from './delivery.ts';
 import type { TraceContext } from './domain/trace-context.ts';
 import { OutcomeUnknown } from './errors.ts';
 import type { ProducerEvent } from './events.ts';
 import type { OpenKeys } from './open-keys.ts';
 import { type Outbox, TransactionOutbox } from './outbox.ts';
-import { countOutboxRows } from './store/outbox-rows.ts';
+import { allOutboxRows, countOutboxRows } from './store/outbox-rows.ts';
 import { TransactionGuard } from './transaction-guard.ts';
 
 /** The caller's business: its own statements through `tx`, its messages through `outbox`. */
@@ -24,12 +24,16 @@ export type TransactionParts = {
   firstWaitMs: number;
   /** innodb_rollback_on_timeout: a lock time-out ends the transaction as a deadlock does. */
   lockTimeoutEndsTransaction: boolean;
+  /** See `commitsOnCondition`. */
+  commitsOnCondition: boolean;
   traceContext: () => TraceContext | undefined;
   onEvent: (event: ProducerEvent) => void;
   tracing: MessageTracer | undefined;
 };
 
 const COMMIT = { 'db.operation.name': 'COMMIT', 'db.query.summary': 'COMMIT' };
+
+const ROWS_MISSING = 'outbox rows of the transaction are no longer there';
 
 type Added = { content: OutboxContent; prepared: Promise<Prepared> | undefined };
 
@@ -39,7 +43,7 @@ type Added = { content: OutboxContent; prepared: Promise<Prepared> | undefined }
  * 1. `outbox.add` inserts the outbox row, whose lock says "open"; only then does prepare leave, beside the rest of the business. So whenever TPC
  *    knows a key, its row is locked, committed or rolled back, never "not there yet".
  * 2. The work is done: prepares are awaited, each at most for its budget. A refusal rolls back; no answer lets the commit go on without.
- * 3. The last statement looks whether the outbox rows are all there. Then COMMIT.
+ * 3. The last statement looks whether the outbox rows are all there. Then COMMIT, in the same statement where the server can.
  * 4. Committed: confirm goes, unwaited. Rolled back: delete goes, unwaited. COMMIT failed: neither, since nobody knows.
  */
 export class BusinessTransaction {
@@ -95,8 +99,10 @@ export class BusinessTransaction {
       await this.#outbox.close();
       this.#throwIfDoomed();
       await this.#awaitPrepares();
-      this.#guard.beginLastLook();
-      await this.#lookForRows();
+      if (!this.#parts.commitsOnCondition) {
+        this.#guard.beginLastLook();
+        await this.#lookForRows();
+      }
       this.#throwIfDoomed();
       return result;
     } catch (error) {
@@ -115,9 +121,11 @@ export class BusinessTransaction {
   /** ROLLBACK TO, or an end of the transaction that nobody saw, would have taken outbox rows away and left business rows. */
   async #lookForRows(): Promise<void> {
     if (this.#added.length === 0) return;
-    const keys = this.#added.map(({ content }) => content.key);
-    const found = await countOutboxRows(this.#session.tx, keys);
-    if (found !== keys.length) throw this.#guard.doomBy(`only ${found} of ${keys.length} outbox rows are left in the transaction`);
+    if ((await countOutboxRows(this.#session.tx, this.#keys)) !== this.#added.length) throw this.#guard.doomBy(ROWS_MISSING);
+  }
+
+  get #keys(): string[] {
+    return this.#added.map(({ content }) => content.key);
   }
 
   #throwIfDoomed(): void {
@@ -127,10 +135,15 @@ export class BusinessTransaction {
   async #commit(): Promise<void> {
     const { delivery, onEvent, tracing } = this.#parts;
     const messages = this.#added.length;
+    const condition = this.#parts.commitsOnCondition && messages > 0 ? allOutboxRows(this.#keys) : undefined;
     this.#guard.allowEnd();
     try {
-      await (tracing ? this.#commitUnderSpan(tracing) : this.#session.commit());
+      await (tracing ? this.#commitUnderSpan(tracing, condition) : this.#session.commit(condition));
     } catch (cause) {
+      if (cause instanceof NotCommitted) {
+        this.#noteRollback();
+        throw this.#guard.doomBy(ROWS_MISSING);
+      }
       onEvent({ type: 'transaction', outcome: 'outcome_unknown', messages });
       throw new OutcomeUnknown(cause);
     }
@@ -139,18 +152,22 @@ export class BusinessTransaction {
   }
 
   /** Of a transaction with one message, both spans are found by its key. */
-  #commitUnderSpan(tracing: MessageTracer): Promise<void> {
-    const key = onlyKey(this.#added.map(({ content }) => content.key));
+  #commitUnderSpan(tracing: MessageTracer, condition: Sql | undefined): Promise<void> {
+    const key = onlyKey(this.#keys);
     const active = contexts.active();
     trace.getSpan(active)?.setAttributes(key);
-    return statementsUnderSpan(tracing, { attributes: { ...COMMIT, ...key }, of: [active] }, () => this.#session.commit());
+    return statementsUnderSpan(tracing, { attributes: { ...COMMIT, ...key }, of: [active] }, () => this.#session.commit(condition));
   }
 
   async #rollback(): Promise<void> {
-    const { delivery, onEvent } = this.#parts;
     await this.#outbox.close();
     this.#guard.allowEnd();
     await this.#session.rollback();
+    this.#noteRollback();
+  }
+
+  #noteRollback(): void {
+    const { delivery, onEvent } = this.#parts;
     onEvent({ type: 'transaction', outcome: 'rolled_back', messages: this.#added.length });
     for (const { content, prepared } of this.#added) delivery.rolledBack(content, prepared);
   }

@@ -1,4 +1,4 @@
-import { dialectOf, placeholders, run, type SqlValue } from '@tpc/core';
+import { dialectOf, placeholders, run, type Sql, type SqlValue } from '@tpc/core';
 import type { Knex } from 'knex';
 import { type ContentRow, fromRow, type OutboxContent, toRow } from '../content-codec.ts';
 import { OUTBOX_ACKNOWLEDGED, OUTBOX_PENDING, OUTBOX_ROLLED_BACK } from '../domain/outbox-state.ts';
@@ -36,6 +36,12 @@ export async function countOutboxRows(tx: Knex.Transaction, keys: readonly strin
   const sql = `${LAST_LOOK} WHERE message_key IN (${placeholders(keys.length)}) AND state = ?`;
   const { rows } = await run<{ found: number | string }>(tx, sql, [...keys, OUTBOX_PENDING]);
   return Number(rows[0]?.found);
+}
+
+/** The same look as a condition: 1 where each of the keys has a row, else 0. */
+export function allOutboxRows(keys: readonly string[]): Sql {
+  const sql = `SELECT COUNT(*) = ? FROM tpc_outbox WHERE message_key IN (${placeholders(keys.length)}) AND state = ?`;
+  return { sql, params: [keys.length, ...keys, OUTBOX_PENDING] };
 }
 
 /** TPC has the commit durably: the row needs no more work. A fact, so guarded by the state only. @returns rows that were pending */
