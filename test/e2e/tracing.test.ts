@@ -85,21 +85,25 @@ describe('the trace goes on', () => {
   it.each([
     ['the producer sends the message after its return', false],
     ['the sweeper of a restarted producer sends the message', true],
-  ])('when TPC was away at the commit, and %s', async (_who, restarted) => {
-    product = await TracedProduct.start();
-    await product.stop('tpc');
-    expect(await product.register('sweptann', '13911112223')).toBe(200);
-    if (restarted) await product.stop('uac');
-    await product.start('tpc');
-    if (restarted) await product.start('uac');
-    const key = await keyOnceConsumed();
-    const sent = product.of(key).filter((span) => span.name === 'SEND_EMAIL_TOPIC save_and_send');
-    expect(sent.map((span) => [span.attributes['tpc.via'], span.failed])).toContainEqual([restarted ? 'sweep' : undefined, false]);
-    expect(sent.map((span) => pathOf(span))).toContainEqual(['uac SEND_EMAIL_TOPIC save_and_send', ...CREATE]);
-    expect(new Set(product.of(key).map(({ traceId }) => traceId)).size).toBe(1);
-    expect(named('SEND_EMAIL_TOPIC publish').map(pathOf)).toEqual([PUBLISH]);
-    expect(named('SMTP send').map(pathOf)).toEqual([['opc SMTP send', ...PROCESS]]);
-  }, 60_000);
+  ])(
+    'when TPC was away at the commit, and %s',
+    async (_who, restarted) => {
+      product = await TracedProduct.start();
+      await product.stop('tpc');
+      expect(await product.register('sweptann', '13911112223')).toBe(200);
+      if (restarted) await product.stop('uac');
+      await product.start('tpc');
+      if (restarted) await product.start('uac');
+      const key = await keyOnceConsumed();
+      const sent = product.of(key).filter((span) => span.name === 'SEND_EMAIL_TOPIC save_and_send');
+      expect(sent.map((span) => [span.attributes['tpc.via'], span.failed])).toContainEqual([restarted ? 'sweep' : undefined, false]);
+      expect(sent.map((span) => pathOf(span))).toContainEqual(['uac SEND_EMAIL_TOPIC save_and_send', ...CREATE]);
+      expect(new Set(product.of(key).map(({ traceId }) => traceId)).size).toBe(1);
+      expect(named('SEND_EMAIL_TOPIC publish').map(pathOf)).toEqual([PUBLISH]);
+      expect(named('SMTP send').map(pathOf)).toEqual([['opc SMTP send', ...PROCESS]]);
+    },
+    60_000,
+  );
 
   it('when the broker was away at the confirm, and a worker publishes later: linked to the publish that failed', async () => {
     product = await TracedProduct.start({ TPC_PUBLISH_RETRY_FIRST_MS: '100', TPC_PUBLISH_RETRY_MAX_MS: '500' });
