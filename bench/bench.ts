@@ -77,7 +77,10 @@ async function quietBroker(stack: Stack, progress: Progress): Promise<void> {
 
 /** Programs are started anew for each variant and round, with empty databases: tracing is chosen at a program's start. */
 async function measureTracing(options: BenchOptions, serverUrl: string, starting: Starting, progress: Progress) {
-  const sink = await startSpanSink();
+  let bytes = 0;
+  const sink = await startSpanSink((request) => {
+    bytes += request.length;
+  });
   const systems = VARIANTS.map(({ suffix, title }) => ({ name: `tpc-batch${suffix}`, title }));
   const measurements: Measurement[] = [];
   try {
@@ -88,7 +91,7 @@ async function measureTracing(options: BenchOptions, serverUrl: string, starting
         const mine = all.filter(({ name }) => name === 'tpc-batch').map((system) => ({ ...system, ...systems[index] }));
         for (const one of await measureInTurns({ ...options, rounds: 1 }, mine, progress)) measurements.push({ ...one, round });
         await stopPrograms(starting.started.splice(0));
-        progress.say(`spans so far: ${(sink.bytes() / 1e6).toFixed(1)} MB`);
+        progress.say(`spans so far: ${(bytes / 1e6).toFixed(1)} MB`);
       }
     }
   } finally {

@@ -18,10 +18,9 @@ export function tracingEnv({ ratio }: TracingVariant, endpoint: string): Record<
 
 /**
  * Takes spans as a collector does and drops them: what is measured is what the services pay, who keeps traces does so elsewhere.
- * @returns its address, and how many bytes of spans have come
+ * @param onExport given each request as it came, in OTLP's protobuf
  */
-export async function startSpanSink(): Promise<Running & { endpoint: string; bytes: () => number }> {
-  let bytes = 0;
+export async function startSpanSink(onExport: (request: Buffer) => void): Promise<Running & { endpoint: string }> {
   const server = new Server({ 'grpc.max_receive_message_length': 64 * 1024 * 1024 });
   const bare = (value: Buffer) => value;
   const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
@@ -29,12 +28,12 @@ export async function startSpanSink(): Promise<Running & { endpoint: string; byt
   const definition = { export: { path, ...shared, requestDeserialize: bare, responseDeserialize: bare } };
   server.addService(definition, {
     export: (call: { request: Buffer }, answer: (error: null, value: Buffer) => void) => {
-      bytes += call.request.length;
+      onExport(call.request);
       answer(null, Buffer.alloc(0));
     },
   });
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync(`${HOST}:0`, ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound))),
   );
-  return { endpoint: `http://${HOST}:${port}`, bytes: () => bytes, stop: async () => server.forceShutdown() };
+  return { endpoint: `http://${HOST}:${port}`, stop: async () => server.forceShutdown() };
 }

@@ -1,6 +1,7 @@
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { MessageAdminServiceService } from '@tpc/gen/tpc/v1/message_admin_service';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startSpanSink } from '../../bench/tracing.ts';
 import { type Callers, callersOf, outgoing } from '../../services/tpc/test/support.ts';
 import { Product, until } from '../support/product.ts';
 
@@ -14,14 +15,18 @@ const TOKEN = 'tpc_a-token-that-nobody-asked-for';
 
 let product: Product;
 let tpc: Callers;
+let collector: Awaited<ReturnType<typeof startSpanSink>>;
+const exported: Buffer[] = [];
 beforeAll(async () => {
-  product = await Product.make({ LOG_LEVEL: 'trace' });
+  collector = await startSpanSink((request) => exported.push(Buffer.from(request)));
+  product = await Product.make({ LOG_LEVEL: 'trace', OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint });
   await product.start();
   tpc = callersOf(Number(product.ports.TPC_GRPC_PORT));
 });
 afterAll(async () => {
   tpc?.client.close();
   await product.end('SIGTERM');
+  await collector.stop();
 });
 
 const form = { loginName: NAME, loginPwd: PASSWORD, confirmPwd: PASSWORD, email: ADDRESS, mobileNo: MOBILE, registerSource: 'PC' };
@@ -74,7 +79,7 @@ async function metrics(): Promise<string> {
   return (await Promise.all((await Promise.all(pages)).map((page) => page.text()))).join('\n');
 }
 
-it('shows no token, password, address, number or text of a mail in a log or metric, at the lowest level, whatever a person does', async () => {
+it('shows no token, password, address, number or text of a mail in a log, metric or span, at the lowest level, whatever a person does', async () => {
   const race = await Promise.all(Array.from({ length: 8 }, () => ask('/auth/register', form)));
   expect(race.filter(({ code }) => code === 200)).toHaveLength(1);
   const secrets = [BODY, TOKEN, PASSWORD, 'another-Pass1', NAME, ADDRESS, MOBILE, '登录名', 'Dear ', '尊敬的', await activationToken(1)];
@@ -98,7 +103,9 @@ it('shows no token, password, address, number or text of a mail in a log or metr
   await product.end('SIGTERM');
   expect(product.output).toContain('"level":20');
   for (const line of ['a message was published', 'a message was handled', 'a message has finally failed']) expect(product.output).toContain(line);
-  const output = `${product.output}\n${shown}`.toLowerCase();
+  const spans = Buffer.concat(exported).toString();
+  for (const name of ['SMTP send', 'POST /auth/form', '/auth/activeUser/']) expect(spans).toContain(name);
+  const output = `${product.output}\n${shown}\n${spans}`.toLowerCase();
   for (const secret of secrets) {
     expect(secret).not.toBe('');
     for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('hex'), Buffer.from(secret).toString('base64')])

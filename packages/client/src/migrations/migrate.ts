@@ -60,7 +60,7 @@ function latest(knex: Knex): Promise<unknown> {
 async function migrateUnderServerLock(knex: Knex): Promise<void> {
   const pool = (knex.client as { pool?: { max: number } }).pool;
   if (pool !== undefined && pool.max < 2) throw new Error('migrateClientStore needs a pool of at least 2 connections on MySQL and MariaDB.');
-  const lock = "CONCAT('tpc_client:', SHA1(DATABASE()))";
+  const lock = "CONCAT('tpc_client:', LEFT(SHA2(DATABASE(), 256), 40))";
   await knex.transaction(async (holder) => {
     const { rows } = await run<{ got: number | null }>(holder, `SELECT GET_LOCK(${lock}, ?) AS got`, [LOCK_WAIT_SECONDS]);
     if (Number(rows[0]?.got) !== 1) throw new Error('Another process has held the migrations of @tpc/client for more than a minute.');
