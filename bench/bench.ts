@@ -25,8 +25,10 @@ export type BenchResult = {
   measurements: Measurement[];
 };
 
-/** Callers and length of the load before the first measured one: code is compiled and connections are made in it. */
-/** A JVM that has just been started compiles for minutes, at the expense of whoever is measured first. */
+/**
+ * Callers and length of the load before the first measured one: code is compiled and connections are made in it. A JVM that has just been started
+ * compiles for minutes, at the expense of whoever is measured first.
+ */
 const WARM_UP = { callers: 96, seconds: 10 };
 /** Messages a second of the steady load. */
 const STEADY_PER_SECOND = 200;
