@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { DEFAULT_PREPARE_BUDGET_MS } from '@tpc/client/producer';
 import {
   bindSetting,
   healthSettings,
@@ -141,6 +142,9 @@ export const configSchema = z.object({
   UAC_ACTIVATION_MINUTES: integerSetting(DEFAULT_ACTIVATION_MINUTES, 1, 30 * 24 * 60).describe('Life of an activation link, minutes.'),
   UAC_ACCESS_TOKEN_MINUTES: integerSetting(DEFAULT_ACCESS_MINUTES, 1, 24 * 60).describe('Life of an access token, minutes.'),
   UAC_REFRESH_TOKEN_HOURS: integerSetting(DEFAULT_REFRESH_HOURS, 1, 365 * 24).describe('Life of a refresh token, hours.'),
+  UAC_PREPARE_BUDGET_MS: integerSetting(DEFAULT_PREPARE_BUDGET_MS, 1, 60_000).describe(
+    "How long a registration waits for TPC's answer to prepare before it commits without, milliseconds.",
+  ),
   UAC_BCRYPT_COST: integerSetting(DEFAULT_BCRYPT_COST, 4, 15).describe('Rounds of bcrypt as a power of two; 10 takes about 70 ms.'),
 });
 

@@ -193,6 +193,7 @@ async function startProducer({ config, db, log, metrics, tracing }: ProducerPart
     tpc,
     topics: [EMAIL_TOPIC],
     log,
+    prepareBudgetMs: config.UAC_PREPARE_BUDGET_MS,
     ...(tracing ? { tracer: tracing.tracer } : {}),
     ...(metrics.provider && { meterProvider: metrics.provider }),
   });

@@ -14,7 +14,7 @@ export {
 } from '../connection/index.ts';
 export type { Log } from '../log.ts';
 export { migrateClientStore, pendingClientMigrations, readStoreMeta, renewStoreId, type StoreMeta } from '../migrations/index.ts';
-export type { CheckBackOptions, ProducerOptions, SweepOptions } from './config.ts';
+export { type CheckBackOptions, DEFAULT_PREPARE_BUDGET_MS, type ProducerOptions, type SweepOptions } from './config.ts';
 export { InvalidMessage, type OutboxMessage, type SendType } from './domain/message.ts';
 export type { TraceContext } from './domain/trace-context.ts';
 export { KeyAlreadyUsed, OutboxMisuse, OutcomeUnknown, TransactionDoomed } from './errors.ts';
