@@ -76,7 +76,7 @@ export const STORES: readonly (readonly [string, () => Promise<TestStore>])[] = 
 /** For promises that only a server with several connections can break. */
 export const MARIADB = STORES[1] as (typeof STORES)[number];
 
-/** A server that takes no condition at COMMIT, as MySQL may not. */
+/** A server, or a proxy before it, that takes no condition at COMMIT. */
 const UNCONDITIONAL: (typeof STORES)[number] = [
   'MariaDB without a condition at COMMIT',
   async () => {

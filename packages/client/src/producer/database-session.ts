@@ -176,7 +176,7 @@ function switchedOn({ response }: Answer): boolean {
 
 /**
  * Whether the server takes a condition for switching autocommit on, so that the last look of a transaction and its COMMIT are one statement. MariaDB
- * does; it is asked rather than told by its version, since no MySQL could be tried.
+ * 10.11 and MySQL 9.7 do. It is asked rather than told by its version: not every version could be tried, and a proxy may stand between.
  */
 export async function commitsOnCondition(knex: Knex): Promise<boolean> {
   if (dialectOf(knex).name !== 'mysql') return false;
