@@ -1,7 +1,7 @@
 import type { Duration } from '@tpc/gen/google/protobuf/duration';
 import { type TpcError, toTpcError } from '../connection/index.ts';
+import { Loop } from '../loop.ts';
 import type { Settings } from './defaults.ts';
-import { createLoop, type Loop } from './loop.ts';
 import type { RegistrationState } from './types.ts';
 
 const DEADLINE_MS = 5_000;
@@ -49,7 +49,7 @@ export class Registration {
     });
     // Whoever does not ask for it must not be ended by it.
     this.accepted.catch(() => {});
-    this.#loop = createLoop({ name: 'register', waitMs: settings.registerRetryMs, log: settings.log, pass: () => this.#heartbeat() });
+    this.#loop = new Loop('register consumer', () => this.#heartbeat(), settings.log);
   }
 
   get state(): RegistrationState {

@@ -44,8 +44,8 @@ describe.each(STORES)('a process that stands still on %s', (_name, makeStore) =>
     await until(async () => (await bed.inbox('still'))?.state === 30);
     expect(stalls).toBeGreaterThan(0);
     const late = /insert/.test(statement.source) ? 'a' : 'b';
-    // The first claim of the late one was counted and not acted upon.
-    expect(acted).toContain(`${late}2`);
+    // The first claim of the late one was counted and not acted upon. On a busy machine the next may run out as well.
+    expect(acted.join()).toMatch(new RegExp(`${late}[2-9]`));
     expect(acted).not.toContain(`${late}1`);
     expect((await bed.effects('still')).map(({ state }) => state)).toEqual([EffectState.DONE, EffectState.DONE]);
   });

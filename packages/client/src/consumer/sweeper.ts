@@ -1,8 +1,8 @@
 import { keptTraceparent } from '@tpc/core';
+import { Loop } from '../loop.ts';
 import type { Settings } from './defaults.ts';
 import type { Gate } from './gate.ts';
 import type { Execute, Lane } from './lane.ts';
-import { createLoop } from './loop.ts';
 import { messageFields } from './message-fields.ts';
 import type { Reporter } from './reporter.ts';
 import { Reason, ReportKind } from './states.ts';
@@ -38,7 +38,7 @@ export type SweeperParts = {
 export function createSweeper(parts: SweeperParts): Sweeper {
   const { settings, lanes, isOpen } = parts;
   const duty = (name: string, waitMs: number, pass: () => Promise<number | undefined>) =>
-    createLoop({ name, waitMs, log: settings.log, pass: async () => (isOpen() ? pass() : undefined) });
+    new Loop(name, async () => (isOpen() ? ((await pass()) ?? waitMs) : waitMs), settings.log);
   const loops = {
     due: duty('inbox due', settings.sweepMs, async () => {
       await giveBackStale(settings, lanes);

@@ -1,5 +1,5 @@
+import { codeOf } from '../error-code.ts';
 import type { Log } from '../log.ts';
-import { codeOf } from './errors.ts';
 
 /** Work that nobody waits for, counted, so that `stop` can. */
 export class Background {

@@ -13,12 +13,12 @@ import { type Outcome, type ReportOutcomesResult, type UncertainMessage, Verdict
 import type { Knex } from 'knex';
 import { errorOfItem, type TpcConnection, TpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
+import { Loop } from '../loop.ts';
 import { callUnderSpan } from '../tracing.ts';
 import type { Delivery } from './delivery.ts';
 import { verdictOf } from './domain/outbox-state.ts';
 import type { ProducerEvent } from './events.ts';
 import type { Link } from './link.ts';
-import { Loop } from './loop.ts';
 import type { OpenKeys } from './open-keys.ts';
 import { insertBarrier, lockOutboxState, readOutboxStates } from './store/outbox-rows.ts';
 

@@ -1,4 +1,5 @@
 import { classifySqlError, isTransient, withoutValues } from '@tpc/core';
+import { codeOf } from '../error-code.ts';
 
 /**
  * COMMIT was sent and no answer came: the transaction may or may not have committed. Nothing is taken back; the message goes out if, and only if,
@@ -41,10 +42,4 @@ export class OutboxMisuse extends Error {
     super(message);
     this.name = 'OutboxMisuse';
   }
-}
-
-/** Code of a database's error, without its message: that has the statement's values in it. */
-export function codeOf(error: unknown): string {
-  const { code, errno, name } = (error ?? {}) as { code?: string; errno?: number; name?: string };
-  return [code, errno].filter((part) => part !== undefined).join(' ') || name || 'unknown error';
 }

@@ -2,8 +2,8 @@ import { type RetryPolicy, waitBeforeRetry } from '@tpc/core';
 import type { TpcConnection, TpcError } from '../connection/index.ts';
 import { toTpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
+import { Loop } from '../loop.ts';
 import type { ProducerEvent } from './events.ts';
-import { Loop } from './loop.ts';
 
 export type Mode = 'online' | 'outbox_only';
 

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { dialectOf, run } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v7 as uuidv7 } from 'uuid';
+import { codeOf } from '../error-code.ts';
 import { type Log, silentLog } from '../log.ts';
 import { readStoreMeta } from '../migrations/index.ts';
 import { messageTracer } from '../tracing.ts';
@@ -20,7 +21,7 @@ import {
 import { commitsOnCondition } from './database-session.ts';
 import { Delivery } from './delivery.ts';
 import { checkGroup, type OutboxMessage } from './domain/message.ts';
-import { codeOf, OutboxMisuse } from './errors.ts';
+import { OutboxMisuse } from './errors.ts';
 import { Link, type Mode } from './link.ts';
 import { createProducerMetrics, type ProducerMetrics } from './metrics.ts';
 import { OpenKeys } from './open-keys.ts';

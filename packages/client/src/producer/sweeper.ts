@@ -3,11 +3,11 @@ import type { Knex } from 'knex';
 import { v4 as uuidv4 } from 'uuid';
 import { TpcError, toTpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
+import { Loop } from '../loop.ts';
 import { callSpan } from './call-span.ts';
 import { type Calls, MAX_BATCH_BYTES, type SendResult } from './calls.ts';
 import type { Delivery } from './delivery.ts';
 import type { Link } from './link.ts';
-import { Loop } from './loop.ts';
 import { type ClaimedRow, claimDueRows, type FailedRow, rescheduleRows } from './store/claim-rows.ts';
 
 export type SweeperParts = {

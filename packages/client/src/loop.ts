@@ -1,9 +1,9 @@
 import { type RetryPolicy, waitBeforeRetry } from '@tpc/core';
-import type { Log } from '../log.ts';
-import { codeOf } from './errors.ts';
+import { codeOf } from './error-code.ts';
+import type { Log } from './log.ts';
 
-/** Wait after a turn that failed without saying when to come again. */
-const AFTER_ERROR: RetryPolicy = { firstWaitMs: 200, factor: 2, maxWaitMs: 10_000, jitter: 0.2, maxAttempts: undefined };
+/** Waits after turns that failed. */
+const AFTER_ERROR: RetryPolicy = { firstWaitMs: 200, factor: 2, maxWaitMs: 5_000, jitter: 0.2, maxAttempts: undefined };
 
 /** Does one piece of work. @returns how long to wait before the next, milliseconds */
 export type Turn = (signal: AbortSignal) => Promise<number>;
@@ -53,7 +53,9 @@ export class Loop {
       } catch (error) {
         if (signal.aborted) return;
         waitMs = waitBeforeRetry(AFTER_ERROR, ++failures, Math.random());
-        this.#log.warn({ duty: this.#name, error_code: codeOf(error), wait_ms: waitMs }, 'background duty failed and will come again');
+        // Once per outage: a database that is away for an hour must not fill the log.
+        if (failures === 1)
+          this.#log.warn({ duty: this.#name, error_code: codeOf(error) }, 'a background duty failed; it is tried again until it succeeds');
       }
       await this.#wait(waitMs);
     }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { silentLog } from '../log.ts';
-import { createLoop } from './loop.ts';
+import { silentLog } from './log.ts';
+import { Loop } from './loop.ts';
 
 const LONG_MS = 3_600_000;
 
@@ -8,16 +8,15 @@ describe('a background duty', () => {
   it('stops at once while it waits', async () => {
     let passes = 0;
     const first = Promise.withResolvers<void>();
-    const loop = createLoop({
-      name: 't',
-      waitMs: LONG_MS,
-      log: silentLog,
-      pass: async () => {
+    const loop = new Loop(
+      't',
+      async () => {
         passes++;
         first.resolve();
-        return undefined;
+        return LONG_MS;
       },
-    });
+      silentLog,
+    );
     loop.start();
     await first.promise;
     await loop.stop();
@@ -27,16 +26,15 @@ describe('a background duty', () => {
   it('runs again when it is woken, also when that came during a pass', async () => {
     let passes = 0;
     const third = Promise.withResolvers<void>();
-    const loop = createLoop({
-      name: 't',
-      waitMs: LONG_MS,
-      log: silentLog,
-      pass: async () => {
+    const loop = new Loop(
+      't',
+      async () => {
         if (++passes < 3) loop.wake();
         else third.resolve();
-        return undefined;
+        return LONG_MS;
       },
-    });
+      silentLog,
+    );
     loop.start();
     await third.promise;
     await loop.stop();
@@ -45,16 +43,15 @@ describe('a background duty', () => {
   it('waits for the pass under way when it stops, and begins none after', async () => {
     let passes = 0;
     const door = Promise.withResolvers<void>();
-    const loop = createLoop({
-      name: 't',
-      waitMs: 0,
-      log: silentLog,
-      pass: async () => {
+    const loop = new Loop(
+      't',
+      async () => {
         passes++;
         await door.promise;
-        return undefined;
+        return 0;
       },
-    });
+      silentLog,
+    );
     loop.start();
     loop.start();
     const stopped = loop.stop();
@@ -67,15 +64,14 @@ describe('a background duty', () => {
     const said: string[] = [];
     const third = Promise.withResolvers<void>();
     let passes = 0;
-    const loop = createLoop({
-      name: 't',
-      waitMs: 0,
-      log: { ...silentLog, warn: (_fields, message) => void said.push(message) },
-      pass: async () => {
+    const loop = new Loop(
+      't',
+      async () => {
         if (++passes === 3) third.resolve();
         throw new Error('x');
       },
-    });
+      { ...silentLog, warn: (_fields, message) => void said.push(message) },
+    );
     loop.start();
     await third.promise;
     await loop.stop();
