@@ -2,12 +2,15 @@
 import { parseArgs } from 'node:util';
 import { StartError } from '@tpc/platform';
 import { buildImages } from './images/build.ts';
-import { IMAGES } from './images/catalogue.ts';
+import { IMAGES, JAEGER } from './images/catalogue.ts';
 import { createProgress } from './stack/progress.ts';
+
+const KNOWN = [...IMAGES, JAEGER];
 
 const HELP = `npm run images -- [name …]
 
 Builds container images with Docker, or with buildah where there is no Docker: all of ${IMAGES.map(({ name }) => name).join(', ')}, or those named.
+${JAEGER.name} is built only by its name (5 to 10 minutes the first time): the demonstration has Jaeger from its registry.
 
   --tag TAG      default: dev
   --base IMAGE   instead of each Dockerfile's own base (node: Node 24 and npm; others: Debian 12)
@@ -25,9 +28,9 @@ try {
 async function main(): Promise<void> {
   const { values, positionals } = parseArguments();
   if (values.help) return console.log(HELP);
-  const unknown = positionals.find((name) => !IMAGES.some((image) => image.name === name));
-  if (unknown) throw new StartError(`unknown image ${unknown}: ${IMAGES.map(({ name }) => name).join(', ')}`);
-  const chosen = positionals.length === 0 ? IMAGES : IMAGES.filter(({ name }) => positionals.includes(name));
+  const unknown = positionals.find((name) => !KNOWN.some((image) => image.name === name));
+  if (unknown) throw new StartError(`unknown image ${unknown}: ${KNOWN.map(({ name }) => name).join(', ')}`);
+  const chosen = positionals.length === 0 ? IMAGES : KNOWN.filter(({ name }) => positionals.includes(name));
   const progress = createProgress((line) => console.log(`images: ${line}`));
   const builder = await buildImages(chosen, { tag: values.tag, base: values.base, progress });
   if (values.save) for (const { name } of chosen) await builder.save(`${name}:${values.tag}`, `${values.save}/${name}.tar`);

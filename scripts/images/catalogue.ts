@@ -1,6 +1,6 @@
 /** The images of this project: the product, and what the demonstration on Kubernetes needs around it. */
 import { resolve } from 'node:path';
-import { installRocketMq } from '../stack/install.ts';
+import { installJaeger, installRocketMq } from '../stack/install.ts';
 import type { Progress } from '../stack/progress.ts';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
@@ -21,6 +21,14 @@ export type Image = {
 };
 
 export const PRODUCT: Image = { name: 'tpc', context: ROOT, base: 'node', target: 'services' };
+
+/** What the demonstration takes from a registry, for clusters that reach none: its build takes minutes, so it is built where it is asked for. */
+export const JAEGER: Image = {
+  name: 'tpc-jaeger',
+  context: resolve(ROOT, 'images/jaeger'),
+  base: 'debian',
+  extraContexts: async (progress) => ({ jaeger: await installJaeger(progress) }),
+};
 
 export const IMAGES: readonly Image[] = [
   PRODUCT,

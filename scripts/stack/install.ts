@@ -7,6 +7,7 @@ import type { Progress } from './progress.ts';
 import { installFolder } from './settings.ts';
 
 const ROCKETMQ_VERSION = '5.5.0';
+/** Of its Go module. The same release is called 2.13.0 as a program, and as an image (k8s/components/jaeger). */
 const JAEGER_VERSION = '1.76.0';
 const JAEGER_MODULE = 'github.com/jaegertracing/jaeger/cmd/jaeger';
 const POM = join(import.meta.dirname, 'rocketmq', 'pom.xml');
@@ -98,22 +99,26 @@ export async function installByApt(packages: readonly string[], progress: Progre
 
 /**
  * Builds Jaeger from its Go module, which has no program to fetch. Once: it takes minutes.
+ * @returns the folder that holds it
  * @throws StartError with a line that says what is missing
  */
-export async function installJaeger(progress: Progress): Promise<void> {
-  const file = jaegerProgram();
-  if (existsSync(file)) return;
-  if (!findProgram('go')) throw new StartError('--tracing builds Jaeger with Go, which is not there: install Go 1.25 or newer (https://go.dev/dl/)');
-  const partial = `${dirname(file)}.partial`;
+export async function installJaeger(progress: Progress): Promise<string> {
+  const folder = dirname(jaegerProgram());
+  if (existsSync(jaegerProgram())) return folder;
+  if (!findProgram('go')) throw new StartError('Jaeger is built with Go, which is not there: install Go 1.25 or newer (https://go.dev/dl/)');
+  const partial = `${folder}.partial`;
   await progress.step(`building Jaeger ${JAEGER_VERSION} with Go: once, 5 to 10 minutes`, async () => {
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial, { recursive: true });
-    const go = (...args: string[]) => runQuietly(program('go'), args, `go ${args[0]} failed for Jaeger ${JAEGER_VERSION}`, { cwd: partial });
+    // Without C it needs no library of this machine, so it also runs in an image.
+    const options = { cwd: partial, env: { ...process.env, CGO_ENABLED: '0' } };
+    const go = (...args: string[]) => runQuietly(program('go'), args, `go ${args[0]} failed for Jaeger ${JAEGER_VERSION}`, options);
     await go('mod', 'init', 'tools/jaeger');
     await go('get', '-tool', `${JAEGER_MODULE}@v${JAEGER_VERSION}`);
     await go('build', '-ldflags', '-s -w', '-o', 'jaeger', JAEGER_MODULE);
   });
-  renameSync(partial, dirname(file));
+  renameSync(partial, folder);
+  return folder;
 }
 
 /** All jars, or none: an interrupted copy is not taken for an installation. */

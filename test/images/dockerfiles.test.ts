@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { IMAGES, ROOT } from '../../scripts/images/catalogue.ts';
+import { IMAGES, JAEGER, ROOT } from '../../scripts/images/catalogue.ts';
 import { ensureVenv } from '../support/python.ts';
 
 const hadolint = join(ensureVenv('hadolint', join(import.meta.dirname, 'requirements.txt')), 'bin', 'hadolint');
-const dockerfiles = [...new Set(IMAGES.map(({ context }) => relative(ROOT, join(context, 'Dockerfile'))))];
+const dockerfiles = [...new Set([...IMAGES, JAEGER].map(({ context }) => relative(ROOT, join(context, 'Dockerfile'))))];
 
 describe.each(dockerfiles)('%s', (file) => {
   it('follows the rules of hadolint', () => {

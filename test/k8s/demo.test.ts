@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureGrpcurl, GRPCURL_BUILD_MS } from '../support/grpcurl.ts';
+import { traceInJaeger } from '../support/jaeger.ts';
 import { until } from '../support/product.ts';
 import { mailsByUser } from '../support/registrations.ts';
+import { HOPS_FROM_PUBLISH, HOPS_OF_CONFIRM, HOPS_TO_PREPARED } from '../support/seen-spans.ts';
 import { expectEachOnce, failedAtFirst, settle, subscribed } from './support/count.ts';
 import { Demo, type Pod } from './support/demo.ts';
 import { Load, type Registered } from './support/load.ts';
@@ -14,6 +16,12 @@ const STEP_MS = 600_000;
 /** Everybody of the load comes from one address. */
 const SETTINGS = { uac: { UAC_REGISTER_PER_IP: '0' } };
 const PER_SECOND = 3;
+/** What each service's metrics page says while all is well. */
+const METRICS = {
+  tpc: /^tpc_health\{part="broker"\} 1$/m,
+  uac: /^tpc_producer_online\b.* 1$/m,
+  opc: /^tpc_consumer_registered\b.* 1$/m,
+};
 /** How long the database's node is away. */
 const AWAY_MS = 10_000;
 
@@ -21,6 +29,7 @@ const AWAY_MS = 10_000;
 describe('overlay demo on a real cluster', () => {
   let demo: Demo;
   let applied: string;
+  let messageKey: string;
   const everybody: Registered[] = [];
 
   beforeAll(async () => {
@@ -33,9 +42,11 @@ describe('overlay demo on a real cluster', () => {
     async () => {
       const began = performance.now();
       applied = await demo.apply('demo', SETTINGS);
+      const seconds = () => Math.round((performance.now() - began) / 1000);
       await demo.rolledOut();
+      const rolledOut = seconds();
       await subscribed(demo);
-      console.log(`k8s: the demonstration is ready after ${Math.round((performance.now() - began) / 1000)} s`);
+      console.log(`k8s: the demonstration is rolled out after ${rolledOut} s, OPC subscribed after ${seconds()} s`);
     },
     STEP_MS,
   );
@@ -64,10 +75,39 @@ describe('overlay demo on a real cluster', () => {
       const flags = ['-plaintext', '-expand-headers', '-H', `authorization: Bearer \${TOKEN}`, '-d', '{"page_size": 1}'];
       const call = [...flags, way.address, 'tpc.v1.MessageAdminService/ListMessages'];
       const said = execFileSync(grpcurl, call, { encoding: 'utf8', env: { ...process.env, TOKEN: token } });
-      const { messages } = JSON.parse(said) as { messages: { state: string; producerGroup: string }[] };
+      const { messages } = JSON.parse(said) as { messages: { messageKey: string; state: string; producerGroup: string }[] };
       expect(messages).toMatchObject([{ state: 'MESSAGE_STATE_FINISHED', producerGroup: 'PID_UAC' }]);
+      messageKey = messages[0]?.messageKey as string;
     },
     GRPCURL_BUILD_MS,
+  );
+
+  it(
+    'shows one trace for the message in the Jaeger of the cluster: from the registration through TPC and OPC to the mail and the report',
+    async () => {
+      await using way = await demo.kubectl.forward('service/jaeger', 'query');
+      const hops = [...HOPS_TO_PREPARED, ...HOPS_OF_CONFIRM, ...HOPS_FROM_PUBLISH];
+      const spans = await traceInJaeger(`http://${way.address}`, messageKey, hops);
+      expect(new Set(spans.map(({ service }) => service))).toEqual(new Set(['uac', 'tpc', 'opc']));
+      expect(spans.filter(({ failed }) => failed)).toEqual([]);
+      console.log(`k8s: the trace of ${messageKey} has ${spans.length} spans`);
+    },
+    STEP_MS,
+  );
+
+  it(
+    'answers a scrape of the metrics of every pod',
+    async () => {
+      for (const [service, wellSaid] of Object.entries(METRICS)) {
+        const pods = await demo.pods(service);
+        expect(pods).not.toEqual([]);
+        for (const { metadata } of pods) {
+          await using way = await demo.kubectl.forward(`pod/${metadata.name}`, 'metrics');
+          expect(await (await fetch(`http://${way.address}/metrics`)).text(), metadata.name).toMatch(wellSaid);
+        }
+      }
+    },
+    STEP_MS,
   );
 
   it(

@@ -95,7 +95,10 @@ describe.skipIf(absent)(`settings in the manifests${absent ? ` (${absent})` : ''
   it.each(CASES)('%s has no setting that nobody reads', (_name, build) => {
     const manifests = build();
     const read = new Set(
-      workloadsOf(manifests).flatMap(({ pod }) => containersOf(pod).flatMap(({ envFrom = [] }) => envFrom.map((from) => from.configMapRef?.name))),
+      workloadsOf(manifests).flatMap(({ pod }) => [
+        ...containersOf(pod).flatMap(({ envFrom = [] }) => envFrom.map((from) => from.configMapRef?.name)),
+        ...(pod.volumes ?? []).map(({ configMap }) => configMap?.name),
+      ]),
     );
     expect(manifests.filter(({ kind, metadata }) => kind === 'ConfigMap' && !read.has(metadata.name)).map(({ metadata }) => metadata.name)).toEqual(
       [],

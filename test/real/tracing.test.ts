@@ -7,7 +7,7 @@ import { MessageAdminServiceClient } from '@tpc/gen/tpc/v1/message_admin_service
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stateFolder } from '../../scripts/stack/settings.ts';
 import type { Stack } from '../../scripts/stack/stack.ts';
-import { Jaeger } from '../support/jaeger.ts';
+import { Jaeger, traceInJaeger } from '../support/jaeger.ts';
 import { listMessages, registerUser, until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
 import { makeDatabases } from '../support/registrations.ts';
@@ -15,7 +15,6 @@ import {
   HOPS_FROM_PUBLISH,
   HOPS_OF_CONFIRM,
   HOPS_TO_PREPARED,
-  missingHops,
   OWN_HOPS_FROM_PUBLISH,
   PUBLISH,
   pathOf,
@@ -28,8 +27,6 @@ const found = await realStack();
 const RUN = Date.now().toString(36);
 /** Building Jaeger, where it is not there yet. */
 const BUILD_MS = 900_000;
-/** Spans are sent each second, from three processes. */
-const SEEN_WITHIN_MS = 20_000;
 
 /** What an engineer sees who asks a real Jaeger for a message key, after one registration on MariaDB, Redis and RocketMQ. */
 describe.skipIf(!found)('the trace of a message in Jaeger', () => {
@@ -82,26 +79,8 @@ describe.skipIf(!found)('the trace of a message in Jaeger', () => {
       90_000,
     );
 
-  /** The one trace of a message, once it holds what is waited for. */
-  async function traceOf(
-    key: string,
-    hops: readonly (readonly string[])[],
-    complete: (spans: SeenSpan[]) => boolean = () => true,
-  ): Promise<SeenSpan[]> {
-    let missing: string[] = [];
-    const look = async () => {
-      const traces = await Promise.all(['tpc', 'uac', 'opc'].map((service) => jaeger.tracesOf(service, key)));
-      const byId = new Map(traces.flat().map((spans) => [spans[0]?.traceId, spans]));
-      expect(byId.size).toBeLessThanOrEqual(1);
-      const [spans = []] = byId.values();
-      missing = missingHops(spans, hops);
-      return missing.length === 0 && complete(spans) ? spans : undefined;
-    };
-    return (await until('Jaeger has the whole trace', look, SEEN_WITHIN_MS).catch((error) => {
-      expect(missing).toEqual([]);
-      throw error;
-    })) as SeenSpan[];
-  }
+  const traceOf = (key: string, hops: readonly (readonly string[])[], complete?: (spans: SeenSpan[]) => boolean) =>
+    traceInJaeger(jaeger.query, key, hops, complete);
 
   /** Its port may be held for a moment after a kill. */
   const startBroker = () =>

@@ -1,10 +1,12 @@
+import { expect } from 'vitest';
 import { installJaeger } from '../../scripts/stack/install.ts';
 import { jaegerPart } from '../../scripts/stack/jaeger.ts';
 import { createProgress } from '../../scripts/stack/progress.ts';
 import { PartProcess } from '../../scripts/stack/run-part.ts';
 import { HOST } from '../../scripts/stack/settings.ts';
 import type { Stack } from '../../scripts/stack/stack.ts';
-import type { SeenSpan } from './seen-spans.ts';
+import { until } from './product.ts';
+import { missingHops, type SeenSpan } from './seen-spans.ts';
 
 type JaegerSpan = {
   traceID: string;
@@ -15,6 +17,9 @@ type JaegerSpan = {
   processID: string;
 };
 type JaegerTrace = { traceID: string; spans: JaegerSpan[]; processes: Record<string, { serviceName: string }> };
+
+/** Spans are sent each second, from three processes. */
+const SEEN_WITHIN_MS = 20_000;
 
 /** A real Jaeger beside a stack; built with Go where it is not there yet, which takes minutes. */
 export class Jaeger {
@@ -40,14 +45,40 @@ export class Jaeger {
   async stop(): Promise<void> {
     await this.#part.kill();
   }
+}
 
-  /** The traces in which a service has a span of this message, as Jaeger's query API answers people. */
-  async tracesOf(service: string, messageKey: string): Promise<SeenSpan[][]> {
-    const parameters = new URLSearchParams({ service, tags: JSON.stringify({ messageKey }), limit: '20', lookback: '1h' });
-    const answer = await fetch(`${this.query}/api/traces?${parameters}`);
-    const { data } = (await answer.json()) as { data: JaegerTrace[] | null };
-    return (data ?? []).map((trace) => trace.spans.map((span) => seen(span, trace)));
-  }
+/**
+ * The one trace of a message, as Jaeger's query API answers people, once it holds what is waited for.
+ * @param query address of that API
+ * @param hops paths of spans that have to be in it
+ */
+export async function traceInJaeger(
+  query: string,
+  messageKey: string,
+  hops: readonly (readonly string[])[],
+  complete: (spans: SeenSpan[]) => boolean = () => true,
+): Promise<SeenSpan[]> {
+  let missing: string[] = [];
+  const look = async () => {
+    const traces = await Promise.all(['tpc', 'uac', 'opc'].map((service) => tracesOf(query, service, messageKey)));
+    const byId = new Map(traces.flat().map((spans) => [spans[0]?.traceId, spans]));
+    expect(byId.size).toBeLessThanOrEqual(1);
+    const [spans = []] = byId.values();
+    missing = missingHops(spans, hops);
+    return missing.length === 0 && complete(spans) ? spans : undefined;
+  };
+  return (await until('Jaeger has the whole trace', look, SEEN_WITHIN_MS).catch((error) => {
+    expect(missing).toEqual([]);
+    throw error;
+  })) as SeenSpan[];
+}
+
+/** The traces in which a service has a span of this message. */
+async function tracesOf(query: string, service: string, messageKey: string): Promise<SeenSpan[][]> {
+  const parameters = new URLSearchParams({ service, tags: JSON.stringify({ messageKey }), limit: '20', lookback: '1h' });
+  const answer = await fetch(`${query}/api/traces?${parameters}`);
+  const { data } = (await answer.json()) as { data: JaegerTrace[] | null };
+  return (data ?? []).map((trace) => trace.spans.map((span) => seen(span, trace)));
 }
 
 function seen(span: JaegerSpan, trace: JaegerTrace): SeenSpan {

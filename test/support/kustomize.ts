@@ -24,7 +24,7 @@ export type Container = {
 export type PodSpec = {
   containers: Container[];
   initContainers?: Container[];
-  volumes?: { name: string; secret?: { secretName: string; items?: { key: string }[] } }[];
+  volumes?: { name: string; secret?: { secretName: string; items?: { key: string }[] }; configMap?: { name: string } }[];
   securityContext?: Record<string, unknown>;
   automountServiceAccountToken?: boolean;
   terminationGracePeriodSeconds?: number;

@@ -66,6 +66,14 @@ export class SchemaBehind extends Error {
   }
 }
 
+/** A server that speaks a database's protocol and lacks what the services need of it. */
+export class UnsuitableDatabase extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UnsuitableDatabase';
+  }
+}
+
 /** A service cannot start for a reason that a person can mend. Its message is one line that names the setting or thing. */
 export class StartError extends Error {
   constructor(message: string, options?: { cause?: unknown }) {

@@ -1,6 +1,6 @@
 /** The overlay `demo` in a namespace of the cluster, as people apply it, in variants of tag and settings. */
 import { buildImages, buildRevision } from '../../../scripts/images/build.ts';
-import { IMAGES, PRODUCT } from '../../../scripts/images/catalogue.ts';
+import { IMAGES, JAEGER, PRODUCT } from '../../../scripts/images/catalogue.ts';
 import { progress, TestCluster } from './cluster.ts';
 import type { Kubectl } from './kubectl.ts';
 import { applyStrictly, rolledOut, type Settings, writeVariant } from './variant.ts';
@@ -30,8 +30,9 @@ export class Demo {
     const cluster = await TestCluster.find();
     const demo = new Demo(cluster);
     const options = { base: process.env.TEST_K8S_BASE, progress };
-    const builder = await buildImages(IMAGES, { ...options, tag: 'dev' });
-    for (const { name } of IMAGES) await cluster.load(builder, `${name}:dev`);
+    const images = [...IMAGES, JAEGER];
+    const builder = await buildImages(images, { ...options, tag: 'dev' });
+    for (const { name } of images) await cluster.load(builder, `${name}:dev`);
     if (previous) {
       await buildRevision(previous, `${PRODUCT.name}:previous`, options);
       await cluster.load(builder, `${PRODUCT.name}:previous`);

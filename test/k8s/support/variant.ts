@@ -7,8 +7,16 @@ const ROOT = resolve(import.meta.dirname, '../../..');
 const WORK = join(ROOT, '.cache', 'k8s-test');
 /** How long everything may take to become ready on two cores, JVMs and first starts of databases included. */
 const READY_WITHIN = '300s';
-/** Its image comes from a registry, and no test asks it yet. */
-const JAEGER = /^ *- \.\.\/\.\.\/components\/jaeger\n/m;
+/** A component of every overlay. */
+const BUDGETS = '  - ../../components/disruption-budgets\n';
+
+/** The services' metrics need no Prometheus operator; its own kind of object does. */
+const WITHOUT_OPERATOR = {
+  target: { kind: 'ServiceMonitor' },
+  patch: '{"$patch": "delete", "apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": {"name": "any"}}',
+};
+/** The same Jaeger, in an image that is built here. */
+const BUILT_JAEGER = { name: 'jaegertracing/jaeger', newName: 'tpc-jaeger', newTag: 'dev' };
 
 /** Settings by service, beside those of the overlay. */
 export type Settings = Partial<Record<'tpc' | 'uac' | 'opc', Record<string, string>>>;
@@ -16,7 +24,7 @@ export type Settings = Partial<Record<'tpc' | 'uac' | 'opc', Record<string, stri
 export type Variant = { overlay: 'demo' | 'production'; namespace: string; name: string; settings: Settings; tag: string };
 
 /**
- * Copies k8s/, sets the product's tag in the overlay, and puts a layer with the settings on it.
+ * Copies k8s/, sets the product's tag in the overlay, adds metrics, and puts a layer with the settings on it.
  * @returns the layer's folder
  */
 export function writeVariant({ overlay, namespace, name, settings, tag }: Variant): string {
@@ -26,9 +34,10 @@ export function writeVariant({ overlay, namespace, name, settings, tag }: Varian
   const file = join(folder, 'k8s', 'overlays', overlay, 'kustomization.yaml');
   const image = `- name: tpc\n    newName: tpc\n    newTag: ${tag}\n`;
   const changed = readFileSync(file, 'utf8')
-    .replace(JAEGER, '')
+    .replace(BUDGETS, `${BUDGETS}  - ../../components/monitoring\n`)
     .replace(/- name: tpc\n(\s+newName: \S+\n)?\s+newTag: \S+\n/, image);
   if (!changed.includes(image)) throw new Error(`${file} names no tag of image tpc`);
+  if (!changed.includes('components/monitoring')) throw new Error(`${file} has not the component after which monitoring is put`);
   writeFileSync(file, changed);
   const layer = join(folder, 'layer');
   mkdirSync(layer);
@@ -39,7 +48,8 @@ export function writeVariant({ overlay, namespace, name, settings, tag }: Varian
   }));
   const head = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization' };
   const resources = [`../k8s/overlays/${overlay}`];
-  writeFileSync(join(layer, 'kustomization.yaml'), JSON.stringify({ ...head, namespace, resources, configMapGenerator }, undefined, 2));
+  const content = { ...head, namespace, resources, configMapGenerator, patches: [WITHOUT_OPERATOR], images: [BUILT_JAEGER] };
+  writeFileSync(join(layer, 'kustomization.yaml'), JSON.stringify(content, undefined, 2));
   return layer;
 }
 

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { run } from '@tpc/core';
+import { createServer as createMysqlServer } from 'mysql2';
 import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, freePort, startMariaDb } from '../../../../test/support/mariadb.ts';
@@ -77,6 +78,38 @@ describe('a wrong address of a database ends the start with one line that names 
     const { port } = stranger.address() as { port: number };
     expect(await lineOf(`mysql://root:secret@127.0.0.1:${port}/x`)).toBe(`X_DATABASE_URL: 127.0.0.1:${port} speaks ${protocol}, not MySQL`);
     stranger.close();
+  });
+
+  it('a TiDB, whose replicas would claim the same rows', async () => {
+    const version = '8.0.11-TiDB-v8.5.0';
+    const text = { catalog: 'def', schema: '', table: '', orgTable: '', characterSet: 45, columnLength: 80, columnType: 253, flags: 0, decimals: 0 };
+    const tidb = createMysqlServer((session) => {
+      session.on('error', () => undefined);
+      // mysql2's server counts packets on over the commands, and each command begins with 0.
+      const countAgain = () => Object.assign(session, { sequenceId: 0 });
+      session.serverHandshake({
+        protocolVersion: 10,
+        serverVersion: version,
+        connectionId: 1,
+        statusFlags: 2,
+        characterSet: 45,
+        capabilityFlags: 0xff_ff_ff,
+        authCallback: (_who: unknown, admit: (error: null) => void) => {
+          admit(null);
+          countAgain();
+        },
+      });
+      session.on('query', () => {
+        session.writeTextResult([{ version }], [{ ...text, name: 'version', orgName: 'version' }]);
+        countAgain();
+      });
+    });
+    const port = await freePort();
+    tidb.listen(port);
+    expect(await lineOf(`mysql://root:secret@127.0.0.1:${port}/tpc`)).toBe(
+      `X_DATABASE_URL: ${version} is TiDB, which ignores SKIP LOCKED, so two replicas would take the same messages: use MySQL or MariaDB`,
+    );
+    await new Promise<void>((resolve) => tidb.close(() => resolve()));
   });
 });
 

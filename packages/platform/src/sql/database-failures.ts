@@ -1,5 +1,5 @@
 import { classifySqlError, isTransient, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
-import { SchemaBehind, StartError } from '../errors.ts';
+import { SchemaBehind, StartError, UnsuitableDatabase } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { whatAnswers } from '../net/what-answers.ts';
 
@@ -51,6 +51,7 @@ function refusal(error: unknown, { setting, url }: DatabaseSetting): StartError 
   const { errno } = (error ?? {}) as { errno?: number };
   const name = databaseOf(url);
   const words = () => {
+    if (error instanceof UnsuitableDatabase) return error.message;
     if (errno === ACCESS_DENIED) return `the server refuses user or password: ${reasonOf(error)}`;
     if (errno === NO_RIGHT_TO_DATABASE) return `the user has no right to database ${name}: ${reasonOf(error)}`;
     if (errno === UNKNOWN_DATABASE) return `there is no database ${name}: CREATE DATABASE ${name} CHARACTER SET utf8mb4`;

@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import knexFactory, { type Knex } from 'knex';
-import { StartError } from '../errors.ts';
+import { StartError, UnsuitableDatabase } from '../errors.ts';
 import { type GuardedSession, guardSession } from './guard-session.ts';
 
 export type DatabaseOptions = {
@@ -115,7 +115,10 @@ function openMysql(options: DatabaseOptions): Knex {
         guardSession(session, options.statementLimitMs ?? STATEMENT_LIMIT_MS);
         prepareSession(session, options).then(
           () => done(null, session),
-          (error: Error) => done(error, session),
+          (error: Error) => {
+            session.destroy(); // The pool has never had it, so nobody else would.
+            done(error, session);
+          },
         );
       },
     },
@@ -126,8 +129,15 @@ async function prepareSession(session: MysqlSession, options: DatabaseOptions): 
   const query = (sql: string) =>
     new Promise<{ version: string }[]>((resolve, reject) => session.query(sql, (error, rows) => (error ? reject(error) : resolve(rows ?? []))));
   const [server] = await query('SELECT VERSION() AS version');
+  assertLocks(server?.version ?? '');
   await query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
   await query(`SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = ${options.lockWaitS ?? 1}`);
   // A frozen process must not hold locks: MariaDB ends its idle transaction, MySQL has no such setting.
   if (server?.version.includes('MariaDB')) await query(`SET SESSION idle_transaction_timeout = ${options.idleTransactionS ?? 10}`);
+}
+
+/** @throws UnsuitableDatabase for a server that takes the words SKIP LOCKED and locks nothing: every claim of a row rests on them */
+function assertLocks(version: string): void {
+  if (!version.includes('TiDB')) return;
+  throw new UnsuitableDatabase(`${version} is TiDB, which ignores SKIP LOCKED, so two replicas would take the same messages: use MySQL or MariaDB`);
 }
