@@ -1,5 +1,5 @@
 import { context as contexts, SpanKind, trace } from '@opentelemetry/api';
-import { inSpan, type MessageTracer, onlyKey, type Sql, statementsUnderSpan } from '@tpc/core';
+import { inSpan, type MessageTracer, onlyKey, run, type Sql, statementsUnderSpan } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { OutboxContent } from './content-codec.ts';
 import { DatabaseSession, NotCommitted } from './database-session.ts';
@@ -9,7 +9,7 @@ import { OutcomeUnknown } from './errors.ts';
 import type { ProducerEvent } from './events.ts';
 import type { OpenKeys } from './open-keys.ts';
 import { type Outbox, TransactionOutbox } from './outbox.ts';
-import { allOutboxRows, countOutboxRows } from './store/outbox-rows.ts';
+import { lastLook } from './store/outbox-rows.ts';
 import { TransactionGuard } from './transaction-guard.ts';
 
 /** The caller's business: its own statements through `tx`, its messages through `outbox`. */
@@ -121,7 +121,9 @@ export class BusinessTransaction {
   /** ROLLBACK TO, or an end of the transaction that nobody saw, would have taken outbox rows away and left business rows. */
   async #lookForRows(): Promise<void> {
     if (this.#added.length === 0) return;
-    if ((await countOutboxRows(this.#session.tx, this.#keys)) !== this.#added.length) throw this.#guard.doomBy(ROWS_MISSING);
+    const { sql, params } = lastLook(this.#keys);
+    const { rows } = await run<{ complete: number | string }>(this.#session.tx, sql, params);
+    if (Number(rows[0]?.complete) !== 1) throw this.#guard.doomBy(ROWS_MISSING);
   }
 
   get #keys(): string[] {
@@ -135,7 +137,7 @@ export class BusinessTransaction {
   async #commit(): Promise<void> {
     const { delivery, onEvent, tracing } = this.#parts;
     const messages = this.#added.length;
-    const condition = this.#parts.commitsOnCondition && messages > 0 ? allOutboxRows(this.#keys) : undefined;
+    const condition = this.#parts.commitsOnCondition && messages > 0 ? lastLook(this.#keys) : undefined;
     this.#guard.allowEnd();
     try {
       await (tracing ? this.#commitUnderSpan(tracing, condition) : this.#session.commit(condition));

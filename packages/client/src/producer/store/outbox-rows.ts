@@ -28,20 +28,12 @@ export async function readOutboxRow(db: Db, key: string): Promise<{ state: numbe
   return rows[0] === undefined ? undefined : { state: rows[0].state, content: fromRow(rows[0]) };
 }
 
-/** How the last statement before COMMIT begins. */
-export const LAST_LOOK = 'SELECT COUNT(*) AS found FROM tpc_outbox';
+/** How the last look before COMMIT begins. */
+export const LAST_LOOK = 'SELECT COUNT(*) = ? AS complete FROM tpc_outbox';
 
-/** How many of the keys have a row; the last statement before COMMIT. By primary key. */
-export async function countOutboxRows(tx: Knex.Transaction, keys: readonly string[]): Promise<number> {
-  const sql = `${LAST_LOOK} WHERE message_key IN (${placeholders(keys.length)}) AND state = ?`;
-  const { rows } = await run<{ found: number | string }>(tx, sql, [...keys, OUTBOX_PENDING]);
-  return Number(rows[0]?.found);
-}
-
-/** The same look as a condition: 1 where each of the keys has a row, else 0. */
-export function allOutboxRows(keys: readonly string[]): Sql {
-  const sql = `SELECT COUNT(*) = ? FROM tpc_outbox WHERE message_key IN (${placeholders(keys.length)}) AND state = ?`;
-  return { sql, params: [keys.length, ...keys, OUTBOX_PENDING] };
+/** Looks whether each of the keys has a row: 1, else 0. By primary key. */
+export function lastLook(keys: readonly string[]): Sql {
+  return { sql: `${LAST_LOOK} WHERE message_key IN (${placeholders(keys.length)}) AND state = ?`, params: [keys.length, ...keys, OUTBOX_PENDING] };
 }
 
 /** TPC has the commit durably: the row needs no more work. A fact, so guarded by the state only. @returns rows that were pending */
