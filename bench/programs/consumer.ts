@@ -14,7 +14,7 @@ const MAX_BATCH = 128;
 const mode = setting('BENCH_MODE') as Mode;
 const topic = topicOf(mode);
 const table = `bench_done_${mode}`;
-const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: CONSUMER_POOL });
+const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: CONSUMER_POOL, multipleStatements: true });
 await migrateClientStore(knex);
 await knex.schema.createTable(table, (columns) => {
   columns.string('message_key', 255).primary();

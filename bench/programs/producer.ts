@@ -7,7 +7,7 @@ import { body, MODES, type Mode, PRODUCER_GROUP, PRODUCER_POOL, topicOf } from '
 import { Callers, type Load, type SentTable, timed } from './callers.ts';
 import { serve, setting } from './serve.ts';
 
-const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: PRODUCER_POOL });
+const knex = openDatabase({ url: setting('BENCH_DATABASE_URL'), poolMax: PRODUCER_POOL, multipleStatements: true });
 await migrateClientStore(knex);
 await knex.schema.createTable('bench_order', (table) => {
   table.bigIncrements('id');

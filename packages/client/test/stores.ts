@@ -45,7 +45,7 @@ async function sqliteStore(): Promise<TestStore> {
   return { knex, second: open, drop };
 }
 
-async function mariadbStore(): Promise<TestStore> {
+async function mariadbStore(multipleStatements = false): Promise<TestStore> {
   const database = await createTestDatabase('client');
   const pools: Knex[] = [];
   const open = (port?: number) => {
@@ -53,7 +53,7 @@ async function mariadbStore(): Promise<TestStore> {
     if (port !== undefined) url.port = String(port);
     const knex = knexFactory({
       client: 'mysql2',
-      connection: { uri: url.toString(), supportBigNumbers: true } as unknown as Knex.MySql2ConnectionConfig,
+      connection: { uri: url.toString(), supportBigNumbers: true, multipleStatements } as unknown as Knex.MySql2ConnectionConfig,
       pool: { min: 0, max: 8 },
       acquireConnectionTimeout: 5000,
     });
@@ -70,11 +70,17 @@ async function mariadbStore(): Promise<TestStore> {
 /** For `describe.each`: every promise about the store is kept on both dialects. */
 export const STORES: readonly (readonly [string, () => Promise<TestStore>])[] = [
   ['SQLite', sqliteStore],
-  ['MariaDB', mariadbStore],
+  ['MariaDB', () => mariadbStore()],
 ];
 
 /** For promises that only a server with several connections can break. */
 export const MARIADB = STORES[1] as (typeof STORES)[number];
+
+/** BEGIN travels with a transaction's first statement there. */
+const TOGETHER: (typeof STORES)[number] = ['MariaDB with several statements in a packet', () => mariadbStore(true)];
+
+/** For promises about transactions on a server. */
+export const MARIADBS = [MARIADB, TOGETHER];
 
 /** A server, or a proxy before it, that takes no condition at COMMIT. */
 const UNCONDITIONAL: (typeof STORES)[number] = [
@@ -93,7 +99,7 @@ const UNCONDITIONAL: (typeof STORES)[number] = [
 ];
 
 /** For what a transaction does at its end. */
-export const COMMITTING_STORES = [...STORES, UNCONDITIONAL];
+export const COMMITTING_STORES = [...STORES, TOGETHER, UNCONDITIONAL];
 
 /** For promises about SQLite's one connection. */
 export const SQLITE = STORES[0] as (typeof STORES)[number];

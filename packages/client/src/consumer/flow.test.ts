@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GROUP, TestBed, TOPIC, takeEffect, until } from '../../test/consumer-kit.ts';
-import { MARIADB, SQLITE, STORES } from '../../test/stores.ts';
+import { MARIADBS, SQLITE, STORES } from '../../test/stores.ts';
 
 describe.each(STORES)('consumer on %s, under load', (_name, makeStore) => {
   let bed: TestBed;
@@ -190,10 +190,10 @@ describe('a handler on SQLite', () => {
   });
 });
 
-describe('a handler on MariaDB', () => {
+describe.each(MARIADBS)('a handler on %s', (_name, open) => {
   let bed: TestBed;
   beforeEach(async () => {
-    bed = await TestBed.open(MARIADB[1]);
+    bed = await TestBed.open(open);
     await bed.store.knex.schema.createTable('account', (table) => {
       table.integer('id').primary();
       table.integer('n').defaultTo(0);

@@ -1,4 +1,4 @@
-import { classifySqlError, dialectOf, type Sql } from '@tpc/core';
+import { type BeginningConnection, beginBy, classifySqlError, dialectOf, type Sql, takesPackets } from '@tpc/core';
 import type { Knex } from 'knex';
 import { within } from './background.ts';
 
@@ -10,8 +10,6 @@ type DriverConnection = {
   __knex__disposed?: unknown;
   /** mysql2: closes the socket, at which the server rolls back. */
   destroy?(): void;
-  /** mysql2. */
-  query?: (statement: { sql: string }, ...rest: unknown[]) => unknown;
 };
 
 const ROLLBACK_DEADLINE_MS = 5_000;
@@ -50,8 +48,9 @@ export class DatabaseSession {
     try {
       // knex does not release a connection that it was given.
       const config = { connection, ...(isolationLevel === undefined ? {} : { isolationLevel }) };
-      const begin = () => knex.transaction(config);
-      return new DatabaseSession(knex, connection, await (dialectOf(knex).name === 'mysql' ? beginByAutocommit(connection, begin) : begin()));
+      // With autocommit off, the next statement begins a transaction.
+      if (dialectOf(knex).name === 'mysql') beginBy(connection as BeginningConnection, 'SET autocommit=0', takesPackets(knex));
+      return new DatabaseSession(knex, connection, await knex.transaction(config));
     } catch (error) {
       if (dialectOf(knex).name === 'mysql') dispose(connection, error);
       await knex.client.releaseConnection(connection);
@@ -130,22 +129,8 @@ function dispose(connection: DriverConnection, error: unknown): void {
   connection.destroy?.();
 }
 
-/** knex begins a transaction by this statement. With autocommit off, the next statement begins one. */
-const KNEX_BEGIN = 'BEGIN;';
+/** knex ends a transaction by this statement. */
 const KNEX_COMMIT = 'COMMIT;';
-
-/** Sends the one statement in place of knex's BEGIN. The connection is ours alone. */
-async function beginByAutocommit<T>(connection: DriverConnection, begin: () => Promise<T>): Promise<T> {
-  const query = connection.query;
-  if (query === undefined) throw new Error('the connection is not one of mysql2');
-  connection.query = (statement, ...rest) =>
-    query.call(connection, statement.sql === KNEX_BEGIN ? { ...statement, sql: 'SET autocommit=0' } : statement, ...rest);
-  try {
-    return await begin();
-  } finally {
-    delete connection.query; // Its class has it.
-  }
-}
 
 /** The server commits what is open when autocommit is switched on, and answers an error of that as it would answer COMMIT's. */
 function commitByAutocommit(tx: Knex.Transaction, condition: () => Sql | undefined): void {

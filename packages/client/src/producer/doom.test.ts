@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually, lockWait, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
-import { COMMITTING_STORES, MARIADB, SQLITE } from '../../test/stores.ts';
+import { COMMITTING_STORES, MARIADBS, SQLITE } from '../../test/stores.ts';
 import { KeyAlreadyUsed, OutboxMisuse, TransactionDoomed } from './errors.ts';
 import type { Outbox } from './outbox.ts';
 
@@ -124,11 +124,11 @@ describe.each(COMMITTING_STORES)('a transaction that cannot be known to hold its
   });
 });
 
-describe('a transaction on MariaDB that the server has ended', () => {
+describe.each(MARIADBS)('a transaction on %s that the server has ended', (_name, open) => {
   let fixture: ProducerFixture;
   let other: Knex;
   beforeEach(async () => {
-    fixture = await setUpProducer(MARIADB[1]);
+    fixture = await setUpProducer(open);
     other = fixture.store.second();
     await other.schema.createTable('counter', (table) => {
       table.integer('id').primary();

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type MySqlProxy, startMySqlProxy } from '../../test/mysql-proxy.ts';
 import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
-import { MARIADB, SQLITE } from '../../test/stores.ts';
+import { MARIADBS, SQLITE } from '../../test/stores.ts';
 import { OutcomeUnknown } from './errors.ts';
 
 const MESSAGE = { topic: 'SEND_EMAIL_TOPIC', body: 'x' };
 
-describe('COMMIT without an answer, on MariaDB', () => {
+describe.each(MARIADBS)('COMMIT without an answer, on %s', (_name, open) => {
   let fixture: ProducerFixture;
   let proxy: MySqlProxy;
   beforeEach(async () => {
-    fixture = await setUpProducer(MARIADB[1], { sweep: { enabled: false, firstWaitMs: 0 } });
+    fixture = await setUpProducer(open, { sweep: { enabled: false, firstWaitMs: 0 } });
     const server = new URL(process.env.TEST_MYSQL_URL as string);
     proxy = await startMySqlProxy({ host: server.hostname, port: Number(server.port) });
   });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually, lockWait, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
-import { COMMITTING_STORES, MARIADB } from '../../test/stores.ts';
+import { COMMITTING_STORES, MARIADBS } from '../../test/stores.ts';
 import { InvalidMessage } from './domain/message.ts';
 import { OutboxMisuse, TransactionDoomed } from './errors.ts';
 
@@ -86,10 +86,10 @@ describe.each(COMMITTING_STORES)('the guard of a transaction on %s', (_name, ope
   });
 });
 
-describe('the guard of a transaction on MariaDB', () => {
+describe.each(MARIADBS)('the guard of a transaction on %s', (_name, open) => {
   let fixture: ProducerFixture;
   beforeEach(async () => {
-    fixture = await setUpProducer(MARIADB[1]);
+    fixture = await setUpProducer(open);
   });
   afterEach(() => fixture.close());
 

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { takesPackets } from './begin.ts';
 import { dialectOf } from './dialect.ts';
 import { type Connection, inTransaction, type MysqlClient, run, type SqlResult, type SqlValue, type Statement, toResult } from './run.ts';
 import { classifySqlError } from './sql-errors.ts';
@@ -16,8 +17,7 @@ const COMMIT: Statement = { sql: 'COMMIT', bindings: [] };
  * (mysql2's `multipleStatements`) and on SQLite it is `inTransaction`.
  */
 export function inPacketTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
-  const { connectionSettings } = db.client as { connectionSettings?: { multipleStatements?: boolean } };
-  if (dialectOf(db).name !== 'mysql' || connectionSettings?.multipleStatements !== true) return inTransaction(db, work);
+  if (dialectOf(db).name !== 'mysql' || !takesPackets(db)) return inTransaction(db, work);
   return PacketSession.run(db.client as MysqlClient, work);
 }
 

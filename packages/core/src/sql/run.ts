@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { type BeginningConnection, beginBy, takesPackets } from './begin.ts';
 import { dialectOf } from './dialect.ts';
 
 export type SqlValue = string | number | bigint | Buffer | null;
@@ -75,13 +76,17 @@ export function inTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promi
 /** Whether a session begins transactions at READ COMMITTED by itself; asked once, since pools set it when they open a session. */
 const readCommitted = new WeakMap<object, boolean>();
 
-/** Where the session's own level is the right one already, as on pools of the services, the round trip that sets it is saved. */
+/**
+ * Where the session's own level is the right one already, as on pools of the services, the round trip that sets it is saved; BEGIN's own where the
+ * pool's connections take several statements in a packet.
+ */
 async function mysqlTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
   const client = db.client as MysqlClient;
   const connection = await client.acquireConnection();
   try {
     if (!readCommitted.has(connection)) readCommitted.set(connection, await isReadCommitted(client, connection));
     const config = { connection, ...(readCommitted.get(connection) ? {} : { isolationLevel: 'read committed' as const }) };
+    beginBy(connection as BeginningConnection, 'BEGIN', takesPackets(db));
     return await db.transaction(work, config);
   } finally {
     await client.releaseConnection(connection);

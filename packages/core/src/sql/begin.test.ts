@@ -1,0 +1,125 @@
+import { text } from 'node:stream/consumers';
+import knexFactory, { type Knex } from 'knex';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createTestDatabase } from '../../../../test/support/mariadb.ts';
+import { inTransaction, run } from './run.ts';
+
+describe('BEGIN with the first statement', () => {
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
+  let db: Knex;
+  /** What reaches the driver. */
+  let packets: string[];
+
+  beforeEach(async () => {
+    database = await createTestDatabase();
+    packets = [];
+    db = knexFactory({
+      client: 'mysql2',
+      connection: { uri: database.url, multipleStatements: true } as unknown as Knex.MySql2ConnectionConfig,
+      pool: { min: 0, max: 1, afterCreate: listen },
+    });
+    await run(db, 'CREATE TABLE seen (id INTEGER PRIMARY KEY AUTO_INCREMENT, word VARCHAR(10) UNIQUE)');
+    await run(db, 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+    await inTransaction(db, (tx) => run(tx, 'SELECT 1')); // asks the session for its level
+    packets.length = 0;
+  });
+  afterEach(async () => {
+    await db.destroy();
+    await database.drop();
+  });
+
+  type Session = { query: (...args: unknown[]) => unknown };
+  /** A property of the connection itself, as what watches sessions sets it: it must survive. */
+  function listen(session: Session, done: (error: unknown, session: unknown) => void): void {
+    const query = session.query.bind(session);
+    session.query = (...args) => {
+      packets.push(typeof args[0] === 'string' ? args[0] : (args[0] as { sql: string }).sql);
+      return query(...args);
+    };
+    done(null, session);
+  }
+  const words = async () => (await run<{ word: string }>(db, 'SELECT word FROM seen ORDER BY id')).rows.map(({ word }) => word);
+  const failed = new Error('the work failed');
+
+  it('is one packet with it, and what the first statement answers is what it answers alone', async () => {
+    const [id] = await inTransaction(db, (tx) => tx('seen').insert({ word: 'one' }));
+    expect(id).toBe(1);
+    expect(packets).toEqual(['BEGIN;\ninsert into `seen` (`word`) values (?)', 'COMMIT;']);
+    expect(await inTransaction(db, (tx) => tx('seen').select('word'))).toEqual([{ word: 'one' }]);
+    expect(await inTransaction(db, (tx) => tx('seen').update({ word: 'two' }))).toBe(1);
+    const [rows, fields] = await inTransaction(db, (tx) => tx.raw('SELECT word FROM seen'));
+    expect([rows, fields.map(({ name }: { name: string }) => name)]).toEqual([[{ word: 'two' }], ['word']]);
+  });
+
+  it('is there for the first statement: it goes when the transaction is rolled back', async () => {
+    const work = inTransaction(db, async (tx) => {
+      await tx('seen').insert({ word: 'one' });
+      throw failed;
+    });
+    await expect(work).rejects.toBe(failed);
+    expect(await words()).toEqual([]);
+  });
+
+  it('is there when the first statement fails, for those after it', async () => {
+    const work = inTransaction(db, async (tx) => {
+      await tx.raw('SELECT nonsense').catch(() => undefined);
+      await tx('seen').insert({ word: 'one' });
+      throw failed;
+    });
+    await expect(work).rejects.toBe(failed);
+    expect(await words()).toEqual([]);
+  });
+
+  it('is there for statements that are sent side by side', async () => {
+    const work = inTransaction(db, async (tx) => {
+      await Promise.all(['one', 'two', 'three'].map((word) => tx('seen').insert({ word })));
+      throw failed;
+    });
+    await expect(work).rejects.toBe(failed);
+    expect(packets.filter((packet) => packet.startsWith('BEGIN'))).toHaveLength(1);
+    expect(await words()).toEqual([]);
+  });
+
+  it.each([
+    ['a stream', (tx: Knex.Transaction) => text(tx.raw('SELECT 1 AS one').stream().map(String))],
+    [
+      'a prepared statement',
+      async (tx: Knex.Transaction) => {
+        const connection = await tx.client.acquireConnection();
+        await new Promise((resolve, reject) => connection.execute('SELECT 1', (error: unknown) => (error ? reject(error) : resolve(undefined))));
+      },
+    ],
+    [
+      'a text given to the driver itself',
+      async (tx: Knex.Transaction) => {
+        const connection = await tx.client.acquireConnection();
+        await new Promise((resolve) => connection.query('SELECT 1', resolve));
+      },
+    ],
+  ])('goes before %s', async (_what, first) => {
+    const work = inTransaction(db, async (tx) => {
+      await first(tx);
+      await tx('seen').insert({ word: 'one' });
+      throw failed;
+    });
+    await expect(work).rejects.toBe(failed);
+    expect(packets[0]).toBe('BEGIN');
+    expect(await words()).toEqual([]);
+  });
+
+  it('leaves the answers of several statements as they are', async () => {
+    await run(db, 'CREATE PROCEDURE twice() BEGIN SELECT 1 AS n; SELECT 2 AS n; END');
+    const [called] = await inTransaction(db, (tx) => tx.raw('CALL twice()'));
+    expect(called.slice(0, 2)).toEqual([[{ n: 1 }], [{ n: 2 }]]);
+    const [both] = await inTransaction(db, (tx) => tx.raw('SELECT 1 AS n; SELECT 2 AS n'));
+    expect(both).toEqual([[{ n: 1 }], [{ n: 2 }]]);
+  });
+
+  it('is forgotten where no statement came, and the connection is as it was', async () => {
+    await inTransaction(db, async () => undefined);
+    await run(db, "INSERT INTO seen (word) VALUES ('alone')");
+    expect(packets.at(-1)).toBe("INSERT INTO seen (word) VALUES ('alone')");
+    await expect(inTransaction(db, (tx) => tx('seen').insert({ word: 'alone' }))).rejects.toMatchObject({ errno: 1062 });
+    expect(await words()).toEqual(['alone']);
+  });
+});
