@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { BatchDeadlineExceeded, BatcherFull, NaturalBatcher } from './natural-batcher.ts';
 
@@ -96,6 +97,45 @@ describe('NaturalBatcher', () => {
     await release();
     expect(await calls).toEqual([10, 20]);
     expect(batches).toEqual([[1, 2]]);
+  });
+
+  it('rests after a flush that others came during, as long as that took, and gathers more', async () => {
+    const { batches, flush, release } = gate();
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxRestMs: 60_000 });
+    const calls = [batcher.add(1)];
+    await sleep(0);
+    calls.push(batcher.add(2));
+    await sleep(100);
+    await release();
+    await calls[0];
+    calls.push(batcher.add(3));
+    await new Promise(setImmediate);
+    expect(batches).toEqual([[1]]);
+    await release();
+    expect(await Promise.all(calls)).toEqual([10, 20, 30]);
+    expect(batches).toEqual([[1], [2, 3]]);
+  });
+
+  it('does not rest when nobody came meanwhile, nor longer than until a batch is full', async () => {
+    const { batches, flush, release } = gate();
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxCount: 2, maxRestMs: 60_000 });
+    const first = batcher.add(1);
+    await sleep(50);
+    await release();
+    await first;
+    const second = batcher.add(2);
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect(batches).toEqual([[1], [2]]);
+    const rest = [batcher.add(3), batcher.add(4)];
+    await sleep(50);
+    await release();
+    await second;
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect(batches).toEqual([[1], [2], [3, 4]]);
+    await release();
+    expect(await Promise.all(rest)).toEqual([30, 40]);
   });
 
   it('drains what waits and what is under way', async () => {

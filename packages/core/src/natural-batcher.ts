@@ -3,7 +3,7 @@
  * a call goes at once; under load, batches grow by themselves to what one round trip costs. One class serves every write path: TPC's
  * saves, confirms, marks and publishing, the library's calls, the consumer's inbox.
  *
- * Only a write-behind that nobody waits for sets `gatherMs`.
+ * Only a write-behind that nobody waits for sets `gatherMs` or `maxRestMs`.
  */
 
 /** A caller's deadline ran out before its item was flushed; nothing was done for it. */
@@ -39,6 +39,12 @@ export type NaturalBatcherOptions<I, O> = {
   maxInFlight?: number;
   /** Waits this long after the first item, unless the batch is full before; for write-behinds only. Milliseconds, default 0. */
   gatherMs?: number;
+  /**
+   * After a flush during which others came, rests for as long as that flush took, at most this long, unless the batch is full before; for
+   * write-behinds only. Under load, batches double by it, and so do those of all stages behind them; without load it never waits.
+   * Milliseconds, default 0.
+   */
+  maxRestMs?: number;
   /** Items that may wait; more are refused with BatcherFull. Default 100,000. */
   maxQueued?: number;
   /** Whether a rejected flush is tried again in halves, down to single items, so that one bad item fails alone. Default: always. */
@@ -65,6 +71,7 @@ export class NaturalBatcher<I, O> {
       sizeOf: () => 0,
       maxInFlight: 1,
       gatherMs: 0,
+      maxRestMs: 0,
       maxQueued: 100_000,
       bisect: () => true,
       ...options,
@@ -93,12 +100,12 @@ export class NaturalBatcher<I, O> {
     while (this.queued > 0 || this.#inFlight > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
   }
 
-  #schedule(): void {
-    const { maxInFlight, maxCount, gatherMs } = this.#options;
+  /** @param waitMs before the next flush begins, unless its batch is full */
+  #schedule(waitMs = this.#options.gatherMs): void {
+    const { maxInFlight, maxCount } = this.#options;
     if (this.#inFlight >= maxInFlight || this.queued === 0) return;
-    // A full batch has nothing to wait for.
-    const gathers = gatherMs > 0 && this.queued < maxCount;
-    if (this.#scheduled && (gathers || this.#gathering === undefined)) return;
+    const full = this.queued >= maxCount;
+    if (this.#scheduled && !(full && this.#gathering)) return;
     clearTimeout(this.#gathering);
     this.#gathering = undefined;
     this.#scheduled = true;
@@ -107,21 +114,26 @@ export class NaturalBatcher<I, O> {
       this.#gathering = undefined;
       void this.#run();
     };
-    if (gathers) this.#gathering = setTimeout(start, gatherMs);
+    // A full batch has nothing to wait for.
+    if (waitMs > 0 && !full) this.#gathering = setTimeout(start, waitMs);
     else setImmediate(start);
   }
 
   async #run(): Promise<void> {
+    const { onFlush, gatherMs, maxRestMs } = this.#options;
     const batch = this.#take();
+    let restMs = 0;
     if (batch.length > 0) {
       this.#inFlight++;
       this.#schedule();
       const started = performance.now();
       await this.#flush(batch);
       this.#inFlight--;
-      this.#options.onFlush?.(batch.length, performance.now() - started);
+      const elapsedMs = performance.now() - started;
+      onFlush?.(batch.length, elapsedMs);
+      restMs = Math.min(elapsedMs, maxRestMs);
     }
-    this.#schedule();
+    this.#schedule(Math.max(gatherMs, restMs));
     if (this.queued === 0 && this.#inFlight === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
   }
 

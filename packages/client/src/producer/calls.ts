@@ -8,6 +8,8 @@ import { type OutboxContent, sizeOnWire, toOutgoing } from './content-codec.ts';
 /** Below the 2 MiB that TPC takes in one request. */
 export const MAX_BATCH_BYTES = 2 * 1024 * 1024 - 64 * 1024;
 const MAX_BATCH_COUNT = 128;
+/** Nobody waits for a confirm but its message, which takes longer than this on its way under load. All stages behind it take what it brings together. */
+const MAX_CONFIRM_REST_MS = 20;
 /** DeleteMessageByMessageKey has no batch form: so many go side by side. */
 const MAX_DELETES = 32;
 
@@ -49,7 +51,12 @@ export class Calls {
       sizeOf,
       flush: (items) => this.#flushPrepare(items),
     });
-    this.#confirm = new NaturalBatcher<Traced<string>, undefined>({ name: 'confirm', ...shared, flush: (keys) => this.#flushConfirm(keys) });
+    this.#confirm = new NaturalBatcher<Traced<string>, undefined>({
+      name: 'confirm',
+      ...shared,
+      maxRestMs: MAX_CONFIRM_REST_MS,
+      flush: (keys) => this.#flushConfirm(keys),
+    });
     this.#send = new NaturalBatcher({ name: 'save and send', ...shared, sizeOf, flush: (items) => this.#flushSend(items) });
     this.#remove = new NaturalBatcher<Traced<string>, undefined>({
       name: 'delete',
