@@ -99,43 +99,39 @@ describe('NaturalBatcher', () => {
     expect(batches).toEqual([[1, 2]]);
   });
 
-  it('rests after a flush that others came during, as long as that took, and gathers more', async () => {
+  it('rests after a flush that many came during, as long as that took, and gathers more', async () => {
     const { batches, flush, release } = gate();
     const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxRestMs: 60_000 });
     const calls = [batcher.add(1)];
-    await sleep(0);
-    calls.push(batcher.add(2));
+    await new Promise(setImmediate);
+    calls.push(...[2, 3, 4, 5].map((item) => batcher.add(item)));
     await sleep(100);
     await release();
     await calls[0];
-    calls.push(batcher.add(3));
+    calls.push(batcher.add(6));
     await new Promise(setImmediate);
     expect(batches).toEqual([[1]]);
     await release();
-    expect(await Promise.all(calls)).toEqual([10, 20, 30]);
-    expect(batches).toEqual([[1], [2, 3]]);
+    expect(await Promise.all(calls)).toEqual([10, 20, 30, 40, 50, 60]);
+    expect(batches).toEqual([[1], [2, 3, 4, 5, 6]]);
   });
 
-  it('does not rest when nobody came meanwhile, nor longer than until a batch is full', async () => {
+  it.each([
+    ['few came meanwhile', [2, 3, 4], 128],
+    ['the batch is full', [2, 3, 4, 5], 4],
+  ])('does not rest when %s', async (_when, others, maxCount) => {
     const { batches, flush, release } = gate();
-    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxCount: 2, maxRestMs: 60_000 });
-    const first = batcher.add(1);
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxCount, maxRestMs: 60_000 });
+    const calls = [batcher.add(1)];
+    await new Promise(setImmediate);
+    calls.push(...others.map((item) => batcher.add(item)));
     await sleep(50);
     await release();
-    await first;
-    const second = batcher.add(2);
-    await new Promise(setImmediate);
-    await new Promise(setImmediate);
-    expect(batches).toEqual([[1], [2]]);
-    const rest = [batcher.add(3), batcher.add(4)];
-    await sleep(50);
+    await calls[0];
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+    expect(batches).toEqual([[1], others]);
     await release();
-    await second;
-    await new Promise(setImmediate);
-    await new Promise(setImmediate);
-    expect(batches).toEqual([[1], [2], [3, 4]]);
-    await release();
-    expect(await Promise.all(rest)).toEqual([30, 40]);
+    await Promise.all(calls);
   });
 
   it('drains what waits and what is under way', async () => {

@@ -40,7 +40,7 @@ export type NaturalBatcherOptions<I, O> = {
   /** Waits this long after the first item, unless the batch is full before; for write-behinds only. Milliseconds, default 0. */
   gatherMs?: number;
   /**
-   * After a flush during which others came, rests for as long as that flush took, at most this long, unless the batch is full before; for
+   * After a flush during which many came (REST_FROM), rests for as long as that flush took, at most this long, unless the batch is full before; for
    * write-behinds only. Under load, batches double by it, and so do those of all stages behind them; without load it never waits.
    * Milliseconds, default 0.
    */
@@ -52,6 +52,9 @@ export type NaturalBatcherOptions<I, O> = {
   /** Called after each flush with the batch's size and length of time in milliseconds; for metrics. */
   onFlush?: (count: number, elapsedMs: number) => void;
 };
+
+/** Fewer that came during a flush are no load: what one call less would save is not worth their wait. */
+const REST_FROM = 4;
 
 type Waiting<I, O> = { item: I; size: number; deadline: number; resolve: (result: O) => void; reject: (error: unknown) => void };
 
@@ -131,7 +134,7 @@ export class NaturalBatcher<I, O> {
       this.#inFlight--;
       const elapsedMs = performance.now() - started;
       onFlush?.(batch.length, elapsedMs);
-      restMs = Math.min(elapsedMs, maxRestMs);
+      if (this.queued >= REST_FROM) restMs = Math.min(elapsedMs, maxRestMs);
     }
     this.#schedule(Math.max(gatherMs, restMs));
     if (this.queued === 0 && this.#inFlight === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
