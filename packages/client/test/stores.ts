@@ -82,6 +82,9 @@ const TOGETHER: (typeof STORES)[number] = ['MariaDB with several statements in a
 /** For promises about transactions on a server. */
 export const MARIADBS = [MARIADB, TOGETHER];
 
+/** For what is sent in one packet where that can be had. */
+export const PACKET_STORES = [...STORES, TOGETHER];
+
 /** A server, or a proxy before it, that takes no condition at COMMIT. */
 const UNCONDITIONAL: (typeof STORES)[number] = [
   'MariaDB without a condition at COMMIT',
@@ -99,7 +102,7 @@ const UNCONDITIONAL: (typeof STORES)[number] = [
 ];
 
 /** For what a transaction does at its end. */
-export const COMMITTING_STORES = [...STORES, TOGETHER, UNCONDITIONAL];
+export const COMMITTING_STORES = [...PACKET_STORES, UNCONDITIONAL];
 
 /** For promises about SQLite's one connection. */
 export const SQLITE = STORES[0] as (typeof STORES)[number];

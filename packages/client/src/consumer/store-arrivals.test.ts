@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { STORES, type TestStore } from '../../test/stores.ts';
+import { PACKET_STORES, type TestStore } from '../../test/stores.ts';
 import { migrateClientStore } from '../migrations/index.ts';
 import type { InboxRow } from './inbox-row.ts';
 import { storeArrivals } from './store-arrivals.ts';
@@ -27,7 +27,7 @@ const item = (messageKey: string, claim: string | undefined, generation = 1, top
   dead: undefined,
 });
 
-describe.each(STORES)('storeArrivals on %s', (_name, makeStore) => {
+describe.each(PACKET_STORES)('storeArrivals on %s', (_name, makeStore) => {
   let store: TestStore;
   beforeEach(async () => {
     store = await makeStore();

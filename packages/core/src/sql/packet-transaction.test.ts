@@ -66,6 +66,15 @@ describe.each(STORES)('inPacketTransaction on %s', (name, open) => {
     if (name.includes('several')) expect(sent.slice(0, -1).map((sql) => sql.split(';\n').length)).toEqual([2, 3, 3]);
   });
 
+  it('runs statements together outside a transaction: each commits by itself, and none behind one that fails', async () => {
+    const insert = (id: number) => ({ sql: INSERT, params: [id, 'a'] });
+    const [first, seen] = await runTogether(db, [insert(1), { sql: 'SELECT id FROM part', params: [] }]);
+    expect([first?.affected, seen?.rows]).toEqual([1, [{ id: 1 }]]);
+    await expect(runTogether(db, [insert(2), insert(1), insert(3)])).rejects.toMatchObject({ code: expect.stringMatching(/DUP|PRIMARYKEY/) });
+    expect(await ids(db)).toEqual([1, 2]);
+    if (name.includes('several')) expect(sent[0]).toBe(`${INSERT};\nSELECT id FROM part`);
+  });
+
   it('writes nothing when the work throws, also what was to be written later', async () => {
     const failing = inPacketTransaction(db, async (tx) => {
       await run(tx, INSERT, [1, 'a']);

@@ -21,13 +21,35 @@ export function inPacketTransaction<T>(db: Knex, work: (tx: Knex.Transaction) =>
   return PacketSession.run(db.client as MysqlClient, work);
 }
 
-/** Runs statements in their order, in one packet where the transaction can; none may need another's answer. @returns each one's answer */
-export async function runTogether(tx: Knex.Transaction, statements: readonly Sql[]): Promise<SqlResult<unknown>[]> {
-  const session = PacketSession.of(tx);
+/**
+ * Runs statements in their order, in one packet where that can be had; none may need another's answer, and none runs after one that fails. Outside a
+ * transaction each commits by itself.
+ * @returns each one's answer
+ */
+export async function runTogether(db: Knex | Knex.Transaction, statements: readonly Sql[]): Promise<SqlResult<unknown>[]> {
+  const session = PacketSession.of(db);
   if (session) return (await session.send(statements.map(toStatement))).map((answer) => toResult(answer));
+  if (dialectOf(db).name === 'mysql' && takesPackets(db)) return runInOnePacket(db.client as MysqlClient, statements.map(toStatement));
   const results: SqlResult<unknown>[] = [];
-  for (const { sql, params } of statements) results.push(await run<unknown>(tx, sql, params));
+  for (const { sql, params } of statements) results.push(await run<unknown>(db, sql, params));
   return results;
+}
+
+async function runInOnePacket(client: MysqlClient, statements: readonly Statement[]): Promise<SqlResult<unknown>[]> {
+  const connection = await client.acquireConnection();
+  try {
+    return (await sendTogether(client, connection, statements)).map((answer) => toResult(answer));
+  } finally {
+    await client.releaseConnection(connection);
+  }
+}
+
+/** @returns the driver's answer to each of the statements */
+async function sendTogether(client: MysqlClient, connection: Connection, statements: readonly Statement[]): Promise<unknown[]> {
+  const packet = { sql: statements.map(({ sql }) => sql).join(';\n'), bindings: statements.flatMap(({ bindings }) => bindings) };
+  const [answer] = (await client.query(connection, packet)).response;
+  client.emit('query-response', answer, { __knexUid: connection.__knexUid, ...packet });
+  return statements.length === 1 ? [answer] : (answer as unknown[]);
 }
 
 /** Writes what nobody needs an answer of: at the latest with the transaction's COMMIT, which fails where it fails. */
@@ -89,10 +111,7 @@ class PacketSession {
   async send(statements: readonly Statement[]): Promise<unknown[]> {
     this.#assertOpen();
     const all = [...this.#unsent.splice(0), ...statements];
-    const packet = { sql: all.map(({ sql }) => sql).join(';\n'), bindings: all.flatMap(({ bindings }) => bindings) };
-    const [answer] = (await this.#client.query(this.#connection, packet)).response;
-    this.#client.emit('query-response', answer, { __knexUid: this.#connection.__knexUid, ...packet });
-    return all.length === 1 ? [answer] : (answer as unknown[]).slice(-statements.length);
+    return (await sendTogether(this.#client, this.#connection, all)).slice(-statements.length);
   }
 
   /** Where nothing was sent, there is nothing to end. */

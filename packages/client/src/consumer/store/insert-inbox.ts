@@ -1,8 +1,8 @@
-import { dialectOf, placeholders, run } from '@tpc/core';
+import { dialectOf, placeholders, run, runTogether, type Sql, type SqlResult } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { StoredRow } from '../decide-arrival.ts';
 import { reasonCode } from '../errors.ts';
-import { CONTENT_COLUMNS, contentValues, type InboxRow } from '../inbox-row.ts';
+import { CONTENT_COLUMNS, contentValues, type InboxKey, type InboxRow } from '../inbox-row.ts';
 import { InboxState, ReportKind } from '../states.ts';
 
 /** A row to be stored, and who may handle it first. */
@@ -19,6 +19,7 @@ const VALUES_PER_ROW = 11;
 /**
  * Stores deliveries by one plain multi-row INSERT that commits by itself; a claimed row needs no second write before it is handled.
  * All or nothing. Primary key (consumer_group, message_key, generation).
+ * @returns what `readNewerRows` would, right after it
  * @throws a duplicate-key error when one of them is there already; nothing stays locked then
  */
 export async function insertInbox(
@@ -26,11 +27,20 @@ export async function insertInbox(
   group: string,
   rows: readonly NewInboxRow[],
   times: { leaseMs: number; reportAfterMs: number },
-): Promise<void> {
+): Promise<StoredRow[]> {
+  const look = selectNewer(
+    group,
+    rows.map(({ row }) => row),
+  );
+  const [, newer] = await runTogether(db, [insertStatement(db, group, rows, times), look]);
+  return (newer as SqlResult<StoredColumns>).rows.map(toStoredRow);
+}
+
+function insertStatement(db: Knex, group: string, rows: readonly NewInboxRow[], times: { leaseMs: number; reportAfterMs: number }): Sql {
   const { now } = dialectOf(db);
   // Due now for anyone, due after the lease for a claimed row, never for a stub: the clock plus NULL is NULL.
   const tuple = `(?, ${placeholders(VALUES_PER_ROW)}, ?, ?, ${now} + ?, ${now}, ${now} + ?, ?, ?, ?, ${now} + ?)`;
-  const values = rows.flatMap(({ row, claim, dead }) => [
+  const params = rows.flatMap(({ row, claim, dead }) => [
     group,
     ...contentValues(row),
     dead ? InboxState.DEAD : InboxState.RECEIVED,
@@ -42,34 +52,38 @@ export async function insertInbox(
     dead ? ReportKind.FAILED : ReportKind.RECEIVED,
     times.reportAfterMs,
   ]);
-  await run(
-    db,
-    `INSERT INTO tpc_inbox (consumer_group, ${CONTENT_COLUMNS}, state, claim, due_at, received_at, finished_at, reason, last_error, report_kind, report_due_at)
-VALUES ${rows.map(() => tuple).join(', ')}`,
-    values,
-  );
+  const sql = `INSERT INTO tpc_inbox (consumer_group, ${CONTENT_COLUMNS}, state, claim, due_at, received_at, finished_at, reason, last_error, report_kind,
+report_due_at) VALUES ${rows.map(() => tuple).join(', ')}`;
+  return { sql, params };
 }
 
-/** Every stored generation of these keys, from `fromGeneration` on. Reads by primary key. */
-export async function readStoredRows(
-  db: Knex | Knex.Transaction,
-  group: string,
-  messageKeys: readonly string[],
-  fromGeneration = 1,
-): Promise<StoredRow[]> {
+/** Every stored generation of these keys. Reads by primary key. */
+export async function readStoredRows(db: Knex | Knex.Transaction, group: string, messageKeys: readonly string[]): Promise<StoredRow[]> {
   if (messageKeys.length === 0) return [];
-  const { rows } = await run<{ message_key: string; generation: number; state: number; claim: string | null; reason: string; last_error: string }>(
-    db,
-    `SELECT message_key, generation, state, claim, reason, last_error FROM tpc_inbox
-WHERE consumer_group = ? AND message_key IN (${placeholders(messageKeys.length)}) AND generation >= ?`,
-    [group, ...messageKeys, fromGeneration],
-  );
-  return rows.map((row) => ({
-    messageKey: row.message_key,
-    generation: row.generation,
-    state: row.state,
-    claim: row.claim,
-    reason: row.reason,
-    detail: row.last_error,
-  }));
+  const { sql, params } = selectStored(group, messageKeys, 0);
+  return (await run<StoredColumns>(db, sql, params)).rows.map(toStoredRow);
+}
+
+/** Every stored row of these keys with a generation above the lowest of these. Reads by primary key. */
+export async function readNewerRows(db: Knex, group: string, keys: readonly InboxKey[]): Promise<StoredRow[]> {
+  const { sql, params } = selectNewer(group, keys);
+  return (await run<StoredColumns>(db, sql, params)).rows.map(toStoredRow);
+}
+
+function selectNewer(group: string, keys: readonly InboxKey[]): Sql {
+  const lowest = Math.min(...keys.map(({ generation }) => generation));
+  const names = keys.map(({ messageKey }) => messageKey);
+  return selectStored(group, names, lowest + 1);
+}
+
+type StoredColumns = { message_key: string; generation: number; state: number; claim: string | null; reason: string; last_error: string };
+
+function selectStored(group: string, messageKeys: readonly string[], fromGeneration: number): Sql {
+  const sql = `SELECT message_key, generation, state, claim, reason, last_error FROM tpc_inbox
+WHERE consumer_group = ? AND message_key IN (${placeholders(messageKeys.length)}) AND generation >= ?`;
+  return { sql, params: [group, ...messageKeys, fromGeneration] };
+}
+
+function toStoredRow({ message_key, generation, state, claim, reason, last_error }: StoredColumns): StoredRow {
+  return { messageKey: message_key, generation, state, claim, reason, detail: last_error };
 }
