@@ -9,6 +9,8 @@ export type SqlResult<R> = {
   rows: R[];
   /** Rows that a writing statement matched. On both dialects matched, not changed: guards belong into WHERE. */
   affected: number;
+  /** Of an INSERT into a table that numbers its rows: the number of the first row. */
+  insertId?: number;
 };
 
 /**
@@ -22,7 +24,9 @@ export async function run<R = Record<string, unknown>>(
 ): Promise<SqlResult<R>> {
   if (dialectOf(db).name === 'mysql') return runOnMysql(db, sql, params);
   const answer = (await db.raw(sql, params as Knex.RawBinding[])) as unknown;
-  return Array.isArray(answer) ? { rows: answer as R[], affected: 0 } : { rows: [], affected: (answer as { changes?: number }).changes ?? 0 };
+  if (Array.isArray(answer)) return { rows: answer as R[], affected: 0 };
+  const { changes = 0, lastInsertRowid = 0 } = answer as { changes?: number; lastInsertRowid?: number | bigint };
+  return { rows: [], affected: changes, insertId: Number(lastInsertRowid) - changes + 1 };
 }
 
 /** As far as knex's client is used here; a transaction's client lends its own connection and refuses after its end. */
@@ -52,7 +56,9 @@ async function runOnMysql<R>(db: Knex | Knex.Transaction, sql: string, params: r
 
 /** @param answer rows, or the header of a statement that writes, as mysql2 gives them */
 export function toResult<R>(answer: unknown): SqlResult<R> {
-  return Array.isArray(answer) ? { rows: answer as R[], affected: 0 } : { rows: [], affected: (answer as { affectedRows: number }).affectedRows };
+  if (Array.isArray(answer)) return { rows: answer as R[], affected: 0 };
+  const { affectedRows, insertId } = answer as { affectedRows: number; insertId: number };
+  return { rows: [], affected: affectedRows, insertId };
 }
 
 /** `?, ?, ?` for `count` values. */

@@ -1,6 +1,7 @@
 import type { Dialect } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { GroupProgress } from './group-progress.ts';
+import type { MessageIds } from './message-ids.ts';
 import type { Names } from './names.ts';
 import type { StoreObserver, StorePolicies } from './store-types.ts';
 import type { SubscriptionView } from './subscription-view.ts';
@@ -13,6 +14,7 @@ export type StoreContext = {
   /** A number in [0, 1), for jitter. */
   random: () => number;
   names: Names;
+  ids: MessageIds;
   subscriptions: SubscriptionView;
   progress: GroupProgress;
   observer: StoreObserver;

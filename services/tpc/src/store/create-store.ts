@@ -12,6 +12,7 @@ import { GroupProgress } from './group-progress.ts';
 import { inChunks, MAX_BATCH, outcomeInChunks } from './in-chunks.ts';
 import { listMessages } from './list-messages.ts';
 import { markDeliveries } from './mark-deliveries.ts';
+import { MessageIds } from './message-ids.ts';
 import { Names } from './names.ts';
 import { readBacklog } from './read-backlog.ts';
 import { recordPublishResults } from './record-publish-results.ts';
@@ -61,6 +62,7 @@ export function createStoreContext(knex: Knex, options: StoreOptions = {}): Stor
     policies: options.policies ?? DEFAULT_POLICIES,
     random,
     names: new Names({ knex, sql, retry }),
+    ids: new MessageIds(),
     subscriptions: new SubscriptionView({ knex, retry }, options.clock ?? (() => performance.now())),
     progress: new GroupProgress(),
     observer: options.observer ?? NOBODY,

@@ -40,13 +40,15 @@ export async function insertMessages(db: Db, ctx: StoreContext, messages: readon
   const values = sorted.flatMap((message) => [...contentValues(message), ...placeValues(ctx, message, as)]);
   const finished = as === 'conflict' ? ctx.sql.now : 'NULL';
   const template = `(${'?, '.repeat(13)}?, ?, ${ctx.sql.now}, ${as === 'prepared' ? `${ctx.sql.now} + ?` : '?'}, ?, ?, ${finished})`;
-  await run(
+  const { insertId } = await run(
     db,
     `INSERT INTO message (message_key, producer_group_id, store_id, owner_id, topic_id, tag, content_hash, body, body_size, content_type, headers,
        traceparent, tracestate, state, lane, created_at, due_at, attention, reason, finished_at)
      VALUES ${valueRows(template, sorted.length)}`,
     values,
   );
+  // One statement's rows are numbered one after the other, as a rule; ids are hints.
+  if (insertId !== undefined) for (const [place, { messageKey }] of sorted.entries()) ctx.ids.note(messageKey, insertId + place);
 }
 
 function contentValues({ messageKey, item, hash, owner, topicId }: NewMessage): SqlValue[] {

@@ -6,8 +6,9 @@ import { ConfirmStatus } from '../domain/states.ts';
 import { closeGroups } from './close-groups.ts';
 import type { StoreContext } from './context.ts';
 import type { Progress } from './group-progress.ts';
-import { findMessageIds, heldByAnother, inLockPasses, type LockedMessage, type LockPass, lockMessagesAndRead } from './lock-messages.ts';
+import { heldByAnother, inLockPasses, type LockedMessage, type LockPass, lockMessagesAndRead } from './lock-messages.ts';
 import { addEvents, type NewEvent } from './message-events.ts';
+import { byMessageKey } from './message-ids.ts';
 import type { Mark, MarkResult } from './store-types.ts';
 
 /** A report with its ids: one for each group and message. */
@@ -24,42 +25,58 @@ type Decided = Report & MarkDecision & { row: LockedMessage; copy: CopyRow };
  */
 export async function markDeliveries(ctx: StoreContext, marks: readonly Mark[]): Promise<(MarkResult | Refusal)[]> {
   const groups = await ctx.names.findConsumerGroups(marks.map((mark) => mark.consumerGroup));
-  const idByKey = await ctx.retry(() => findMessageIds(ctx.knex, [...new Set(marks.map((mark) => mark.messageKey))]));
-  const reports = new Map<string, Report>();
-  const slots = marks.map((mark) => {
-    const messageId = idByKey.get(mark.messageKey);
-    const groupId = groups.get(mark.consumerGroup);
-    if (messageId === undefined || groupId === undefined) return undefined;
-    const slot = `${messageId} ${groupId}`;
-    const before = reports.get(slot);
-    reports.set(slot, { messageId, groupId, mark: before === undefined ? mark : strongerReport(before.mark, mark) });
-    return slot;
-  });
-  const tracked = new Set<string>();
+  const results: (MarkResult | Refusal)[] = marks.map(() => ({ tracked: false }));
   const progress: Progress[] = [];
-  const ids = [...new Set([...reports.values()].map((report) => report.messageId))];
-  const held = await inLockPasses(ctx, ids, async (passIds, pass) => {
-    const done = await markOnce(ctx, [...reports.values()], passIds, pass);
-    for (const slot of done.tracked) tracked.add(slot);
-    tell(ctx, done.decided);
-    progress.push(...done.progress);
-    return done.locked;
+  const keys = marks.map((mark) => mark.messageKey);
+  await byMessageKey(ctx, keys, async (idByKey) => {
+    const reports = new Map<string, Report>();
+    const slots = marks.map((mark) => {
+      const messageId = idByKey.get(mark.messageKey);
+      const groupId = groups.get(mark.consumerGroup);
+      if (messageId === undefined || groupId === undefined) return undefined;
+      const slot = `${messageId} ${groupId}`;
+      const before = reports.get(slot);
+      reports.set(slot, { messageId, groupId, mark: before === undefined ? mark : strongerReport(before.mark, mark) });
+      return slot;
+    });
+    const tracked = new Set<string>();
+    const present = new Set<string>();
+    const ids = [...new Set([...reports.values()].map((report) => report.messageId))];
+    const held = await inLockPasses(ctx, ids, async (passIds, pass) => {
+      const done = await markOnce(ctx, [...reports.values()], passIds, pass);
+      for (const slot of done.tracked) tracked.add(slot);
+      for (const key of done.present) present.add(key);
+      tell(ctx, done.decided);
+      progress.push(...done.progress);
+      return done.locked;
+    });
+    for (const [index, slot] of slots.entries()) {
+      if (slot === undefined) continue;
+      const key = keys[index] as string;
+      results[index] = held.has(idByKey.get(key) ?? -1) ? heldByAnother(key) : { tracked: tracked.has(slot) };
+    }
+    return [...reports.values()]
+      .filter(({ messageId, mark }) => !present.has(mark.messageKey) && !held.has(messageId))
+      .map(({ mark }) => mark.messageKey);
   });
   await ctx.progress.note(ctx, progress);
-  return slots.map((slot, index) => {
-    const { messageKey } = marks[index] as Mark;
-    if (held.has(idByKey.get(messageKey) ?? -1)) return heldByAnother(messageKey);
-    return { tracked: slot !== undefined && tracked.has(slot) };
-  });
+  return results;
 }
 
-type Done = { tracked: string[]; decided: Decided[]; progress: Progress[]; locked: number[] };
+type Done = {
+  tracked: string[];
+  decided: Decided[];
+  progress: Progress[];
+  locked: number[];
+  /** Keys whose rows were among those. */
+  present: string[];
+};
 
 function markOnce(ctx: StoreContext, reports: readonly Report[], ids: readonly number[], pass: LockPass): Promise<Done> {
   return inPacketTransaction(ctx.knex, async (tx) => {
     const { locked, rows: copyRows } = await lockMessagesAndRead<CopyRow>(tx, ctx, ids, pass, readCopies(ctx, ids, reports));
     const rows = new Map(locked.map((row) => [row.id, row]));
-    const mine = reports.filter((report) => rows.has(report.messageId));
+    const mine = reports.filter((report) => rows.get(report.messageId)?.message_key === report.mark.messageKey);
     const copies = new Map(copyRows.map((row) => [`${row.message_id} ${row.group_id}`, row]));
     const found = mine.flatMap((report): Decided[] => {
       const copy = copies.get(`${report.messageId} ${report.groupId}`);
@@ -75,6 +92,7 @@ function markOnce(ctx: StoreContext, reports: readonly Report[], ids: readonly n
       decided: found,
       progress: found.flatMap((report) => progressOf(report)),
       locked: [...rows.keys()],
+      present: mine.map((report) => report.mark.messageKey),
     };
   });
 }

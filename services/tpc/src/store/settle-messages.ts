@@ -4,16 +4,9 @@ import { type MessageEvent, moveOf, placeOf, type StoredPlace, stateOf } from '.
 import type { Refusal } from '../domain/reasons.ts';
 import { CancelKind, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
-import {
-  findMessageIds,
-  heldByAnother,
-  inLockPasses,
-  type LockedMessage,
-  type LockPass,
-  lockMessages,
-  lockMessagesAndRead,
-} from './lock-messages.ts';
+import { heldByAnother, inLockPasses, type LockedMessage, type LockPass, lockMessages, lockMessagesAndRead } from './lock-messages.ts';
 import { addEvents, type NewEvent } from './message-events.ts';
+import { byMessageKey } from './message-ids.ts';
 import { type Fanout, fanoutOf, type Subscription, startSending, subscriptionsOf } from './start-sending.ts';
 import type { Claim, StateResult } from './store-types.ts';
 
@@ -51,18 +44,21 @@ export async function settleMessages(ctx: StoreContext, items: readonly Settleme
     groups: await ctx.names.findProducerGroups(items.map((item) => item.producerGroup)),
     stores: await ctx.names.findStores(items.flatMap((item) => item.storeId ?? [])),
   };
-  const idByKey = await ctx.retry(() => findMessageIds(ctx.knex, [...new Set(items.map((item) => item.messageKey))]));
   const settled: Settled = { results: items.map((item) => refusalOf(item)), claimed: new Map() };
-  const ids = [...new Set(idByKey.values())];
-  const held = await inLockPasses(ctx, ids, async (passIds, pass) => {
-    const part = await settleOnce(ctx, { items, owners, claim, ids: passIds, pass });
-    for (const [index, result] of part.results) settled.results[index] = result;
-    for (const [id, index] of part.claimed) settled.claimed.set(id, index);
-    return part.locked;
+  const keys = items.map((item) => item.messageKey);
+  await byMessageKey(ctx, keys, async (idByKey) => {
+    const present = new Set<string>();
+    const held = await inLockPasses(ctx, [...idByKey.values()], async (ids, pass) => {
+      const part = await settleOnce(ctx, { items, owners, claim, ids, idByKey, pass });
+      for (const key of part.present) present.add(key);
+      for (const [index, result] of part.results) settled.results[index] = result;
+      for (const [id, index] of part.claimed) settled.claimed.set(id, index);
+      return part.locked;
+    });
+    const isHeld = (key: string) => held.has(idByKey.get(key) ?? -1);
+    for (const [index, key] of keys.entries()) if (isHeld(key)) settled.results[index] = heldByAnother(key);
+    return [...idByKey.keys()].filter((key) => !present.has(key) && !isHeld(key));
   });
-  for (const [index, { messageKey }] of items.entries()) {
-    if (held.has(idByKey.get(messageKey) ?? -1)) settled.results[index] = heldByAnother(messageKey);
-  }
   return settled;
 }
 
@@ -71,15 +67,29 @@ function refusalOf(item: Settlement): Refusal {
   return { refused: moveOf('UNKNOWN', item.event).refuse ?? 'MESSAGE_NOT_FOUND', metadata: { message_key: item.messageKey } };
 }
 
-type Pass = { items: readonly Settlement[]; owners: Owners; claim: Claim; ids: readonly number[]; pass: LockPass };
-type PassOutcome = { results: Map<number, StateResult>; claimed: Map<number, number>; locked: number[] };
+type Pass = {
+  items: readonly Settlement[];
+  owners: Owners;
+  claim: Claim;
+  ids: readonly number[];
+  idByKey: ReadonlyMap<string, number>;
+  pass: LockPass;
+};
+type PassOutcome = {
+  results: Map<number, StateResult>;
+  claimed: Map<number, number>;
+  locked: number[];
+  /** Keys whose rows were among those. */
+  present: string[];
+};
 
-function settleOnce(ctx: StoreContext, { items, owners, claim, ids, pass }: Pass): Promise<PassOutcome> {
+function settleOnce(ctx: StoreContext, { items, owners, claim, ids, idByKey, pass }: Pass): Promise<PassOutcome> {
   return inPacketTransaction(ctx.knex, async (tx) => {
     const confirming = items.some((item) => item.event === 'confirm');
-    const { locked: rows, rows: subscriptions } = confirming
+    const { locked, rows: subscriptions } = confirming
       ? await lockMessagesAndRead<Subscription>(tx, ctx, ids, pass, subscriptionsOf(ids))
       : { locked: await lockMessages(tx, ctx, ids, pass), rows: [] };
+    const rows = locked.filter((row) => idByKey.get(row.message_key) === row.id);
     const fanout = fanoutOf(
       rows.filter((row) => moveOf(placeOf(row), 'confirm').to !== undefined),
       subscriptions,
@@ -93,7 +103,8 @@ function settleOnce(ctx: StoreContext, { items, owners, claim, ids, pass }: Pass
       if (working !== undefined) results.set(index, decide(item, index, { working, owners, fanout, claim }));
     });
     const claimed = await write(tx, ctx, { items, working: [...byKey.values()], fanout, claim });
-    return { results, claimed, locked: rows.map((row) => row.id) };
+    for (const row of rows) ctx.ids.note(row.message_key, row.id);
+    return { results, claimed, locked: locked.map((row) => row.id), present: [...byKey.keys()] };
   });
 }
 
