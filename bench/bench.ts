@@ -30,8 +30,9 @@ export type BenchResult = {
  * started compile for a minute and more, at the expense of whoever is measured first, while a service runs for days.
  */
 const WARM_UP = { callers: 96, seconds: 10 };
+const MIN_WARM_UPS = 5;
 const MAX_WARM_UPS = 12;
-/** Two loads in a row that do not gain this much on the best one end the warm-up. */
+/** After the first ones, two loads in a row that do not gain this much on the best one end the warm-up. */
 const WARM_UP_GAIN = 0.03;
 /** Messages a second of the steady load. */
 const STEADY_PER_SECOND = 200;
@@ -154,7 +155,7 @@ async function measureInTurns(options: BenchOptions, systems: readonly System[],
 
 async function warmUp(system: System): Promise<void> {
   let best = Number.POSITIVE_INFINITY;
-  for (let loads = 0, inVain = 0; loads < MAX_WARM_UPS && inVain < 2; loads++) {
+  for (let loads = 0, inVain = 0; loads < MIN_WARM_UPS || (loads < MAX_WARM_UPS && inVain < 2); loads++) {
     const { cpuPerThousand } = await measure(system, WARM_UP, 0);
     const cost = Object.values(cpuPerThousand).reduce((sum, seconds) => sum + seconds, 0);
     inVain = cost < best * (1 - WARM_UP_GAIN) ? 0 : inVain + 1;

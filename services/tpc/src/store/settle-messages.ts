@@ -49,7 +49,7 @@ export async function settleMessages(ctx: StoreContext, items: readonly Settleme
   await byMessageKey(ctx, keys, async (idByKey) => {
     const present = new Set<string>();
     const held = await inLockPasses(ctx, [...idByKey.values()], async (ids, pass) => {
-      const part = await settleOnce(ctx, { items, owners, claim, ids, idByKey, pass });
+      const part = await settleOnce(ctx, { items, owners, claim, ids, pass });
       for (const key of part.present) present.add(key);
       for (const [index, result] of part.results) settled.results[index] = result;
       for (const [id, index] of part.claimed) settled.claimed.set(id, index);
@@ -67,29 +67,21 @@ function refusalOf(item: Settlement): Refusal {
   return { refused: moveOf('UNKNOWN', item.event).refuse ?? 'MESSAGE_NOT_FOUND', metadata: { message_key: item.messageKey } };
 }
 
-type Pass = {
-  items: readonly Settlement[];
-  owners: Owners;
-  claim: Claim;
-  ids: readonly number[];
-  idByKey: ReadonlyMap<string, number>;
-  pass: LockPass;
-};
+type Pass = { items: readonly Settlement[]; owners: Owners; claim: Claim; ids: readonly number[]; pass: LockPass };
 type PassOutcome = {
   results: Map<number, StateResult>;
   claimed: Map<number, number>;
   locked: number[];
-  /** Keys whose rows were among those. */
+  /** Their keys. */
   present: string[];
 };
 
-function settleOnce(ctx: StoreContext, { items, owners, claim, ids, idByKey, pass }: Pass): Promise<PassOutcome> {
+function settleOnce(ctx: StoreContext, { items, owners, claim, ids, pass }: Pass): Promise<PassOutcome> {
   return inPacketTransaction(ctx.knex, async (tx) => {
     const confirming = items.some((item) => item.event === 'confirm');
-    const { locked, rows: subscriptions } = confirming
+    const { locked: rows, rows: subscriptions } = confirming
       ? await lockMessagesAndRead<Subscription>(tx, ctx, ids, pass, subscriptionsOf(ids))
       : { locked: await lockMessages(tx, ctx, ids, pass), rows: [] };
-    const rows = locked.filter((row) => idByKey.get(row.message_key) === row.id);
     const fanout = fanoutOf(
       rows.filter((row) => moveOf(placeOf(row), 'confirm').to !== undefined),
       subscriptions,
@@ -104,7 +96,7 @@ function settleOnce(ctx: StoreContext, { items, owners, claim, ids, idByKey, pas
     });
     const claimed = await write(tx, ctx, { items, working: [...byKey.values()], fanout, claim });
     for (const row of rows) ctx.ids.note(row.message_key, row.id);
-    return { results, claimed, locked: locked.map((row) => row.id), present: [...byKey.keys()] };
+    return { results, claimed, locked: rows.map((row) => row.id), present: [...byKey.keys()] };
   });
 }
 
