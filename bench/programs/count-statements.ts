@@ -27,9 +27,22 @@ const query = prototype.query;
 prototype.query = function (statement, ...rest) {
   counts.roundTrips++;
   const sql = typeof statement === 'string' ? statement : String((statement as { sql?: string }).sql);
-  for (const [, head] of sql.replaceAll('`', '').matchAll(STATEMENT)) if (head !== undefined) count(this, head.toLowerCase());
+  for (const head of headsOf(sql)) count(this, head);
   return query.call(this, statement, ...rest);
 };
+
+/** By text, which has placeholders and so comes again: what is measured should not pay for being counted. */
+const known = new Map<string, readonly string[]>();
+const MAX_KNOWN = 2_000;
+
+function headsOf(sql: string): readonly string[] {
+  let heads = known.get(sql);
+  if (heads === undefined) {
+    heads = Array.from(sql.replaceAll('`', '').matchAll(STATEMENT), ([, head]) => (head as string).toLowerCase());
+    if (known.size < MAX_KNOWN) known.set(sql, heads);
+  }
+  return heads;
+}
 
 function count(connection: object, head: string): void {
   const session = sessions.get(connection) ?? { inTransaction: false, autocommit: true, wrote: false };

@@ -18,6 +18,12 @@ import type { Settings } from './defaults.ts';
 import { ReportKind } from './states.ts';
 import { claimDueReports, markRefused, markReported, type Report } from './store/report-inbox.ts';
 
+type Gathered = {
+  report: Report;
+  /** On the clock of `performance.now()`: it is not told before. */
+  ripeAt: number;
+};
+
 /** Below the contract's 1,024, so that failures with their words stay below 2 MiB. */
 const MAX_REPORTS = 512;
 const DEADLINE_MS = 5_000;
@@ -27,29 +33,29 @@ const METHODS = { [RECEIVED]: 'BatchConfirmReceiveMessage', [CONSUMED]: 'BatchCo
 const OPERATIONS = { [RECEIVED]: 'report_received', [CONSUMED]: 'report_consumed', [FAILED]: 'report_failed' };
 
 /**
- * Tells TPC what became of deliveries. Nobody waits for it: reports are gathered for some milliseconds and sent together, a receive that is
- * consumed within one flush travels as consumed only. What TPC has not acknowledged stands in the inbox row, and `sweep` repeats it; so
- * whatever is lost here (a crash, TPC away, a full queue) is only late.
+ * Tells TPC what became of deliveries. Nobody waits for it: reports are gathered for some milliseconds and sent together. Each receive waits that
+ * long at least, and travels as consumed only where the message is consumed by then. What TPC has not acknowledged stands in the inbox row, and
+ * `sweep` repeats it; so whatever is lost here (a crash, TPC away, a full queue) is only late.
  */
 export class Reporter {
   readonly #settings: Settings;
   readonly #telemetry: Telemetry;
-  readonly #batcher: NaturalBatcher<Report, undefined>;
+  readonly #batcher: NaturalBatcher<Gathered, undefined>;
   #open = false;
   #reachable = true;
 
   constructor(settings: Settings, telemetry: Telemetry) {
     this.#settings = settings;
     this.#telemetry = telemetry;
-    this.#batcher = new NaturalBatcher<Report, undefined>({
+    this.#batcher = new NaturalBatcher<Gathered, undefined>({
       name: 'reports',
       maxCount: MAX_REPORTS,
       maxQueued: 20_000,
       gatherMs: settings.reportGatherMs,
       bisect: () => false,
-      flush: async (reports) => {
-        if (this.#open) await this.#sendAll(latestPerDelivery(reports));
-        return reports.map(() => undefined);
+      flush: async (gathered) => {
+        if (this.#open) await this.#sendAll(this.#ripe(gathered));
+        return gathered.map(() => undefined);
       },
     });
   }
@@ -69,7 +75,19 @@ export class Reporter {
 
   /** Tells TPC soon; never fails. */
   report(report: Report): void {
-    this.#batcher.add(report).catch((error: unknown) => this.#settings.log.debug({ err: error }, 'a report is left to the sweep'));
+    this.#gather({ report, ripeAt: report.kind === RECEIVED ? performance.now() + this.#settings.reportGatherMs : 0 });
+  }
+
+  #gather(gathered: Gathered): void {
+    this.#batcher.add(gathered).catch((error: unknown) => this.#settings.log.debug({ err: error }, 'a report is left to the sweep'));
+  }
+
+  /** Those that may go now; the others come again in the next flush. */
+  #ripe(gathered: readonly Gathered[]): Report[] {
+    const now = performance.now();
+    const latest = new Set(latestPerDelivery(gathered.map(({ report }) => report)));
+    for (const one of gathered) if (one.ripeAt > now && latest.delete(one.report)) this.#gather(one);
+    return [...latest];
   }
 
   /** Resolves when every report given so far was sent once. */

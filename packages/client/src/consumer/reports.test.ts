@@ -1,4 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { TestBed, TOPIC, until } from '../../test/consumer-kit.ts';
+import { SQLITE } from '../../test/stores.ts';
 import { TpcError } from '../connection/index.ts';
 import { outcomeOfHeartbeat } from './registration.ts';
 import { latestPerDelivery } from './reporter.ts';
@@ -22,6 +25,48 @@ describe('latestPerDelivery', () => {
 
   it('keeps generations apart', () => {
     expect(latestPerDelivery([report('a', RECEIVED, 1), report('a', CONSUMED, 2)])).toHaveLength(2);
+  });
+});
+
+describe('a receive', () => {
+  it('waits for its outcome as long as reports are gathered, though the flush that it came into goes sooner', async () => {
+    const bed = await TestBed.open(SQLITE[1]);
+    try {
+      const door = Promise.withResolvers<void>();
+      const handle = async (_tx: unknown, { messageKey }: { messageKey: string }) => (messageKey === 'late' ? door.promise : undefined);
+      await bed.run({ handle }, { reportGatherMs: 1_000, reportRepeatMs: 60_000 });
+      const reports = () => bed.tpc.calls.map(({ method }) => method).filter((method) => method.startsWith('batchConfirm'));
+      bed.broker.deliver({ messageKey: 'early', topic: TOPIC, body: 'x' });
+      await until(async () => (await bed.inbox('early'))?.state === 30);
+      await sleep(500);
+      bed.broker.deliver({ messageKey: 'late', topic: TOPIC, body: 'x' });
+      await until(() => reports().length === 1);
+      door.resolve();
+      await until(() => reports().length === 2);
+      expect(reports()).toEqual(['batchConfirmConsumedMessage', 'batchConfirmConsumedMessage']);
+    } finally {
+      await bed.close();
+    }
+  });
+
+  it('is told while its handler is still at work', async () => {
+    const bed = await TestBed.open(SQLITE[1]);
+    const door = Promise.withResolvers<void>();
+    try {
+      await bed.run({
+        effects: () => [{ key: 'a' }],
+        run: () => door.promise.then(() => ({})),
+        timeoutMs: 20_000,
+        leaseMs: 30_000,
+        onUncertain: 'repeat',
+        concurrency: 1,
+      });
+      bed.broker.deliver({ messageKey: 'slow', topic: TOPIC, body: 'x' });
+      await until(() => bed.tpc.calls.some(({ method }) => method === 'batchConfirmReceiveMessage'));
+    } finally {
+      door.resolve();
+      await bed.close();
+    }
   });
 });
 
