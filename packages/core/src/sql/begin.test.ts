@@ -40,6 +40,15 @@ describe('BEGIN with the first statement', () => {
   }
   const words = async () => (await run<{ word: string }>(db, 'SELECT word FROM seen ORDER BY id')).rows.map(({ word }) => word);
   const failed = new Error('the work failed');
+  /** Does work that fails at its end, and looks that nothing of it stays. */
+  const expectRolledBack = async (statements: (tx: Knex.Transaction) => Promise<unknown>) => {
+    const work = inTransaction(db, async (tx) => {
+      await statements(tx);
+      throw failed;
+    });
+    await expect(work).rejects.toBe(failed);
+    expect(await words()).toEqual([]);
+  };
 
   it('is one packet with it, and what the first statement answers is what it answers alone', async () => {
     const [id] = await inTransaction(db, (tx) => tx('seen').insert({ word: 'one' }));
@@ -52,32 +61,19 @@ describe('BEGIN with the first statement', () => {
   });
 
   it('is there for the first statement: it goes when the transaction is rolled back', async () => {
-    const work = inTransaction(db, async (tx) => {
-      await tx('seen').insert({ word: 'one' });
-      throw failed;
-    });
-    await expect(work).rejects.toBe(failed);
-    expect(await words()).toEqual([]);
+    await expectRolledBack((tx) => tx('seen').insert({ word: 'one' }));
   });
 
   it('is there when the first statement fails, for those after it', async () => {
-    const work = inTransaction(db, async (tx) => {
+    await expectRolledBack(async (tx) => {
       await tx.raw('SELECT nonsense').catch(() => undefined);
       await tx('seen').insert({ word: 'one' });
-      throw failed;
     });
-    await expect(work).rejects.toBe(failed);
-    expect(await words()).toEqual([]);
   });
 
   it('is there for statements that are sent side by side', async () => {
-    const work = inTransaction(db, async (tx) => {
-      await Promise.all(['one', 'two', 'three'].map((word) => tx('seen').insert({ word })));
-      throw failed;
-    });
-    await expect(work).rejects.toBe(failed);
+    await expectRolledBack((tx) => Promise.all(['one', 'two', 'three'].map((word) => tx('seen').insert({ word }))));
     expect(packets.filter((packet) => packet.startsWith('BEGIN'))).toHaveLength(1);
-    expect(await words()).toEqual([]);
   });
 
   it.each([
@@ -97,14 +93,11 @@ describe('BEGIN with the first statement', () => {
       },
     ],
   ])('goes before %s', async (_what, first) => {
-    const work = inTransaction(db, async (tx) => {
+    await expectRolledBack(async (tx) => {
       await first(tx);
       await tx('seen').insert({ word: 'one' });
-      throw failed;
     });
-    await expect(work).rejects.toBe(failed);
     expect(packets[0]).toBe('BEGIN');
-    expect(await words()).toEqual([]);
   });
 
   it('leaves the answers of several statements as they are', async () => {

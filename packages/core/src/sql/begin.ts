@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { dialectOf } from './dialect.ts';
 
 type Answered = (error: Error | null, rows?: unknown, fields?: unknown) => void;
 type Send = (statement: unknown, values?: unknown, answered?: Answered) => unknown;
@@ -10,6 +11,7 @@ const KNEX_BEGIN = 'BEGIN;';
 
 /** Whether the pool's connections take several statements in a packet: mysql2's `multipleStatements`. */
 export function takesPackets(db: Knex | Knex.Transaction): boolean {
+  if (dialectOf(db).name !== 'mysql') return false;
   const { connectionSettings } = db.client as { connectionSettings?: { multipleStatements?: boolean } };
   return connectionSettings?.multipleStatements === true;
 }

@@ -1,7 +1,17 @@
 import type { Knex } from 'knex';
 import { takesPackets } from './begin.ts';
-import { dialectOf } from './dialect.ts';
-import { type Connection, inTransaction, type MysqlClient, run, type SqlResult, type SqlValue, type Statement, toResult } from './run.ts';
+import {
+  ask,
+  type Connection,
+  inTransaction,
+  type MysqlClient,
+  run,
+  type SqlResult,
+  type SqlValue,
+  type Statement,
+  toResult,
+  withConnection,
+} from './run.ts';
 import { classifySqlError } from './sql-errors.ts';
 
 /** A statement with `?` placeholders and their values. */
@@ -17,7 +27,7 @@ const COMMIT: Statement = { sql: 'COMMIT', bindings: [] };
  * (mysql2's `multipleStatements`) and on SQLite it is `inTransaction`.
  */
 export function inPacketTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
-  if (dialectOf(db).name !== 'mysql' || !takesPackets(db)) return inTransaction(db, work);
+  if (!takesPackets(db)) return inTransaction(db, work);
   return PacketSession.run(db.client as MysqlClient, work);
 }
 
@@ -28,27 +38,21 @@ export function inPacketTransaction<T>(db: Knex, work: (tx: Knex.Transaction) =>
  */
 export async function runTogether(db: Knex | Knex.Transaction, statements: readonly Sql[]): Promise<SqlResult<unknown>[]> {
   const session = PacketSession.of(db);
-  if (session) return (await session.send(statements.map(toStatement))).map((answer) => toResult(answer));
-  if (dialectOf(db).name === 'mysql' && takesPackets(db)) return runInOnePacket(db.client as MysqlClient, statements.map(toStatement));
+  const all = statements.map(toStatement);
+  if (session) return (await session.send(all)).map((answer) => toResult(answer));
+  if (takesPackets(db)) {
+    const client = db.client as MysqlClient;
+    return (await withConnection(client, (connection) => sendTogether(client, connection, all))).map((answer) => toResult(answer));
+  }
   const results: SqlResult<unknown>[] = [];
   for (const { sql, params } of statements) results.push(await run<unknown>(db, sql, params));
   return results;
 }
 
-async function runInOnePacket(client: MysqlClient, statements: readonly Statement[]): Promise<SqlResult<unknown>[]> {
-  const connection = await client.acquireConnection();
-  try {
-    return (await sendTogether(client, connection, statements)).map((answer) => toResult(answer));
-  } finally {
-    await client.releaseConnection(connection);
-  }
-}
-
 /** @returns the driver's answer to each of the statements */
 async function sendTogether(client: MysqlClient, connection: Connection, statements: readonly Statement[]): Promise<unknown[]> {
   const packet = { sql: statements.map(({ sql }) => sql).join(';\n'), bindings: statements.flatMap(({ bindings }) => bindings) };
-  const [answer] = (await client.query(connection, packet)).response;
-  client.emit('query-response', answer, { __knexUid: connection.__knexUid, ...packet });
+  const answer = await ask(client, connection, packet);
   return statements.length === 1 ? [answer] : (answer as unknown[]);
 }
 
@@ -75,13 +79,8 @@ class PacketSession {
     return PacketSession.#ofClient.get(db.client);
   }
 
-  static async run<T>(client: MysqlClient, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
-    const connection = await client.acquireConnection();
-    try {
-      return await new PacketSession(client, connection).#run(work);
-    } finally {
-      await client.releaseConnection(connection);
-    }
+  static run<T>(client: MysqlClient, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
+    return withConnection(client, (connection) => new PacketSession(client, connection).#run(work));
   }
 
   private constructor(client: MysqlClient, connection: Connection) {

@@ -40,18 +40,27 @@ export type MysqlClient = {
 export type Connection = { __knexUid?: string | undefined };
 export type Statement = { sql: string; bindings: readonly SqlValue[] };
 
-async function runOnMysql<R>(db: Knex | Knex.Transaction, sql: string, params: readonly SqlValue[]): Promise<SqlResult<R>> {
+function runOnMysql<R>(db: Knex | Knex.Transaction, sql: string, params: readonly SqlValue[]): Promise<SqlResult<R>> {
   const client = db.client as MysqlClient;
+  return withConnection(client, async (connection) => toResult<R>(await ask(client, connection, { sql, bindings: params })));
+}
+
+/** Lends a connection of the client to `work` alone. */
+export async function withConnection<T>(client: MysqlClient, work: (connection: Connection) => Promise<T>): Promise<T> {
   const connection = await client.acquireConnection();
   try {
-    const statement = { sql, bindings: params };
-    const [first] = (await client.query(connection, statement)).response;
-    // The client emits `query` and `query-error` by itself; this one is the builder's, and whoever listens on the team's knex expects all three.
-    client.emit('query-response', first, { __knexUid: connection.__knexUid, ...statement });
-    return toResult(first);
+    return await work(connection);
   } finally {
     await client.releaseConnection(connection);
   }
+}
+
+/** @returns the driver's answer */
+export async function ask(client: MysqlClient, connection: Connection, statement: Statement): Promise<unknown> {
+  const [answer] = (await client.query(connection, statement)).response;
+  // The client emits `query` and `query-error` by itself; this one is the builder's, and whoever listens on the team's knex expects all three.
+  client.emit('query-response', answer, { __knexUid: connection.__knexUid, ...statement });
+  return answer;
 }
 
 /** @param answer rows, or the header of a statement that writes, as mysql2 gives them */
@@ -86,17 +95,14 @@ const readCommitted = new WeakMap<object, boolean>();
  * Where the session's own level is the right one already, as on pools of the services, the round trip that sets it is saved; BEGIN's own where the
  * pool's connections take several statements in a packet.
  */
-async function mysqlTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
+function mysqlTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
   const client = db.client as MysqlClient;
-  const connection = await client.acquireConnection();
-  try {
+  return withConnection(client, async (connection) => {
     if (!readCommitted.has(connection)) readCommitted.set(connection, await isReadCommitted(client, connection));
     const config = { connection, ...(readCommitted.get(connection) ? {} : { isolationLevel: 'read committed' as const }) };
     beginBy(connection as BeginningConnection, 'BEGIN', takesPackets(db));
     return await db.transaction(work, config);
-  } finally {
-    await client.releaseConnection(connection);
-  }
+  });
 }
 
 /** MySQL 8 and newer MariaDB have the second name, older MariaDB only the first. */

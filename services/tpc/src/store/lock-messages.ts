@@ -88,22 +88,60 @@ function lockStatement(ctx: Pick<StoreContext, 'sql'>, ids: readonly number[], p
 /** How often rows that another holds are waited for, each time as long as the session waits for a lock (about a second). */
 const LOCK_WAITS = 2;
 
+/** One transaction, for rows with these ids; answers with those that it could lock. */
+type LockingWork = (ids: readonly number[], pass: LockPass) => Promise<readonly Pick<LockedMessage, 'id' | 'message_key'>[]>;
+
 /**
- * Does work for message ids in two transactions at most: first for all rows that are free, then, waiting, for the rest.
- * @param work one transaction; answers with the ids that it could lock
- * @returns ids of the rows that another still holds (a replica that froze in a transaction): nothing was done for them. The rest is done, so they
+ * Does work for messages in two transactions at most: first for all rows that are free, then, waiting, for the rest. Their ids are those that are
+ * remembered, and those that the table tells; a remembered id that turns out to be no row's, or another's, is looked up and the work for it done
+ * again. So `work` goes by the keys of the rows that it has locked. Index: UNIQUE (message_key).
+ * @returns keys of the rows that another still holds (a replica that froze in a transaction): nothing was done for them. The rest is done, so they
  *   must not fail it.
  */
 export async function inLockPasses(
-  ctx: Pick<StoreContext, 'retry'>,
-  ids: readonly number[],
-  work: (ids: readonly number[], pass: LockPass) => Promise<readonly number[]>,
-): Promise<ReadonlySet<number>> {
-  const done = new Set(await ctx.retry(() => work(ids, 'skip')));
-  const rest = ids.filter((id) => !done.has(id));
-  if (rest.length === 0) return new Set();
-  const waited = await ctx.retry(() => inLockWaits(() => work(rest, 'wait')));
-  return new Set(waited === 'held' ? rest : []);
+  ctx: Pick<StoreContext, 'knex' | 'retry' | 'ids'>,
+  messageKeys: readonly string[],
+  work: LockingWork,
+): Promise<ReadonlySet<string>> {
+  const remembered = new Map<string, number>();
+  const others: string[] = [];
+  for (const key of new Set(messageKeys)) {
+    const id = ctx.ids.get(key);
+    if (id === undefined) others.push(key);
+    else remembered.set(key, id);
+  }
+  const look = (keys: readonly string[]) => ctx.retry(() => findMessageIds(ctx.knex, keys));
+  const first = await passesFor(ctx, new Map([...remembered, ...(await look(others))]), work);
+  const stale = first.absent.filter((key) => remembered.has(key));
+  if (stale.length === 0) return first.held;
+  for (const key of stale) ctx.ids.forget(key);
+  const again = await passesFor(ctx, await look(stale), work);
+  return new Set([...first.held, ...again.held]);
+}
+
+/** @returns keys of rows that another still holds, and keys that have no row with this id */
+async function passesFor(
+  { retry, ids }: Pick<StoreContext, 'retry' | 'ids'>,
+  idByKey: ReadonlyMap<string, number>,
+  work: LockingWork,
+): Promise<{ held: Set<string>; absent: string[] }> {
+  const locked = new Set<number>();
+  const present = new Set<string>();
+  const once = async (some: readonly number[], pass: LockPass) => {
+    for (const row of await work(some, pass)) {
+      locked.add(row.id);
+      present.add(row.message_key);
+      ids.note(row.message_key, row.id);
+    }
+  };
+  const all = [...idByKey.values()];
+  await retry(() => once(all, 'skip'));
+  const rest = all.filter((id) => !locked.has(id));
+  const waited = rest.length === 0 ? undefined : await retry(() => inLockWaits(() => once(rest, 'wait')));
+  const heldIds = new Set(waited === 'held' ? rest : []);
+  const missing = [...idByKey.keys()].filter((key) => !present.has(key));
+  const isHeld = (key: string) => heldIds.has(idByKey.get(key) as number);
+  return { held: new Set(missing.filter(isHeld)), absent: missing.filter((key) => !isHeld(key)) };
 }
 
 /** Does work that may wait for what another holds, a bounded number of times. @returns 'held' when another still holds it; nothing is done then */

@@ -8,15 +8,16 @@ import type { StoreContext } from './context.ts';
 import type { Progress } from './group-progress.ts';
 import { heldByAnother, inLockPasses, type LockedMessage, type LockPass, lockMessagesAndRead } from './lock-messages.ts';
 import { addEvents, type NewEvent } from './message-events.ts';
-import { byMessageKey } from './message-ids.ts';
 import type { Mark, MarkResult } from './store-types.ts';
 
-/** A report with its ids: one for each group and message. */
-type Report = { messageId: number; groupId: number; mark: Mark };
+/** One for each group and message. */
+type Report = { groupId: number; mark: Mark };
 
 type CopyRow = { message_id: number; group_id: number; status: number; dead: number; generation: number; published_at: number | null; now: number };
 
-type Decided = Report & MarkDecision & { row: LockedMessage; copy: CopyRow };
+type Decided = Report & MarkDecision & { messageId: number; row: LockedMessage; copy: CopyRow };
+
+const slotOf = ({ messageKey, consumerGroup }: Mark) => `${messageKey} ${consumerGroup}`;
 
 /**
  * Takes consumers' reports (Store.markDeliveries): receive, consumed and failure of all groups in one transaction. Whoever settles a confirm row has
@@ -25,75 +26,47 @@ type Decided = Report & MarkDecision & { row: LockedMessage; copy: CopyRow };
  */
 export async function markDeliveries(ctx: StoreContext, marks: readonly Mark[]): Promise<(MarkResult | Refusal)[]> {
   const groups = await ctx.names.findConsumerGroups(marks.map((mark) => mark.consumerGroup));
-  const results: (MarkResult | Refusal)[] = marks.map(() => ({ tracked: false }));
+  const reports = new Map<string, Report>();
+  for (const mark of marks) {
+    const groupId = groups.get(mark.consumerGroup);
+    if (groupId === undefined) continue;
+    const before = reports.get(slotOf(mark));
+    reports.set(slotOf(mark), { groupId, mark: before === undefined ? mark : strongerReport(before.mark, mark) });
+  }
+  const keys = [...reports.values()].map(({ mark }) => mark.messageKey);
+  const tracked = new Set<string>();
   const progress: Progress[] = [];
-  const keys = marks.map((mark) => mark.messageKey);
-  await byMessageKey(ctx, keys, async (idByKey) => {
-    const reports = new Map<string, Report>();
-    const slots = marks.map((mark) => {
-      const messageId = idByKey.get(mark.messageKey);
-      const groupId = groups.get(mark.consumerGroup);
-      if (messageId === undefined || groupId === undefined) return undefined;
-      const slot = `${messageId} ${groupId}`;
-      const before = reports.get(slot);
-      reports.set(slot, { messageId, groupId, mark: before === undefined ? mark : strongerReport(before.mark, mark) });
-      return slot;
-    });
-    const tracked = new Set<string>();
-    const present = new Set<string>();
-    const ids = [...new Set([...reports.values()].map((report) => report.messageId))];
-    const held = await inLockPasses(ctx, ids, async (passIds, pass) => {
-      const done = await markOnce(ctx, [...reports.values()], passIds, pass);
-      for (const slot of done.tracked) tracked.add(slot);
-      for (const key of done.present) present.add(key);
-      tell(ctx, done.decided);
-      progress.push(...done.progress);
-      return done.locked;
-    });
-    for (const [index, slot] of slots.entries()) {
-      if (slot === undefined) continue;
-      const key = keys[index] as string;
-      results[index] = held.has(idByKey.get(key) ?? -1) ? heldByAnother(key) : { tracked: tracked.has(slot) };
-    }
-    return [...reports.values()]
-      .filter(({ messageId, mark }) => !present.has(mark.messageKey) && !held.has(messageId))
-      .map(({ mark }) => mark.messageKey);
+  const held = await inLockPasses(ctx, keys, async (ids, pass) => {
+    const { decided, locked } = await markOnce(ctx, [...reports.values()], ids, pass);
+    for (const { mark } of decided) tracked.add(slotOf(mark));
+    tell(ctx, decided);
+    progress.push(...decided.flatMap(progressOf));
+    return locked;
   });
   await ctx.progress.note(ctx, progress);
-  return results;
+  return marks.map((mark) => {
+    if (reports.has(slotOf(mark)) && held.has(mark.messageKey)) return heldByAnother(mark.messageKey);
+    return { tracked: tracked.has(slotOf(mark)) };
+  });
 }
 
-type Done = {
-  tracked: string[];
-  decided: Decided[];
-  progress: Progress[];
-  locked: number[];
-  /** Keys whose rows were among those. */
-  present: string[];
-};
+type Done = { decided: Decided[]; locked: LockedMessage[] };
 
 function markOnce(ctx: StoreContext, reports: readonly Report[], ids: readonly number[], pass: LockPass): Promise<Done> {
   return inPacketTransaction(ctx.knex, async (tx) => {
     const { locked, rows: copyRows } = await lockMessagesAndRead<CopyRow>(tx, ctx, ids, pass, readCopies(ctx, ids, reports));
-    const rows = new Map(locked.map((row) => [row.id, row]));
-    const mine = reports.filter((report) => rows.get(report.messageId)?.message_key === report.mark.messageKey);
+    const rows = new Map(locked.map((row) => [row.message_key, row]));
     const copies = new Map(copyRows.map((row) => [`${row.message_id} ${row.group_id}`, row]));
-    const found = mine.flatMap((report): Decided[] => {
-      const copy = copies.get(`${report.messageId} ${report.groupId}`);
-      const row = rows.get(report.messageId);
-      if (copy === undefined || row === undefined) return [];
-      return [{ ...report, row, copy, ...decideMark({ ...copy, dead: copy.dead === 1 }, report.mark) }];
+    const decided = reports.flatMap((report): Decided[] => {
+      const row = rows.get(report.mark.messageKey);
+      const copy = row && copies.get(`${row.id} ${report.groupId}`);
+      if (row === undefined || copy === undefined) return [];
+      return [{ ...report, messageId: row.id, row, copy, ...decideMark({ ...copy, dead: copy.dead === 1 }, report.mark) }];
     });
-    await writeCopies(tx, ctx, found);
-    await closeGroups(tx, ctx, found);
-    await addEvents(tx, ctx, found.flatMap(failureEvent));
-    return {
-      tracked: found.map((report) => `${report.messageId} ${report.groupId}`),
-      decided: found,
-      progress: found.flatMap((report) => progressOf(report)),
-      locked: [...rows.keys()],
-      present: mine.map((report) => report.mark.messageKey),
-    };
+    await writeCopies(tx, ctx, decided);
+    await closeGroups(tx, ctx, decided);
+    await addEvents(tx, ctx, decided.flatMap(failureEvent));
+    return { decided, locked };
   });
 }
 

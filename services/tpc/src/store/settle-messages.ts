@@ -6,7 +6,6 @@ import { CancelKind, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
 import { heldByAnother, inLockPasses, type LockedMessage, type LockPass, lockMessages, lockMessagesAndRead } from './lock-messages.ts';
 import { addEvents, type NewEvent } from './message-events.ts';
-import { byMessageKey } from './message-ids.ts';
 import { type Fanout, fanoutOf, type Subscription, startSending, subscriptionsOf } from './start-sending.ts';
 import type { Claim, StateResult } from './store-types.ts';
 
@@ -46,19 +45,13 @@ export async function settleMessages(ctx: StoreContext, items: readonly Settleme
   };
   const settled: Settled = { results: items.map((item) => refusalOf(item)), claimed: new Map() };
   const keys = items.map((item) => item.messageKey);
-  await byMessageKey(ctx, keys, async (idByKey) => {
-    const present = new Set<string>();
-    const held = await inLockPasses(ctx, [...idByKey.values()], async (ids, pass) => {
-      const part = await settleOnce(ctx, { items, owners, claim, ids, pass });
-      for (const key of part.present) present.add(key);
-      for (const [index, result] of part.results) settled.results[index] = result;
-      for (const [id, index] of part.claimed) settled.claimed.set(id, index);
-      return part.locked;
-    });
-    const isHeld = (key: string) => held.has(idByKey.get(key) ?? -1);
-    for (const [index, key] of keys.entries()) if (isHeld(key)) settled.results[index] = heldByAnother(key);
-    return [...idByKey.keys()].filter((key) => !present.has(key) && !isHeld(key));
+  const held = await inLockPasses(ctx, keys, async (ids, pass) => {
+    const part = await settleOnce(ctx, { items, owners, claim, ids, pass });
+    for (const [index, result] of part.results) settled.results[index] = result;
+    for (const [id, index] of part.claimed) settled.claimed.set(id, index);
+    return part.locked;
   });
+  for (const [index, key] of keys.entries()) if (held.has(key)) settled.results[index] = heldByAnother(key);
   return settled;
 }
 
@@ -68,13 +61,7 @@ function refusalOf(item: Settlement): Refusal {
 }
 
 type Pass = { items: readonly Settlement[]; owners: Owners; claim: Claim; ids: readonly number[]; pass: LockPass };
-type PassOutcome = {
-  results: Map<number, StateResult>;
-  claimed: Map<number, number>;
-  locked: number[];
-  /** Their keys. */
-  present: string[];
-};
+type PassOutcome = { results: Map<number, StateResult>; claimed: Map<number, number>; locked: LockedMessage[] };
 
 function settleOnce(ctx: StoreContext, { items, owners, claim, ids, pass }: Pass): Promise<PassOutcome> {
   return inPacketTransaction(ctx.knex, async (tx) => {
@@ -95,8 +82,7 @@ function settleOnce(ctx: StoreContext, { items, owners, claim, ids, pass }: Pass
       if (working !== undefined) results.set(index, decide(item, index, { working, owners, fanout, claim }));
     });
     const claimed = await write(tx, ctx, { items, working: [...byKey.values()], fanout, claim });
-    for (const row of rows) ctx.ids.note(row.message_key, row.id);
-    return { results, claimed, locked: rows.map((row) => row.id), present: [...byKey.keys()] };
+    return { results, claimed, locked: rows };
   });
 }
 
