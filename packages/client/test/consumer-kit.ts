@@ -3,7 +3,9 @@ import { run } from '@tpc/core';
 import type { Knex } from 'knex';
 import { connectTpc, type TpcConnection } from '../src/connection/index.ts';
 import { createConsumer } from '../src/consumer/consumer.ts';
+import type { ClaimedRow, InboxRow } from '../src/consumer/inbox-row.ts';
 import type { Report } from '../src/consumer/store/report-inbox.ts';
+import { storeArrivals } from '../src/consumer/store-arrivals.ts';
 import type { Consumer, ConsumerOptions, Handler } from '../src/consumer/types.ts';
 import { migrateClientStore } from '../src/migrations/index.ts';
 import { FakeTpc } from '../src/testing/fake-tpc.ts';
@@ -114,4 +116,17 @@ export async function until(condition: () => boolean | Promise<boolean>, deadlin
     if (performance.now() > deadline) throw new Error(`not so within ${deadlineMs} ms: ${condition}`);
     await sleep(10);
   }
+}
+
+function row(messageKey: string): InboxRow {
+  const nothing = { brokerMessageId: '', tag: '', contentType: '', headers: {}, traceparent: '', tracestate: '', attempts: 0, openEffects: 0 };
+  return { ...nothing, messageKey, generation: 1, producerGroup: 'P', topic: TOPIC, body: Buffer.from('x') };
+}
+
+/** Stores messages as a process that dies right after: claimed, and never handled. */
+export async function storeAndDie(knex: Knex, keys: readonly string[], leaseMs: number): Promise<ClaimedRow[]> {
+  const rows = keys.map((key) => ({ ...row(key), claim: `dead-${key}`, leaseUntil: performance.now() + leaseMs }));
+  const items = rows.map((claimed) => ({ row: claimed, claim: claimed.claim, dead: undefined }));
+  await storeArrivals(knex, GROUP, items, { leaseMs, reportAfterMs: 100 });
+  return rows;
 }

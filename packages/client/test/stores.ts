@@ -77,7 +77,7 @@ export const STORES: readonly (readonly [string, () => Promise<TestStore>])[] = 
 export const MARIADB = STORES[1] as (typeof STORES)[number];
 
 /** BEGIN travels with a transaction's first statement there. */
-const TOGETHER: (typeof STORES)[number] = ['MariaDB with several statements in a packet', () => mariadbStore(true)];
+export const TOGETHER: (typeof STORES)[number] = ['MariaDB with several statements in a packet', () => mariadbStore(true)];
 
 /** For promises about transactions on a server. */
 export const MARIADBS = [MARIADB, TOGETHER];

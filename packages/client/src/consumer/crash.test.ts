@@ -1,33 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { GROUP, TestBed, TOPIC, takeEffect, until } from '../../test/consumer-kit.ts';
+import { storeAndDie, TestBed, TOPIC, until } from '../../test/consumer-kit.ts';
 import { STORES } from '../../test/stores.ts';
-import { createTelemetry } from './counters.ts';
-import { settingsOf } from './defaults.ts';
-import { createTransactionExecutor } from './handle-transaction.ts';
-import type { HandlerParts } from './handler-parts.ts';
-import type { ClaimedRow, InboxRow } from './inbox-row.ts';
-import { recordFailure } from './record-failure.ts';
-import { Reporter } from './reporter.ts';
-import { storeArrivals } from './store-arrivals.ts';
-import type { ConsumedMessage } from './types.ts';
 
 const CHILD = fileURLToPath(new URL('../../test/poison-child.ts', import.meta.url));
-
-function row(messageKey: string): InboxRow {
-  const nothing = { brokerMessageId: '', tag: '', contentType: '', headers: {}, traceparent: '', tracestate: '', attempts: 0, openEffects: 0 };
-  return { ...nothing, messageKey, generation: 1, producerGroup: 'P', topic: TOPIC, body: Buffer.from('x') };
-}
-
-/** Stores messages as a process that dies right after: claimed, and never handled. */
-async function storeAndDie(knex: Knex, keys: readonly string[], leaseMs: number): Promise<ClaimedRow[]> {
-  const rows = keys.map((key) => ({ ...row(key), claim: `dead-${key}`, leaseUntil: performance.now() + leaseMs }));
-  const items = rows.map((claimed) => ({ row: claimed, claim: claimed.claim, dead: undefined }));
-  await storeArrivals(knex, GROUP, items, { leaseMs, reportAfterMs: 100 });
-  return rows;
-}
 
 describe.each(STORES)('consumer on %s, when its process dies', (_name, makeStore) => {
   let bed: TestBed;
@@ -93,40 +70,4 @@ describe.each(STORES)('consumer on %s, when its process dies', (_name, makeStore
       expect(await bed.took(key)).toBe(1);
     }
   });
-
-  it('writes nothing in a transaction whose message another instance has taken over', async () => {
-    const stale = await storeAndDie(bed.store.knex, ['f1', 'f2'], 60_000);
-    await bed.store.knex('tpc_inbox').where({ message_key: 'f1' }).update({ claim: 'another' });
-    const { execute, parts } = executor((tx, message) => takeEffect(tx, message));
-    await execute(stale);
-    expect(await bed.took('f1')).toBe(0);
-    expect(await bed.inbox('f1')).toMatchObject({ state: 10, claim: 'another', attempts: 0 });
-    expect(await bed.took('f2')).toBe(1);
-    expect(parts.telemetry.counters).toMatchObject({ consumed: 1, fenced: 1 });
-  });
-
-  it('leaves a message consumed whose COMMIT succeeded although its answer was an error', async () => {
-    const [claimed] = (await storeAndDie(bed.store.knex, ['c1'], 60_000)) as [ClaimedRow];
-    const { execute, parts } = executor((tx, message) => takeEffect(tx, message));
-    await execute([claimed]);
-    await recordFailure(parts, claimed, Object.assign(new Error('lost'), { code: 'PROTOCOL_CONNECTION_LOST' }), 0);
-    expect(await bed.inbox('c1')).toMatchObject({ state: 30, due_at: null });
-  });
-
-  function executor(handle: (tx: Knex.Transaction, message: ConsumedMessage) => Promise<void>) {
-    const handler = {
-      maxBatch: 8,
-      handleBatch: async (tx: Knex.Transaction, all: readonly ConsumedMessage[]) => each(all, (one) => handle(tx, one)),
-    };
-    const options = { subscriptions: [{ topic: TOPIC, tags: [] }], handlers: { [TOPIC]: handler }, group: GROUP, knex: bed.store.knex };
-    const settings = settingsOf({ ...options, tpc: undefined as never, subscribe: bed.broker.subscribe });
-    const telemetry = createTelemetry(settings, { note: () => {} });
-    const reporter = new Reporter(settings, telemetry);
-    const parts: HandlerParts = { topic: TOPIC, settings, telemetry, reporter, stopping: () => false, goOn: () => true };
-    return { execute: createTransactionExecutor(parts, handler), parts };
-  }
 });
-
-async function each<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
-  for (const one of all) await work(one);
-}

@@ -1,6 +1,5 @@
 import { classifySqlError, errorTypeOf, inTransaction } from '@tpc/core';
 import type { Knex } from 'knex';
-import { FencedError } from './errors.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import { type ClaimedRow, messageOfRow } from './inbox-row.ts';
 import type { Execute } from './lane.ts';
@@ -8,7 +7,7 @@ import { messageFields } from './message-fields.ts';
 import { ProcessSpans } from './process-spans.ts';
 import { recordFailure } from './record-failure.ts';
 import { ReportKind } from './states.ts';
-import { markConsumed } from './store/mark-inbox.ts';
+import { openByMark } from './store/mark-inbox.ts';
 import { withTimeLimit } from './time-limit.ts';
 import { guardTransaction } from './transaction-guard.ts';
 import type { BatchHandler, ConsumedMessage, TransactionalHandler } from './types.ts';
@@ -28,14 +27,16 @@ export function createTransactionExecutor(parts: HandlerParts, handler: Transact
   const startSpans = (rows: readonly ClaimedRow[]) => settings.tracing && new ProcessSpans(settings.tracing, settings.group, rows);
 
   const transaction = (rows: readonly ClaimedRow[]) =>
-    inTransaction(settings.knex, async (tx) => {
-      const guard = guardTransaction(tx);
-      const marked = await markConsumed(tx, settings.group, rows, settings.reportRepeatMs);
-      if (marked !== rows.length) throw new FencedError();
-      // One that never ends must not keep its transaction, nor its place; what it asks of the ended transaction later is refused.
-      await withTimeLimit('the handler', settings.handlerTimeoutMs, call(tx, rows.map(messageOfRow)));
-      await guard.check();
-    });
+    inTransaction(
+      settings.knex,
+      async (tx) => {
+        const guard = guardTransaction(tx);
+        // One that never ends must not keep its transaction, nor its place; what it asks of the ended transaction later is refused.
+        await withTimeLimit('the handler', settings.handlerTimeoutMs, call(tx, rows.map(messageOfRow)));
+        await guard.check();
+      },
+      openByMark(settings.knex, settings.group, rows, settings.reportRepeatMs),
+    );
 
   async function attempt(rows: readonly ClaimedRow[], spans: ProcessSpans | undefined): Promise<void> {
     const started = performance.now();

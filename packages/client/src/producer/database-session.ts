@@ -1,4 +1,4 @@
-import { type BeginningConnection, beginBy, classifySqlError, dialectOf, type Sql, takesPackets } from '@tpc/core';
+import { type BeginningConnection, beginBy, beginTogether, classifySqlError, dialectOf, type Sql, takesPackets } from '@tpc/core';
 import type { Knex } from 'knex';
 import { within } from './background.ts';
 
@@ -49,7 +49,10 @@ export class DatabaseSession {
       // knex does not release a connection that it was given.
       const config = { connection, ...(isolationLevel === undefined ? {} : { isolationLevel }) };
       // With autocommit off, the next statement begins a transaction.
-      if (dialectOf(knex).name === 'mysql') beginBy(connection as BeginningConnection, 'SET autocommit=0', takesPackets(knex));
+      if (dialectOf(knex).name === 'mysql') {
+        const beginning = takesPackets(knex) ? beginTogether : beginBy;
+        beginning(connection as BeginningConnection, 'SET autocommit=0');
+      }
       return new DatabaseSession(knex, connection, await knex.transaction(config));
     } catch (error) {
       if (dialectOf(knex).name === 'mysql') dispose(connection, error);

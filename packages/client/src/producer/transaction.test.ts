@@ -29,6 +29,17 @@ describe.each(COMMITTING_STORES)('a transaction on %s', (name, open) => {
     expect((await fixture.outbox())[key]).toMatchObject({ due_at: null, claim: null });
   });
 
+  it('takes business row and message side by side', async () => {
+    const { producer } = fixture;
+    const order = (name: string) =>
+      producer.transaction((tx, outbox) => Promise.all([outbox.add(MESSAGE), tx('account').insert({ name })]).then(([key]) => key));
+    const key = await order('ada');
+    await expect(order('ada')).rejects.toThrow(/duplicate|UNIQUE/i);
+    await eventually(async () => (await fixture.outbox())[key]?.state === 20);
+    expect(Object.keys(await fixture.outbox())).toEqual([key]);
+    expect(await fixture.accounts()).toEqual(['ada']);
+  });
+
   it('has its outbox row inserted, and not committed, when prepare arrives', async () => {
     const { producer, fake, store } = fixture;
     const seen: { fromOutside: number; locked: boolean }[] = [];

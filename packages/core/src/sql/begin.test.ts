@@ -60,6 +60,12 @@ describe('BEGIN with the first statement', () => {
     expect([rows, fields.map(({ name }: { name: string }) => name)]).toEqual([[{ word: 'two' }], ['word']]);
   });
 
+  it('takes along what opens the transaction', async () => {
+    const statements = [{ sql: 'DELETE FROM seen WHERE word = ?', params: ['none'] }];
+    expect(await inTransaction(db, (tx) => tx('seen').insert({ word: 'one' }), { statements, check: () => undefined })).toEqual([1]);
+    expect(packets).toEqual(['BEGIN;\nDELETE FROM seen WHERE word = ?;\ninsert into `seen` (`word`) values (?)', 'COMMIT;']);
+  });
+
   it('is there for the first statement: it goes when the transaction is rolled back', async () => {
     await expectRolledBack((tx) => tx('seen').insert({ word: 'one' }));
   });
@@ -74,6 +80,68 @@ describe('BEGIN with the first statement', () => {
   it('is there for statements that are sent side by side', async () => {
     await expectRolledBack((tx) => Promise.all(['one', 'two', 'three'].map((word) => tx('seen').insert({ word }))));
     expect(packets.filter((packet) => packet.startsWith('BEGIN'))).toHaveLength(1);
+  });
+
+  describe('and with statements beside it', () => {
+    const insert = (word: string) => (tx: Knex.Transaction) => tx('seen').insert({ word });
+    /** What becomes of statements that are sent side by side. */
+    const answersOf = (...statements: ((tx: Knex.Transaction) => PromiseLike<unknown>)[]) =>
+      inTransaction(db, (tx) => Promise.allSettled(statements.map((statement) => statement(tx))));
+    const INSERT = 'insert into `seen` (`word`) values (?)';
+    const done = (value: unknown) => ({ status: 'fulfilled', value });
+    const refused = (error: object) => ({ status: 'rejected', reason: expect.objectContaining(error) });
+
+    it('is one packet with them, and each has the answer that it has alone', async () => {
+      expect(await answersOf(insert('one'), insert('two'), (tx) => tx('seen').select('word'))).toEqual([
+        done([1]),
+        done([2]),
+        done([{ word: 'one' }, { word: 'two' }]),
+      ]);
+      expect(packets).toEqual([`BEGIN;\n${INSERT};\n${INSERT};\nselect \`word\` from \`seen\``, 'COMMIT;']);
+    });
+
+    it('tells apart which one failed, and runs those behind it', async () => {
+      await run(db, "INSERT INTO seen (word) VALUES ('known')");
+      const answers = await answersOf(
+        insert('one'),
+        insert('known'),
+        (tx) => tx('seen').update({ word: 'two' }).where({ word: 'one' }),
+        insert('three'),
+      );
+      expect(answers).toEqual([done([2]), refused({ errno: 1062 }), done(1), done([4])]);
+      expect(await words()).toEqual(['known', 'two', 'three']);
+    });
+
+    it('runs none behind one at which the server has ended the transaction', async () => {
+      await run(
+        db,
+        "CREATE TRIGGER victim BEFORE INSERT ON seen FOR EACH ROW IF NEW.word = 'victim' THEN SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213; END IF",
+      );
+      packets.length = 0;
+      const answers = await answersOf(insert('one'), insert('victim'), insert('three'));
+      expect(answers).toEqual([done([1]), refused({ errno: 1213 }), refused({ errno: 1213 })]);
+      expect(packets).toHaveLength(2); // the second is COMMIT
+    });
+
+    it.each<[string, string, readonly string[]]>([
+      ['answers rows', "INSERT INTO seen (word) VALUES ('raw') RETURNING word", []],
+      ['is a query', 'SELECT COUNT(*) FROM seen WHERE word = ?', ['raw']],
+      ['has a question mark of its own', "INSERT INTO seen (word) VALUES ('raw\\?')", []],
+      ['ends in a comment', "INSERT INTO seen (word) VALUES ('raw') -- why", []],
+      ['ends in a semicolon', 'INSERT INTO seen (word) VALUES (?);', ['raw']],
+      ['is large', 'INSERT INTO seen (word) VALUES (LEFT(?, 3))', ['raw'.repeat(30_000)]],
+    ])('sends alone what comes beside one that %s', async (_what, sql, values) => {
+      const answers = await answersOf((tx) => tx.raw(sql, values as string[]), insert('other'));
+      expect(answers).toEqual([expect.objectContaining({ status: 'fulfilled' }), expect.objectContaining({ status: 'fulfilled' })]);
+      expect(packets.slice(1)).toEqual([INSERT, 'COMMIT;']);
+      expect(await words()).toContain('other');
+    });
+
+    it('leaves the end of the transaction to a packet of its own', async () => {
+      await inTransaction(db, async (tx) => void insert('one')(tx).then());
+      expect(packets).toEqual([`BEGIN;\n${INSERT}`, 'COMMIT;']);
+      expect(await words()).toEqual(['one']);
+    });
   });
 
   it.each([

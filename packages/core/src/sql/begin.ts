@@ -1,10 +1,22 @@
 import type { Knex } from 'knex';
 import { dialectOf } from './dialect.ts';
+import type { Sql } from './run.ts';
+import { classifySqlError, doomsTransaction } from './sql-errors.ts';
 
-type Answered = (error: Error | null, rows?: unknown, fields?: unknown) => void;
+type Answered = (error: unknown, rows?: unknown, fields?: unknown) => void;
+/** What mysql2 returns for a statement that is on its way: it tells each header that arrives, also where a later statement fails. */
+type Command = { on?(event: 'result', listener: (header: Header) => void): void };
 type Send = (statement: unknown, values?: unknown, answered?: Answered) => unknown;
 /** A connection of mysql2, as far as transactions are begun on it. */
 export type BeginningConnection = { query: Send; execute: Send };
+type Header = { affectedRows: number };
+
+/** Writes that a transaction begins with, before its work. */
+export type Opening = {
+  statements: readonly Sql[];
+  /** @param affected rows that each has matched. What it throws ends the transaction. */
+  check(affected: readonly number[]): void;
+};
 
 /** knex begins a transaction by this statement, on MySQL and MariaDB. */
 const KNEX_BEGIN = 'BEGIN;';
@@ -19,46 +31,178 @@ export function takesPackets(db: Knex | Knex.Transaction): boolean {
 /**
  * Makes the transaction that knex opens next on this connection begin by `begin`, on a connection that is lent to it alone.
  * @param begin a statement without values
- * @param together it travels with the transaction's first statement, which saves a round trip; only where the connection `takesPackets`
  */
-export function beginBy(connection: BeginningConnection, begin: string, together: boolean): void {
-  const { query, execute } = connection;
-  let begun = false;
-  const unhook = () => {
-    Object.assign(connection, { query, execute });
-  };
-  /** Commands of one connection are answered in their order, so nobody needs to wait for this answer: where it is an error, the connection is lost. */
-  const beginAlone = () => {
-    query.call(connection, { sql: begin }, undefined, () => undefined);
-    unhook();
-  };
+export function beginBy(connection: BeginningConnection, begin: string): void {
+  const { query } = connection;
   connection.query = (statement, values, answered) => {
-    const { sql } = statement as { sql?: string };
-    if (!begun) {
-      if (sql !== KNEX_BEGIN) return query.call(connection, statement, values, answered);
-      begun = true;
-      if (together && answered) return queueMicrotask(() => answered(null));
-      unhook();
-      return query.call(connection, { sql: begin }, values, answered);
-    }
-    if (sql === undefined || answered === undefined) {
-      beginAlone();
-      return query.call(connection, statement, values, answered);
-    }
-    unhook();
-    return query.call(connection, { ...(statement as object), sql: `${begin};\n${sql}` }, values, (error, rows, fields) => {
-      if (error) answered(error);
-      else answered(null, ofTheRest(rows), ofTheRest(fields));
-    });
-  };
-  connection.execute = (...command) => {
-    if (begun) beginAlone();
-    return execute.apply(connection, command);
+    if ((statement as { sql?: string }).sql !== KNEX_BEGIN) return query.call(connection, statement, values, answered);
+    connection.query = query;
+    return query.call(connection, { sql: begin }, values, answered);
   };
 }
 
-/** Of the answers to several statements those without the first; a single one as if it had been alone. */
-function ofTheRest(answers: unknown): unknown {
-  const [, ...rest] = answers as unknown[];
-  return rest.length === 1 ? rest[0] : rest;
+/**
+ * Like `beginBy`, with all that the transaction begins with in one packet: BEGIN, what opens it, and the statements that its work sends first, those of
+ * one turn of the event loop. Only where the connection `takesPackets`.
+ */
+export function beginTogether(connection: BeginningConnection, begin: string, opening?: Opening): FirstPacket {
+  return new FirstPacket(connection, begin, opening);
+}
+
+/** One statement, without comments, that only a header is answered to: others may follow it, and can be told apart where one fails. */
+const PLAIN_WRITE = /^\s*(insert|update|delete|replace)\b(?!.*(\breturning\b|;|--|#|\/\*))/is;
+const END = /^\s*(commit|rollback)\b/i;
+/** More than this does not wait for others: a packet's size is limited, and of large ones nothing is saved. */
+const MAX_GATHERED_BYTES = 64 * 1024;
+
+type Sent = { statement: { sql: string }; values: readonly unknown[]; answered: Answered };
+
+class FirstPacket {
+  readonly #connection: BeginningConnection;
+  readonly #query: Send;
+  readonly #execute: Send;
+  readonly #opening: Opening | undefined;
+  /** BEGIN, the opening, and then what the work sends. */
+  readonly #statements: Sent[];
+  readonly #opened: number;
+  readonly #outcome = Promise.withResolvers<void>();
+  #failure: unknown;
+  #sent = false;
+
+  constructor(connection: BeginningConnection, begin: string, opening: Opening | undefined) {
+    this.#connection = connection;
+    this.#query = connection.query;
+    this.#execute = connection.execute;
+    this.#opening = opening;
+    const lead = [{ sql: begin, params: [] }, ...(opening?.statements ?? [])];
+    this.#statements = lead.map(({ sql, params }) => ({ statement: { sql }, values: params, answered: () => undefined }));
+    this.#opened = lead.length;
+    this.#outcome.promise.catch(() => undefined);
+    connection.query = (statement, values, answered) => {
+      // What knex says before BEGIN, as the transaction's isolation level.
+      if ((statement as { sql?: string }).sql !== KNEX_BEGIN || answered === undefined)
+        return this.#query.call(connection, statement, values, answered);
+      this.#gather();
+      return queueMicrotask(() => answered(null));
+    };
+  }
+
+  /**
+   * Does the work between the opening and the end.
+   * @throws why the opening ends the transaction, whatever the work makes of it
+   */
+  async around<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      const result = await work();
+      this.#send();
+      await this.#outcome.promise;
+      return result;
+    } catch (error) {
+      throw this.#failure ?? error;
+    }
+  }
+
+  #gather(): void {
+    this.#connection.query = (statement, values, answered) => {
+      const sent = sentOf(statement, values, answered);
+      if (sent === undefined || !this.#takes(sent)) {
+        this.#send();
+        return this.#query.call(this.#connection, statement, values, answered);
+      }
+      if (this.#statements.length === this.#opened) process.nextTick(() => this.#send());
+      this.#statements.push(sent);
+    };
+    this.#connection.execute = (...command) => {
+      this.#send();
+      return this.#execute.apply(this.#connection, command);
+    };
+  }
+
+  #takes(next: Sent): boolean {
+    const before = this.#statements.slice(this.#opened);
+    if (before.length === 0) return this.#opening === undefined || !END.test(next.statement.sql);
+    const bytes = [...before, next].reduce((sum, { values }) => sum + bytesOf(values), 0);
+    return before.every(isPlainWrite) && !END.test(next.statement.sql) && bytes <= MAX_GATHERED_BYTES;
+  }
+
+  /** Commands of one connection are answered in their order, so whatever is sent behind this has its transaction. */
+  #send(): void {
+    if (this.#sent) return;
+    this.#sent = true;
+    Object.assign(this.#connection, { query: this.#query, execute: this.#execute });
+    const all = this.#statements;
+    const packet = { ...all.at(-1)?.statement, sql: all.map(({ statement }) => statement.sql).join(';\n') };
+    const headers: Header[] = [];
+    const values = all.flatMap((each) => each.values);
+    const command = this.#query.call(this.#connection, packet, values, (error, rows, fields) => {
+      if (error) this.#failed(error, headers);
+      else this.#answer(all.length === 1 ? [rows] : (rows as unknown[]), all.length === 1 ? [fields] : (fields as unknown[]));
+    }) as Command | undefined;
+    command?.on?.('result', (header) => headers.push(header));
+  }
+
+  #answer(rows: readonly unknown[], fields: readonly unknown[]): void {
+    const failure = this.#check(rows as Header[]);
+    this.#statements.slice(this.#opened).forEach(({ answered }, index, work) => {
+      const at = this.#opened + index;
+      if (failure !== undefined) answered(failure);
+      else if (index < work.length - 1) answered(null, rows[at], fields[at]);
+      else answered(null, asAlone(rows.slice(at)), asAlone(fields.slice(at)));
+    });
+  }
+
+  /** What went before the failing one has its answer, what comes behind it has not run: it goes now, unless nothing may any more. */
+  #failed(error: unknown, headers: readonly Header[]): void {
+    const opened = headers.length >= this.#opened;
+    const failure = opened ? this.#check(headers) : this.#settle(error);
+    const over = doomsTransaction(classifySqlError(error));
+    this.#statements.slice(this.#opened).forEach(({ statement, values, answered }, index) => {
+      const at = this.#opened + index;
+      if (failure !== undefined) answered(failure);
+      else if (at < headers.length) answered(null, headers[at]);
+      else if (at === headers.length || over) answered(error);
+      else this.#query.call(this.#connection, statement, values, answered);
+    });
+  }
+
+  /** @returns why the transaction cannot go on */
+  #check(headers: readonly Header[]): unknown {
+    try {
+      this.#opening?.check(headers.slice(1, this.#opened).map(({ affectedRows }) => affectedRows));
+      return this.#settle(undefined);
+    } catch (failure) {
+      return this.#settle(failure);
+    }
+  }
+
+  #settle(failure: unknown): unknown {
+    this.#failure = failure;
+    if (failure === undefined) this.#outcome.resolve();
+    else this.#outcome.reject(failure);
+    return failure;
+  }
+}
+
+export type { FirstPacket };
+
+/** @returns undefined for what cannot be answered from a packet: a stream, a text without callback */
+function sentOf(statement: unknown, values: unknown, answered: Answered | undefined): Sent | undefined {
+  if (typeof (statement as { sql?: unknown }).sql !== 'string' || answered === undefined) return undefined;
+  if (values !== undefined && values !== null && !Array.isArray(values)) return undefined;
+  return { statement: statement as { sql: string }, values: values ?? [], answered };
+}
+
+/** A question mark that is no placeholder would take a value of those that follow. */
+function isPlainWrite({ statement, values }: Sent): boolean {
+  const marks = statement.sql.split('?').length - 1;
+  return PLAIN_WRITE.test(statement.sql) && marks === values.length && Object.keys(statement).length === 1;
+}
+
+function bytesOf(values: readonly unknown[]): number {
+  return values.reduce<number>((sum, value) => sum + (typeof value === 'string' || Buffer.isBuffer(value) ? value.length : 8), 0);
+}
+
+/** One answer as it is when its statement is sent alone. */
+function asAlone(answers: readonly unknown[]): unknown {
+  return answers.length === 1 ? answers[0] : answers;
 }

@@ -6,6 +6,7 @@ import {
   inTransaction,
   type MysqlClient,
   run,
+  type Sql,
   type SqlResult,
   type SqlValue,
   type Statement,
@@ -13,9 +14,6 @@ import {
   withConnection,
 } from './run.ts';
 import { classifySqlError } from './sql-errors.ts';
-
-/** A statement with `?` placeholders and their values. */
-export type Sql = { sql: string; params: readonly SqlValue[] };
 
 const BEGIN: Statement = { sql: 'BEGIN', bindings: [] };
 const COMMIT: Statement = { sql: 'COMMIT', bindings: [] };

@@ -1,8 +1,11 @@
 import type { Knex } from 'knex';
-import { type BeginningConnection, beginBy, takesPackets } from './begin.ts';
+import { type BeginningConnection, beginBy, beginTogether, type Opening, takesPackets } from './begin.ts';
 import { dialectOf } from './dialect.ts';
 
 export type SqlValue = string | number | bigint | Buffer | null;
+
+/** A statement with `?` placeholders and their values. */
+export type Sql = { sql: string; params: readonly SqlValue[] };
 
 export type SqlResult<R> = {
   /** Rows of a SELECT; empty for other statements. */
@@ -83,25 +86,43 @@ export function rowPlaceholders(rows: number, columns: number): string {
 
 /**
  * Runs `work` in a transaction at READ COMMITTED (SQLite: its one writer is serial anyway). Rolls back and rethrows when `work` or COMMIT fails.
+ * @param opening writes that go before those of `work`; where the pool's connections take several statements in a packet, together with its first, so that
+ *   `work` may have begun when the check fails. Nothing is committed then, whatever `work` makes of the error.
  */
-export function inTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
-  return dialectOf(db).name === 'mysql' ? mysqlTransaction(db, work) : sqliteTransaction(db, work);
+export function inTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>, opening?: Opening): Promise<T> {
+  if (dialectOf(db).name === 'mysql') return mysqlTransaction(db, work, opening);
+  return sqliteTransaction(db, opened(work, opening));
+}
+
+function opened<T>(work: (tx: Knex.Transaction) => Promise<T>, opening: Opening | undefined): (tx: Knex.Transaction) => Promise<T> {
+  if (opening === undefined) return work;
+  return async (tx) => {
+    const affected: number[] = [];
+    for (const { sql, params } of opening.statements) affected.push((await run(tx, sql, params)).affected);
+    opening.check(affected);
+    return work(tx);
+  };
 }
 
 /** Whether a session begins transactions at READ COMMITTED by itself; asked once, since pools set it when they open a session. */
 const readCommitted = new WeakMap<object, boolean>();
 
 /**
- * Where the session's own level is the right one already, as on pools of the services, the round trip that sets it is saved; BEGIN's own where the
- * pool's connections take several statements in a packet.
+ * Where the session's own level is the right one already, as on pools of the services, the round trip that sets it is saved; those of BEGIN and of the opening
+ * where the pool's connections take several statements in a packet.
  */
-function mysqlTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
+function mysqlTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>, opening: Opening | undefined): Promise<T> {
   const client = db.client as MysqlClient;
   return withConnection(client, async (connection) => {
     if (!readCommitted.has(connection)) readCommitted.set(connection, await isReadCommitted(client, connection));
     const config = { connection, ...(readCommitted.get(connection) ? {} : { isolationLevel: 'read committed' as const }) };
-    beginBy(connection as BeginningConnection, 'BEGIN', takesPackets(db));
-    return await db.transaction(work, config);
+    if (!takesPackets(db)) {
+      beginBy(connection as BeginningConnection, 'BEGIN');
+      return await db.transaction(opened(work, opening), config);
+    }
+    const packet = beginTogether(connection as BeginningConnection, 'BEGIN', opening);
+    if (opening === undefined) return await db.transaction(work, config);
+    return await db.transaction((tx) => packet.around(() => work(tx)), config);
   });
 }
 

@@ -1,0 +1,73 @@
+import type { Knex } from 'knex';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { GROUP, storeAndDie, TestBed, TOPIC, takeEffect } from '../../test/consumer-kit.ts';
+import { PACKET_STORES } from '../../test/stores.ts';
+import { createTelemetry } from './counters.ts';
+import { settingsOf } from './defaults.ts';
+import { createTransactionExecutor } from './handle-transaction.ts';
+import type { HandlerParts } from './handler-parts.ts';
+import type { ClaimedRow } from './inbox-row.ts';
+import { recordFailure } from './record-failure.ts';
+import { Reporter } from './reporter.ts';
+import type { ConsumedMessage } from './types.ts';
+
+type Handle = (tx: Knex.Transaction, message: ConsumedMessage) => Promise<void>;
+
+describe.each(PACKET_STORES)("a handler's transaction on %s", (_name, makeStore) => {
+  let bed: TestBed;
+  beforeEach(async () => {
+    bed = await TestBed.open(makeStore);
+  });
+  afterEach(() => bed.close());
+
+  function executor(handle: Handle) {
+    const handleBatch = async (tx: Knex.Transaction, all: readonly ConsumedMessage[]) => {
+      for (const one of all) await handle(tx, one);
+    };
+    const handler = { maxBatch: 8, handleBatch };
+    const options = { subscriptions: [{ topic: TOPIC, tags: [] }], handlers: { [TOPIC]: handler }, group: GROUP, knex: bed.store.knex };
+    const settings = settingsOf({ ...options, tpc: undefined as never, subscribe: bed.broker.subscribe });
+    const telemetry = createTelemetry(settings, { note: () => {} });
+    const reporter = new Reporter(settings, telemetry);
+    const parts: HandlerParts = { topic: TOPIC, settings, telemetry, reporter, stopping: () => false, goOn: () => true };
+    return { execute: createTransactionExecutor(parts, handler), parts };
+  }
+
+  it.each<[string, Handle]>([
+    ['fails by it', takeEffect],
+    ['swallows it', (tx, message) => takeEffect(tx, message).catch(() => undefined)],
+    ['swallows it and tries again', (tx, message) => takeEffect(tx, message).catch(() => takeEffect(tx, message))],
+    ['does not wait for it', async (tx, message) => void takeEffect(tx, message).catch(() => undefined)],
+  ])('writes nothing where another instance has taken the message over, and the handler %s', async (_what, handle) => {
+    const stale = await storeAndDie(bed.store.knex, ['f1', 'f2'], 60_000);
+    await bed.store.knex('tpc_inbox').where({ message_key: 'f1' }).update({ claim: 'another' });
+    const { execute, parts } = executor(handle);
+    await execute(stale);
+    expect(await bed.took('f1')).toBe(0);
+    expect(await bed.inbox('f1')).toMatchObject({ state: 10, claim: 'another', attempts: 0 });
+    expect(await bed.took('f2')).toBe(1);
+    expect(parts.telemetry.counters).toMatchObject({ consumed: 1, fenced: 1 });
+  });
+
+  it('writes nothing where another instance has taken the message over, and the handler sends nothing', async () => {
+    const stale = await storeAndDie(bed.store.knex, ['f1'], 60_000);
+    await bed.store.knex('tpc_inbox').update({ claim: 'another' });
+    const { execute, parts } = executor(async () => undefined);
+    await execute(stale);
+    expect(await bed.inbox('f1')).toMatchObject({ state: 10, claim: 'another', attempts: 0 });
+    expect(parts.telemetry.counters).toMatchObject({ consumed: 0, fenced: 1 });
+  });
+
+  it('marks the message where the handler sends nothing', async () => {
+    await executor(async () => undefined).execute(await storeAndDie(bed.store.knex, ['n1'], 60_000));
+    expect(await bed.inbox('n1')).toMatchObject({ state: 30, attempts: 1 });
+  });
+
+  it('leaves a message consumed whose COMMIT succeeded although its answer was an error', async () => {
+    const [claimed] = (await storeAndDie(bed.store.knex, ['c1'], 60_000)) as [ClaimedRow];
+    const { execute, parts } = executor(takeEffect);
+    await execute([claimed]);
+    await recordFailure(parts, claimed, Object.assign(new Error('lost'), { code: 'PROTOCOL_CONNECTION_LOST' }), 0);
+    expect(await bed.inbox('c1')).toMatchObject({ state: 30, due_at: null });
+  });
+});
