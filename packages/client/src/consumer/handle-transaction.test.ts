@@ -63,6 +63,34 @@ describe.each(PACKET_STORES)("a handler's transaction on %s", (_name, makeStore)
     expect(await bed.inbox('n1')).toMatchObject({ state: 30, attempts: 1 });
   });
 
+  it.each<[string, (tx: Knex.Transaction) => PromiseLike<unknown>]>([
+    ['tx.commit', async (tx) => tx.commit()],
+    ['COMMIT', (tx) => tx.raw('COMMIT')],
+    ['ROLLBACK', (tx) => tx.raw('ROLLBACK')],
+    ['BEGIN', (tx) => tx.raw('BEGIN')],
+  ])('is not ended by %s in the handler', async (_what, end) => {
+    const { execute } = executor(async (tx, message) => {
+      await takeEffect(tx, message);
+      if (message.messageKey === 'swallowed') await end(tx).then(undefined, () => undefined);
+      else await end(tx);
+    });
+    await execute(await storeAndDie(bed.store.knex, ['thrown', 'swallowed'], 60_000));
+    expect(await bed.took('thrown')).toBe(0);
+    expect(await bed.inbox('thrown')).toMatchObject({ state: 10, attempts: 1, last_error: expect.stringContaining('may not begin or end') });
+    expect(await bed.took('swallowed')).toBe(1);
+    expect(await bed.inbox('swallowed')).toMatchObject({ state: 30 });
+  });
+
+  it('is given up by tx.rollback, and the message tried again', async () => {
+    const { execute } = executor(async (tx, message) => {
+      await takeEffect(tx, message);
+      await tx.rollback(new Error('not now'));
+    });
+    await execute(await storeAndDie(bed.store.knex, ['r1'], 60_000));
+    expect(await bed.took('r1')).toBe(0);
+    expect(await bed.inbox('r1')).toMatchObject({ state: 10, attempts: 1 });
+  });
+
   it('leaves a message consumed whose COMMIT succeeded although its answer was an error', async () => {
     const [claimed] = (await storeAndDie(bed.store.knex, ['c1'], 60_000)) as [ClaimedRow];
     const { execute, parts } = executor(takeEffect);

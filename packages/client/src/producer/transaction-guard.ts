@@ -1,6 +1,7 @@
 import { classifySqlError, dialectOf, doomsTransaction } from '@tpc/core';
+import { commitsImplicitly, endsTransaction } from '../transaction-end.ts';
 import type { DatabaseSession } from './database-session.ts';
-import { commitsImplicitly, endsTransaction, Savepoints } from './domain/savepoints.ts';
+import { Savepoints } from './domain/savepoints.ts';
 import { OutboxMisuse, TransactionDoomed } from './errors.ts';
 import { LAST_LOOK } from './store/outbox-rows.ts';
 

@@ -66,6 +66,17 @@ describe('BEGIN with the first statement', () => {
     expect(packets).toEqual(['BEGIN;\nDELETE FROM seen WHERE word = ?;\ninsert into `seen` (`word`) values (?)', 'COMMIT;']);
   });
 
+  it('tells the first statement why what opens the transaction ends it', async () => {
+    const refused = new Error('not ours');
+    const check = () => {
+      throw refused;
+    };
+    const heard: unknown[] = [];
+    const work = (tx: Knex.Transaction) => tx('seen').insert({ word: 'one' }).catch((error) => heard.push(error));
+    await expect(inTransaction(db, work, { statements: [], check })).rejects.toBe(refused);
+    expect(heard).toEqual([refused]);
+  });
+
   it('is there for the first statement: it goes when the transaction is rolled back', async () => {
     await expectRolledBack((tx) => tx('seen').insert({ word: 'one' }));
   });
@@ -135,6 +146,11 @@ describe('BEGIN with the first statement', () => {
       expect(answers).toEqual([expect.objectContaining({ status: 'fulfilled' }), expect.objectContaining({ status: 'fulfilled' })]);
       expect(packets.slice(1)).toEqual([INSERT, 'COMMIT;']);
       expect(await words()).toContain('other');
+    });
+
+    it('sends alone what comes beside one that has options of its own', async () => {
+      await answersOf((tx) => tx.raw("INSERT INTO seen (word) VALUES ('raw')").options({ timeout: 60_000 }), insert('other'));
+      expect(packets.slice(1)).toEqual([INSERT, 'COMMIT;']);
     });
 
     it('leaves the end of the transaction to a packet of its own', async () => {

@@ -1,9 +1,10 @@
 import { Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { describe, expect, it } from 'vitest';
 import { type StatusName, TpcError } from '../../connection/index.ts';
+import { commitsImplicitly, endsTransaction } from '../../transaction-end.ts';
 import { verdictOf } from './outbox-state.ts';
 import { isRefusal } from './refusal.ts';
-import { commitsImplicitly, endsTransaction, Savepoints } from './savepoints.ts';
+import { Savepoints } from './savepoints.ts';
 import { usableTraceContext } from './trace-context.ts';
 
 describe('the verdict of an outbox row', () => {
