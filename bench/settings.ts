@@ -6,6 +6,8 @@ export const BODY_BYTES = 256;
 export const PRODUCER_POOL = 80;
 /** Connections of a consumer, and of DTM. */
 export const CONSUMER_POOL = 64;
+/** Handler transactions at once where each message has its own: half of the pool. The peers' consumers take as many as come. */
+export const CONSUMER_CONCURRENCY = 32;
 export const PRODUCER_GROUP = 'bench';
 
 /** How the consumer handles: many messages in one transaction, or each in its own. */

@@ -4,7 +4,7 @@ import { type ConsumedMessage, connectTpc, createConsumer, type Handler, migrate
 import { createLog, loadConfig, openDatabase, startTracing, tracingSettings } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { z } from 'zod';
-import { CONSUMER_POOL, groupOf, type Mode, topicOf } from '../settings.ts';
+import { CONSUMER_CONCURRENCY, CONSUMER_POOL, groupOf, type Mode, topicOf } from '../settings.ts';
 import { Arrivals } from './arrivals.ts';
 import { serve, setting } from './serve.ts';
 
@@ -63,6 +63,7 @@ const consumer = createConsumer({
     ),
   subscriptions: [{ topic, tags: [] }],
   handlers: { [topic]: handler },
+  ...(mode === 'single' ? { concurrency: CONSUMER_CONCURRENCY } : {}),
 });
 await consumer.start();
 
