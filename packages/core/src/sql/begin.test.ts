@@ -72,7 +72,10 @@ describe('BEGIN with the first statement', () => {
       throw refused;
     };
     const heard: unknown[] = [];
-    const work = (tx: Knex.Transaction) => tx('seen').insert({ word: 'one' }).catch((error) => heard.push(error));
+    const work = (tx: Knex.Transaction) =>
+      tx('seen')
+        .insert({ word: 'one' })
+        .catch((error) => heard.push(error));
     await expect(inTransaction(db, work, { statements: [], check })).rejects.toBe(refused);
     expect(heard).toEqual([refused]);
   });
@@ -151,6 +154,13 @@ describe('BEGIN with the first statement', () => {
     it('sends alone what comes beside one that has options of its own', async () => {
       await answersOf((tx) => tx.raw("INSERT INTO seen (word) VALUES ('raw')").options({ timeout: 60_000 }), insert('other'));
       expect(packets.slice(1)).toEqual([INSERT, 'COMMIT;']);
+    });
+
+    it('fails one whose text holds several where any of them fails', async () => {
+      const answers = await answersOf(insert('one'), (tx) =>
+        tx.raw("INSERT INTO seen (word) VALUES ('two'); INSERT INTO seen (word) VALUES ('one')"),
+      );
+      expect(answers).toEqual([done([1]), refused({ errno: 1062 })]);
     });
 
     it('leaves the end of the transaction to a packet of its own', async () => {

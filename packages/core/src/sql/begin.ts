@@ -120,7 +120,7 @@ class FirstPacket {
 
   #takes(next: Sent): boolean {
     const before = this.#statements.slice(this.#opened);
-    if (before.length === 0) return this.#opening === undefined || !END.test(next.statement.sql);
+    if (before.length === 0) return true;
     const bytes = [...before, next].reduce((sum, { values }) => sum + bytesOf(values), 0);
     return before.every(isPlainWrite) && !END.test(next.statement.sql) && bytes <= MAX_GATHERED_BYTES;
   }
@@ -156,11 +156,13 @@ class FirstPacket {
     const opened = headers.length >= this.#opened;
     const failure = opened ? this.#check(headers) : this.#settle(error);
     const over = doomsTransaction(classifySqlError(error));
+    // The last one may be a text of several, whose first had their headers.
+    const failed = Math.min(headers.length, this.#statements.length - 1);
     this.#statements.slice(this.#opened).forEach(({ statement, values, answered }, index) => {
       const at = this.#opened + index;
       if (failure !== undefined) answered(failure);
-      else if (at < headers.length) answered(null, headers[at]);
-      else if (at === headers.length || over) answered(error);
+      else if (at < failed) answered(null, headers[at]);
+      else if (at === failed || over) answered(error);
       else this.#query.call(this.#connection, statement, values, answered);
     });
   }
@@ -182,8 +184,6 @@ class FirstPacket {
     return failure;
   }
 }
-
-export type { FirstPacket };
 
 /** @returns undefined for what cannot be answered from a packet: a stream, a text without callback */
 function sentOf(statement: unknown, values: unknown, answered: Answered | undefined): Sent | undefined {
