@@ -8,6 +8,8 @@ export const PRODUCER_POOL = 80;
 export const CONSUMER_POOL = 64;
 /** Handler transactions at once where each message has its own: half of the pool. The peers' consumers take as many as come. */
 export const CONSUMER_CONCURRENCY = 32;
+/** Longest wait for TPC's answer to prepare. The peers wait as long as it takes; with the default of 250 ms a machine with no time to spare measures another path. */
+export const PREPARE_BUDGET_MS = 2_000;
 export const PRODUCER_GROUP = 'bench';
 
 /** How the consumer handles: many messages in one transaction, or each in its own. */

@@ -3,7 +3,7 @@ import { connectTpc, createProducer, migrateClientStore } from '@tpc/client/prod
 import { createLog, loadConfig, openDatabase, startTracing, tracingSettings } from '@tpc/platform';
 import { z } from 'zod';
 import { now } from '../clock.ts';
-import { body, MODES, type Mode, PRODUCER_GROUP, PRODUCER_POOL, topicOf } from '../settings.ts';
+import { body, MODES, type Mode, PREPARE_BUDGET_MS, PRODUCER_GROUP, PRODUCER_POOL, topicOf } from '../settings.ts';
 import { Callers, type Load, type SentTable, timed } from './callers.ts';
 import { serve, setting } from './serve.ts';
 
@@ -25,6 +25,7 @@ const producer = createProducer({
   knex,
   group: PRODUCER_GROUP,
   tpc,
+  prepareBudgetMs: PREPARE_BUDGET_MS,
   log,
   ...(tracing ? { tracer: tracing.tracer } : {}),
   topics: MODES.map(topicOf),
