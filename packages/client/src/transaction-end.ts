@@ -1,3 +1,6 @@
+import { dialectOf } from '@tpc/core';
+import type { Knex } from 'knex';
+
 /** Comments and blanks before a statement's first word; the opening of one that MySQL runs (`/*!50000 COMMIT`) counts as blank. */
 const BEFORE_STATEMENT = /^(?:\s|\/\*M?!\d*|\/\*[\s\S]*?\*\/|--(?:\s[^\n]*)?(?:\n|$)|#[^\n]*(?:\n|$))+/;
 
@@ -22,4 +25,9 @@ const COMMITTING =
 export function commitsImplicitly(sql: string): boolean {
   const statement = statementOf(sql);
   return COMMITTING.test(statement) || /^(CREATE|DROP)\s+(?!(OR\s+REPLACE\s+)?TEMPORARY\b)/i.test(statement);
+}
+
+/** Whether a statement begins or ends a transaction on this database, by its words or by itself. */
+export function endsTransactionOn(db: Knex | Knex.Transaction, sql: string): boolean {
+  return endsTransaction(sql) || (dialectOf(db).name === 'mysql' && commitsImplicitly(sql));
 }

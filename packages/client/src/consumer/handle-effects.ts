@@ -13,7 +13,7 @@ import { runWithinTime } from './run-effect.ts';
 import { Semaphore } from './semaphore.ts';
 import { EffectState, Reason, ReportKind } from './states.ts';
 import { claimEffect, type EffectRow, type EffectSettlement, insertEffects, readEffects, retryEffect } from './store/effects.ts';
-import { markConsumed, markPlanned, markRetry, renewLease } from './store/mark-inbox.ts';
+import { markPlanned, markRetry, openByMark, renewLease } from './store/mark-inbox.ts';
 import { settleEffectAndMessage } from './store/settle-message.ts';
 import { withTimeLimit } from './time-limit.ts';
 import type { ConsumedMessage, EffectHandler, EffectPlan } from './types.ts';
@@ -107,17 +107,18 @@ class EffectRound {
 
   /** Makes the effect rows. A message without effects is consumed by that. */
   async #plan(plans: readonly EffectPlan[], token: string): Promise<void> {
-    const { settings } = this.#parts;
+    const { knex, group, reportRepeatMs } = this.#parts.settings;
+    if (plans.length === 0) {
+      const nothing = async () => undefined;
+      await this.#statements(() => inTransaction(knex, nothing, openByMark(knex, group, [this.#row], reportRepeatMs)));
+      this.#end = { kind: 'consumed' };
+      return;
+    }
     await this.#statements(() =>
-      inTransaction(settings.knex, async (tx) => {
-        if (plans.length === 0) {
-          if ((await markConsumed(tx, settings.group, [this.#row], settings.reportRepeatMs)) !== 1) throw new FencedError();
-          this.#end = { kind: 'consumed' };
-          return;
-        }
-        const planned = await markPlanned(tx, settings.group, this.#row, { openEffects: plans.length, leaseMs: this.#leaseMs });
+      inTransaction(knex, async (tx) => {
+        const planned = await markPlanned(tx, group, this.#row, { openEffects: plans.length, leaseMs: this.#leaseMs });
         if (!planned) throw new FencedError();
-        await insertEffects(tx, settings.group, this.#row, plans, { token, leaseMs: this.#handler.leaseMs });
+        await insertEffects(tx, group, this.#row, plans, { token, leaseMs: this.#handler.leaseMs });
       }),
     );
   }

@@ -1,6 +1,6 @@
-import { classifySqlError, dialectOf, doomsTransaction } from '@tpc/core';
+import { classifySqlError, doomsTransaction } from '@tpc/core';
 import type { Knex } from 'knex';
-import { commitsImplicitly, endsTransaction } from '../transaction-end.ts';
+import { endsTransactionOn } from '../transaction-end.ts';
 
 const NOT_YOURS =
   "a handler's transaction is committed when it is done and rolled back when it throws: it may not begin or end one, or change the schema";
@@ -18,7 +18,6 @@ type Query = (connection: unknown, statement: unknown) => Promise<unknown>;
 export function guardTransaction(tx: Knex.Transaction): { check(): Promise<void> } {
   let doomed: unknown;
   let working = true;
-  const isMysql = dialectOf(tx).name === 'mysql';
   const { commit, rollback } = tx;
   tx.commit = (value) => {
     if (working) throw new Error(NOT_YOURS);
@@ -34,7 +33,7 @@ export function guardTransaction(tx: Knex.Transaction): { check(): Promise<void>
   });
   tx.on('query', (query: { sql: string }) => {
     if (doomed !== undefined && !/^\s*rollback/i.test(query.sql)) throw doomed;
-    if (working && (endsTransaction(query.sql) || (isMysql && commitsImplicitly(query.sql)))) throw new Error(NOT_YOURS);
+    if (working && endsTransactionOn(tx, query.sql)) throw new Error(NOT_YOURS);
   });
   const client = tx.client as { query: Query };
   const query = client.query;

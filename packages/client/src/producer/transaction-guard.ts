@@ -1,5 +1,5 @@
-import { classifySqlError, dialectOf, doomsTransaction } from '@tpc/core';
-import { commitsImplicitly, endsTransaction } from '../transaction-end.ts';
+import { classifySqlError, doomsTransaction } from '@tpc/core';
+import { endsTransactionOn } from '../transaction-end.ts';
 import type { DatabaseSession } from './database-session.ts';
 import { Savepoints } from './domain/savepoints.ts';
 import { OutboxMisuse, TransactionDoomed } from './errors.ts';
@@ -14,7 +14,6 @@ export class TransactionGuard {
   readonly #session: DatabaseSession;
   readonly #savepoints = new Savepoints();
   readonly #lockTimeoutEndsTransaction: boolean;
-  readonly #isMysql: boolean;
   #doom: TransactionDoomed | undefined;
   #phase: 'work' | 'last look' | 'end' = 'work';
 
@@ -22,7 +21,6 @@ export class TransactionGuard {
     this.#session = session;
     this.#lockTimeoutEndsTransaction = lockTimeoutEndsTransaction;
     const { tx } = session;
-    this.#isMysql = dialectOf(tx).name === 'mysql';
     // Nested transactions have a client of their own; their events come here too, and what is thrown here refuses the statement.
     tx.on('query', ({ sql }: { sql: string }) => {
       this.#refuse(sql);
@@ -71,7 +69,7 @@ export class TransactionGuard {
   /** @throws OutboxMisuse, or the doom, when the statement must not run */
   #refuse(sql: string): void {
     if (this.#phase === 'end') return;
-    if (endsTransaction(sql) || (this.#isMysql && commitsImplicitly(sql)))
+    if (endsTransactionOn(this.#session.tx, sql))
       throw new OutboxMisuse('inside producer.transaction no statement may begin or end a transaction, or change the schema');
     // A nested transaction may still clean up after itself.
     if (this.doom !== undefined && !/^\s*ROLLBACK\b/i.test(sql)) throw this.doom;

@@ -1,4 +1,4 @@
-import { dialectOf, type Opening, placeholders, run, type Sql } from '@tpc/core';
+import { dialectOf, type Opening, placeholders, run } from '@tpc/core';
 import type { Knex } from 'knex';
 import { FencedError, reasonCode } from '../errors.ts';
 import type { ClaimedRow } from '../inbox-row.ts';
@@ -7,11 +7,12 @@ import { byGeneration } from './by-generation.ts';
 
 /**
  * The fenced mark: the handler's rows and this commit together. Guarded by token and state, so it matches no row that another instance has
- * taken over or finished. First statement of a handler's transaction; holds the rows' locks until its end. Primary key.
+ * taken over or finished. First statement of a handler's transaction; holds the rows' locks until its end. Primary key. Its check throws FencedError
+ * when one of the rows is not marked.
  */
-function consumedMarks(db: Knex, group: string, rows: readonly ClaimedRow[], reportAfterMs: number): Sql[] {
+export function openByMark(db: Knex, group: string, rows: readonly ClaimedRow[], reportAfterMs: number): Opening {
   const { now } = dialectOf(db);
-  return byGeneration(rows).map(({ where, params, rows: members }) => {
+  const statements = byGeneration(rows).map(({ where, params, rows: members }) => {
     const tokens = [...new Set(members.map((row) => row.claim))];
     return {
       sql: `UPDATE tpc_inbox SET state = ?, attempts = attempts + 1, lone_claims = 0, claim = NULL, due_at = NULL, finished_at = ${now}, reason = '',
@@ -20,23 +21,12 @@ WHERE consumer_group = ? AND ${where} AND state = ? AND claim IN (${placeholders
       params: [InboxState.CONSUMED, ReportKind.CONSUMED, reportAfterMs, group, ...params, InboxState.RECEIVED, ...tokens],
     };
   });
-}
-
-/** Opens a handler's transaction by the mark. Its check throws FencedError when a row is another's by now. */
-export function openByMark(db: Knex, group: string, rows: readonly ClaimedRow[], reportAfterMs: number): Opening {
   return {
-    statements: consumedMarks(db, group, rows, reportAfterMs),
+    statements,
     check(affected) {
       if (affected.reduce((sum, count) => sum + count, 0) !== rows.length) throw new FencedError();
     },
   };
-}
-
-/** @returns rows marked; fewer than given means that the transaction must roll back */
-export async function markConsumed(tx: Knex.Transaction, group: string, rows: readonly ClaimedRow[], reportAfterMs: number): Promise<number> {
-  let marked = 0;
-  for (const { sql, params } of consumedMarks(tx, group, rows, reportAfterMs)) marked += (await run(tx, sql, params)).affected;
-  return marked;
 }
 
 const FENCE = 'consumer_group = ? AND message_key = ? AND generation = ? AND state = ? AND claim = ?';
