@@ -9,7 +9,7 @@ import { growingWait } from './waits.ts';
 const { Code } = definition;
 
 /** How long acknowledgements gather before they leave together. Nobody waits for them. */
-const ACK_GATHER_MS = 15;
+const ACK_GATHER_MS = 50;
 const MAX_ENTRIES = 256;
 /** Part of the invisible time after which a repeated acknowledgement is pointless: the message comes again anyway. */
 const REPEAT_WITHIN = 0.6;

@@ -17,7 +17,7 @@ export const DEFAULTS = {
   maxInMemory: 512,
   maxInMemoryBytes: 64 * 1024 * 1024,
   maxBodyBytes: 4 * 1024 * 1024,
-  reportGatherMs: 20,
+  reportGatherMs: 100,
   reportRepeatMs: 10_000,
   sweepMs: 1_000,
   registerRetryMs: 500,

@@ -115,7 +115,7 @@ export type ConsumerOptions = {
   maxInMemoryBytes?: number;
   /** Largest body that is stored; a larger one becomes a dead stub. Bytes, default 4 MiB. */
   maxBodyBytes?: number;
-  /** How long a report is gathered with others, and a receive waits for its outcome, milliseconds. Default 20. */
+  /** How long a report is gathered with others, and a receive waits for its outcome, milliseconds. Default 100. */
   reportGatherMs?: number;
   /** After this long without TPC's acknowledgement a report is repeated, milliseconds. Default 10,000. */
   reportRepeatMs?: number;

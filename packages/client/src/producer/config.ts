@@ -8,7 +8,7 @@ import type { ProducerEvent } from './events.ts';
 
 export const DEFAULT_PREPARE_BUDGET_MS = 250;
 export const DEFAULT_CALL_DEADLINE_MS = 5_000;
-export const DEFAULT_ACKNOWLEDGE_GATHER_MS = 15;
+export const DEFAULT_ACKNOWLEDGE_GATHER_MS = 50;
 
 export const DEFAULT_SWEEP: Required<SweepOptions> = {
   enabled: true,
@@ -70,7 +70,7 @@ export type ProducerOptions = {
   sweep?: SweepOptions;
   checkBack?: CheckBackOptions;
   probe?: RetryPolicy;
-  /** How long acknowledgements are gathered before they are written, milliseconds. Default 15. */
+  /** How long acknowledgements are gathered before they are written, milliseconds. Default 50. */
   acknowledgeGatherMs?: number;
   /** Trace context under which a message is added. Default: the active span of OpenTelemetry, where an SDK runs. */
   traceContext?: () => TraceContext | undefined;

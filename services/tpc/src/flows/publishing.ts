@@ -61,7 +61,7 @@ export type PublishingOptions = {
  * Outcomes are gathered this long, since nobody waits for them, milliseconds. Long enough that most messages are consumed by then, and the write finds
  * nothing to do; a crash within it costs a repeated publish, which the inboxes drop.
  */
-const RESULT_GATHER_MS = 150;
+const RESULT_GATHER_MS = 300;
 /** A send begins only while this much of the lease is left, so that it ends before another replica may begin, as a share of the lease. */
 const LEASE_RESERVE = 0.2;
 const MAX_PUBLISH_COUNT = 128;
