@@ -28,7 +28,7 @@ export function nameServerPart(settings: StackSettings): StackPart {
       const file = join(folder, 'name-server.conf');
       const paths = { kvConfigPath: join(folder, 'kv.json'), configStorePath: join(folder, 'stored.conf') };
       writeFileSync(file, properties({ listenPort: port, bindAddress: HOST, ...paths }));
-      return java(folder, [...SHORT_LIVED, '-Xms64m', '-Xmx128m'], 'org.apache.rocketmq.namesrv.NamesrvStartup', ['-c', file]);
+      return java(folder, ['-Xms64m', '-Xmx128m'], 'org.apache.rocketmq.namesrv.NamesrvStartup', ['-c', file]);
     },
     async probe() {
       await brokersOf({ host: HOST, port });
@@ -98,8 +98,8 @@ async function brokerCommand(settings: StackSettings, folder: string): Promise<P
       // As on brokers in production: a topic with a typing error in its name is named, not made.
       autoCreateTopicEnable: false,
       autoCreateSubscriptionGroup: false,
-      // Each flush compares 38 MB with what is on disk, a tenth of a core and more at the default of 1 s; timed messages, which nobody here sends, would be read again.
-      timerFlushIntervalMs: 60_000,
+      // Each flush compares 38 MB with what is on disk, a tenth of a core at the default of 1 s; timed messages, which nobody here sends, would be read again.
+      timerFlushIntervalMs: 10_000,
       mappedFileSizeCommitLog: 64 * 1024 * 1024,
       mappedFileSizeConsumeQueue: 600_000,
     }),
@@ -117,12 +117,10 @@ async function brokerCommand(settings: StackSettings, folder: string): Promise<P
       enableBatchAck: true,
     }),
   );
-  const flags = [...SHORT_LIVED, '-Xms256m', '-Xmx768m', '-XX:MaxDirectMemorySize=512m', `-Dcom.rocketmq.proxy.home=${folder}`, ...DISK_LIMITS];
+  const flags = ['-Xms256m', '-Xmx768m', '-XX:MaxDirectMemorySize=512m', `-Dcom.rocketmq.proxy.home=${folder}`, ...DISK_LIMITS];
   return java(folder, flags, 'org.apache.rocketmq.proxy.ProxyStartup', ['-bc', brokerConf, '-pc', proxyConf, '-n', nameServer]);
 }
 
-/** For minutes after a start Java's second compiler takes a tenth of a small machine under load, and what it makes is hardly faster here. */
-const SHORT_LIVED = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 /** The broker refuses messages on a disk that is more than nine tenths full, as developers' disks are. */
 const DISK_LIMITS = ['-Drocketmq.broker.diskSpaceWarningLevelRatio=0.98', '-Drocketmq.broker.diskSpaceCleanForciblyRatio=0.97'];
 
