@@ -11,10 +11,10 @@ import {
   storedTraceOf,
 } from '@tpc/core';
 import type { Knex } from 'knex';
-import { v7 as uuidv7 } from 'uuid';
 import { type OutboxContent, sameContent } from './content-codec.ts';
 import { type CheckedMessage, checkMessage, InvalidMessage, type OutboxMessage } from './domain/message.ts';
 import { keyForAttempt, keyProblem, MAX_KEY_ATTEMPTS } from './domain/message-key.ts';
+import { newKey } from './domain/new-key.ts';
 import { OUTBOX_ROLLED_BACK } from './domain/outbox-state.ts';
 import { type TraceContext, usableTraceContext } from './domain/trace-context.ts';
 import { KeyAlreadyUsed, OutboxMisuse } from './errors.ts';
@@ -80,7 +80,7 @@ export class TransactionOutbox implements Outbox {
     if (guard.doom !== undefined) throw guard.doom;
     const checked = this.#checked(message, group);
     const trace = usableTraceContext(traceContext());
-    if (checked.key === undefined) return this.#insert({ ...checked, ...trace, key: uuidv7() });
+    if (checked.key === undefined) return this.#insert({ ...checked, ...trace, key: newKey() });
     return this.#addOwnKey(checked, checked.key, trace);
   }
 

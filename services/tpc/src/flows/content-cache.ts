@@ -23,16 +23,19 @@ export function createContentCache(maxBytes: number): ContentCache {
     bytes -= content.body.length + ENTRY_OVERHEAD_BYTES;
     return content;
   };
+  const makeRoom = () => {
+    for (const oldest of entries.keys()) {
+      drop(oldest);
+      if (bytes <= maxBytes) return;
+    }
+  };
   return {
     put(producerGroup, messageKey, content) {
       const id = idOf(producerGroup, messageKey);
       drop(id);
       entries.set(id, content);
       bytes += content.body.length + ENTRY_OVERHEAD_BYTES;
-      for (const oldest of entries.keys()) {
-        if (bytes <= maxBytes) break;
-        drop(oldest);
-      }
+      if (bytes > maxBytes) makeRoom();
     },
     take: (producerGroup, messageKey) => drop(idOf(producerGroup, messageKey)),
   };

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { MessageIds } from './message-ids.ts';
+
+const noted = (ids: MessageIds, from: number, to: number) => {
+  for (let id = from; id <= to; id++) ids.note(`key-${id}`, id);
+};
+
+test('the latest thousands are known, and the newer id of a key counts', () => {
+  const ids = new MessageIds();
+  noted(ids, 1, 50_000);
+  ids.note('key-45000', 7);
+
+  expect(ids.get('key-50000')).toBe(50_000);
+  expect(ids.get('key-41000')).toBe(41_000);
+  expect(ids.get('key-45000')).toBe(7);
+});
+
+test('what is older is forgotten: memory stays bounded', () => {
+  const ids = new MessageIds();
+  noted(ids, 1, 50_000);
+
+  expect(ids.get('key-1')).toBeUndefined();
+  expect(ids.get('key-29000')).toBeUndefined();
+});
+
+test('a key that is forgotten is forgotten however long ago it was noted', () => {
+  const ids = new MessageIds();
+  noted(ids, 1, 15_000);
+  ids.forget('key-9000');
+  ids.forget('key-14000');
+
+  expect(ids.get('key-9000')).toBeUndefined();
+  expect(ids.get('key-14000')).toBeUndefined();
+});
