@@ -45,8 +45,7 @@ CREATE TABLE IF NOT EXISTS tpc_inbox (
   PRIMARY KEY (consumer_group, message_key, generation),
   KEY tpc_inbox_due (consumer_group, due_at),
   KEY tpc_inbox_report_due (report_due_at),
-  KEY tpc_inbox_received (consumer_group, received_at),
-  KEY tpc_inbox_finished (state, finished_at)
+  KEY tpc_inbox_received (consumer_group, received_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS tpc_inbox_effect (

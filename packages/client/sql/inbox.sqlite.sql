@@ -50,8 +50,6 @@ CREATE INDEX IF NOT EXISTS tpc_inbox_report_due ON tpc_inbox (report_due_at);
 
 CREATE INDEX IF NOT EXISTS tpc_inbox_received ON tpc_inbox (consumer_group, received_at);
 
-CREATE INDEX IF NOT EXISTS tpc_inbox_finished ON tpc_inbox (state, finished_at);
-
 CREATE TABLE IF NOT EXISTS tpc_inbox_effect (
   consumer_group TEXT NOT NULL,
   message_key TEXT NOT NULL,

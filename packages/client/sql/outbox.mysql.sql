@@ -23,8 +23,7 @@ CREATE TABLE IF NOT EXISTS tpc_outbox (
   reason VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   last_error VARCHAR(1024) NOT NULL DEFAULT '',
   PRIMARY KEY (message_key),
-  KEY tpc_outbox_due (due_at),
-  KEY tpc_outbox_settled (state, settled_at)
+  KEY tpc_outbox_due (due_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS tpc_outbox_order (

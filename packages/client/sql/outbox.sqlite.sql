@@ -26,8 +26,6 @@ CREATE TABLE IF NOT EXISTS tpc_outbox (
 
 CREATE INDEX IF NOT EXISTS tpc_outbox_due ON tpc_outbox (due_at);
 
-CREATE INDEX IF NOT EXISTS tpc_outbox_settled ON tpc_outbox (state, settled_at);
-
 CREATE TABLE IF NOT EXISTS tpc_outbox_order (
   topic TEXT NOT NULL,
   order_key TEXT NOT NULL,

@@ -1,4 +1,4 @@
-/** One step of the schema, written once and never edited after it landed. */
+/** One step of the schema, written once and never edited after its release. */
 export type MigrationStep = {
   /** Number and name, without extension: knex stores it. */
   name: string;

@@ -8,7 +8,7 @@ import { byGeneration } from './by-generation.ts';
 /**
  * The fenced mark: the handler's rows and this commit together. Guarded by token and state, so it matches no row that another instance has
  * taken over or finished. First statement of a handler's transaction; holds the rows' locks until its end. Primary key. Its check throws FencedError
- * when one of the rows is not marked.
+ * when one of the rows is not marked. What was due to be reported before stays so: a later time would change the index for every message.
  */
 export function openByMark(db: Knex, group: string, rows: readonly ClaimedRow[], reportAfterMs: number): Opening {
   const { now } = dialectOf(db);
@@ -16,9 +16,9 @@ export function openByMark(db: Knex, group: string, rows: readonly ClaimedRow[],
     const tokens = [...new Set(members.map((row) => row.claim))];
     return {
       sql: `UPDATE tpc_inbox SET state = ?, attempts = attempts + 1, lone_claims = 0, claim = NULL, due_at = NULL, finished_at = ${now}, reason = '',
-last_error = '', report_kind = ?, report_due_at = ${now} + ?, report_attempts = 0
+last_error = '', report_kind = ?, report_due_at = CASE WHEN report_due_at < ${now} + ? THEN report_due_at ELSE ${now} + ? END, report_attempts = 0
 WHERE consumer_group = ? AND ${where} AND state = ? AND claim IN (${placeholders(tokens.length)})`,
-      params: [InboxState.CONSUMED, ReportKind.CONSUMED, reportAfterMs, group, ...params, InboxState.RECEIVED, ...tokens],
+      params: [InboxState.CONSUMED, ReportKind.CONSUMED, reportAfterMs, reportAfterMs, group, ...params, InboxState.RECEIVED, ...tokens],
     };
   });
   return {

@@ -4,10 +4,10 @@ import type { MigrationStep } from '../step.ts';
  * The outbox: one row per event, written in the business transaction. The row is the truth about whether that transaction committed.
  *
  * state: 10 pending (TPC has not acknowledged the commit), 20 acknowledged, 90 rolled back (the barrier: no business transaction wrote
- * this key, and none can any more). settled_at is when 20 or 90 was reached; retention and a restored TPC ask by it. due_at is
- * when the sweeper looks next (NULL: never); claim and due_at together are a sweeper's lease. Times are UTC milliseconds of the database.
+ * this key, and none can any more). settled_at is when 20 or 90 was reached. due_at is when the sweeper looks next (NULL: never); claim and
+ * due_at together are a sweeper's lease. Times are UTC milliseconds of the database.
  *
- * Indexes: due_at serves the sweeper, (state, settled_at) the clean-up and the offering again after a restore of TPC.
+ * Index: due_at serves the sweeper. Each further one is paid for by every business transaction, and again by every acknowledgement that changes it.
  */
 export const outbox: MigrationStep = {
   name: '0001_outbox',
@@ -34,8 +34,7 @@ export const outbox: MigrationStep = {
   reason VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   last_error VARCHAR(1024) NOT NULL DEFAULT '',
   PRIMARY KEY (message_key),
-  KEY tpc_outbox_due (due_at),
-  KEY tpc_outbox_settled (state, settled_at)
+  KEY tpc_outbox_due (due_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
   sqlite: [
     `CREATE TABLE IF NOT EXISTS tpc_outbox (
@@ -62,6 +61,5 @@ export const outbox: MigrationStep = {
   last_error TEXT NOT NULL DEFAULT ''
 )`,
     'CREATE INDEX IF NOT EXISTS tpc_outbox_due ON tpc_outbox (due_at)',
-    'CREATE INDEX IF NOT EXISTS tpc_outbox_settled ON tpc_outbox (state, settled_at)',
   ],
 };

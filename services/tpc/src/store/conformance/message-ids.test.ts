@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { confirmMessages } from '../confirm-messages.ts';
 import { markDeliveries } from '../mark-deliveries.ts';
-import { MessageIds } from '../message-ids.ts';
 import { saveMessages } from '../save-messages.ts';
 import { consumed, copiesOf, itemOf, newClaim, PRODUCER, prepare, rowOf, subscribe } from './fixtures.ts';
 import { STORES, type TestStore } from './stores.ts';
@@ -65,10 +64,4 @@ describe.each(STORES)('remembered ids, on %s', (_name, open) => {
     expect((await rowOf(test, key('b'))).state).toBe(30);
     expect((await rowOf(test, key('other'))).state).toBe(10);
   });
-});
-
-it('no more ids are remembered than there is room for', () => {
-  const ids = new MessageIds();
-  for (let id = 1; id <= 20_001; id++) ids.note(`k${id}`, id);
-  expect([ids.get('k1'), ids.get('k2'), ids.get('k20001')]).toEqual([undefined, 2, 20_001]);
 });

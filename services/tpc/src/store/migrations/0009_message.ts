@@ -8,8 +8,8 @@ import { tableStep } from './table.ts';
  * `checks` the check-backs. `attention` is 1 or NULL; every DEAD row has 1. `open_groups` counts confirm rows that are neither consumed, skipped
  * nor dead, `dead_groups` the dead ones. `body` is NULL once cleaned away. The key is longer than a producer may choose, for `#` and a hash.
  *
- * Serves: message_lane_due the claims, the parked messages and the metrics; message_attention the list of what needs a person;
- * message_order the order by key. New with the first release; empty, instant.
+ * Serves: message_lane_due the claims, the parked messages and the metrics; message_attention the list of what needs a person.
+ * New with the first release; empty, instant.
  */
 export const message = tableStep({
   name: '0009_message',
@@ -55,6 +55,5 @@ export const message = tableStep({
   indexes: {
     message_lane_due: 'lane, due_at',
     message_attention: 'attention, id',
-    message_order: 'store_id, topic_id, order_key, order_seq',
   },
 });

@@ -1,7 +1,7 @@
 import { type Dialect, dialectOf } from '@tpc/core';
 import type { Knex } from 'knex';
 
-/** One step of the schema. Written once and never edited after it landed; forward only. */
+/** One step of the schema. Written once and never edited after its release; forward only. */
 export type MigrationStep = {
   /** Number and name, without extension: knex stores it, and source and build must count as the same. */
   name: string;
