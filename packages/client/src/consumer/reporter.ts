@@ -33,7 +33,7 @@ const METHODS = { [RECEIVED]: 'BatchConfirmReceiveMessage', [CONSUMED]: 'BatchCo
 const OPERATIONS = { [RECEIVED]: 'report_received', [CONSUMED]: 'report_consumed', [FAILED]: 'report_failed' };
 
 /**
- * Tells TPC what became of deliveries. Nobody waits for it: reports are gathered for some milliseconds and sent together. Each receive waits that
+ * Tells TPC what became of deliveries. Nobody waits for it: reports are gathered (`reportGatherMs`) and sent together. Each receive waits that
  * long at least, and travels as consumed only where the message is consumed by then. What TPC has not acknowledged stands in the inbox row, and
  * `sweep` repeats it; so whatever is lost here (a crash, TPC away, a full queue) is only late.
  */

@@ -75,13 +75,13 @@ export function toResult<R>(answer: unknown): SqlResult<R> {
 
 /** `?, ?, ?` for `count` values. */
 export function placeholders(count: number): string {
-  return Array.from({ length: count }, () => '?').join(', ');
+  return Array(count).fill('?').join(', ');
 }
 
 /** `(?, ?), (?, ?)` for `rows` rows of `columns` values. */
 export function rowPlaceholders(rows: number, columns: number): string {
   const row = `(${placeholders(columns)})`;
-  return Array.from({ length: rows }, () => row).join(', ');
+  return Array(rows).fill(row).join(', ');
 }
 
 /**
