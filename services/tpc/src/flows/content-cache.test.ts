@@ -35,6 +35,14 @@ describe('content cache', () => {
     expect(['e', 'f'].map((key) => cache.take('P', key) !== undefined)).toEqual([true, true]);
   });
 
+  it('makes room for many when it is full, not for one', () => {
+    const cache = createContentCache(160_000);
+    const keys = Array.from({ length: 106 }, (_, index) => `k${index}`);
+    for (const key of keys) cache.put('P', key, content(1_000));
+    const kept = keys.filter((key) => cache.take('P', key) !== undefined);
+    expect(kept).toEqual(keys.slice(14));
+  });
+
   it('does not count a content twice that is put twice', () => {
     const cache = createContentCache(3_500);
     cache.put('P', 'a', content(1_000));
