@@ -15,6 +15,12 @@ test('the latest thousands are known, and the newer id of a key counts', () => {
   expect(ids.get('key-45000')).toBe(7);
 });
 
+test('no more ids are remembered than there is room for', () => {
+  const ids = new MessageIds();
+  for (let id = 1; id <= 20_001; id++) ids.note(`k${id}`, id);
+  expect([ids.get('k1'), ids.get('k2'), ids.get('k20001')]).toEqual([undefined, 2, 20_001]);
+});
+
 test('what is older is forgotten: memory stays bounded', () => {
   const ids = new MessageIds();
   noted(ids, 1, 50_000);

@@ -1,28 +1,28 @@
-/** Half of what is kept, about 3 MB in all. A message is confirmed and reported within a second or so; what is older is looked up. */
-const MAX_YOUNG = 10_000;
+/** About 3 MB. A message is confirmed and reported within a second or so; what is older is looked up. */
+const MAX_IDS = 20_000;
 
 /**
  * Ids of messages that this process has lately stored or locked. They save a look by key before rows are locked by id. Only hints: an id may be of
  * another row by now, or was never of this one, so whoever locks a row by it looks at the row's key (`inLockPasses`).
  */
 export class MessageIds {
-  // The oldest go by the half: a Map that loses its first entry with each new one is read past all that it has lost, thousands, to find the next.
-  #young = new Map<string, number>();
-  #old = new Map<string, number>();
+  readonly #ids = new Map<string, number>();
+  /**
+   * At the oldest, of which there is always one where it is asked. Kept, since a new one is read past all that the Map has lost, thousands, to find it. It
+   * must go on with every id that comes, as it does once the Map is full: one that rests keeps all alive that its Map outgrows.
+   */
+  readonly #oldest = this.#ids.keys();
 
   note(messageKey: string, id: number): void {
-    this.#young.set(messageKey, id);
-    if (this.#young.size <= MAX_YOUNG) return;
-    this.#old = this.#young;
-    this.#young = new Map();
+    this.#ids.set(messageKey, id);
+    if (this.#ids.size > MAX_IDS) this.#ids.delete(this.#oldest.next().value as string);
   }
 
   get(messageKey: string): number | undefined {
-    return this.#young.get(messageKey) ?? this.#old.get(messageKey);
+    return this.#ids.get(messageKey);
   }
 
   forget(messageKey: string): void {
-    this.#young.delete(messageKey);
-    this.#old.delete(messageKey);
+    this.#ids.delete(messageKey);
   }
 }
