@@ -6,7 +6,7 @@ export { type BeginningConnection, beginBy, beginTogether, type Opening, takesPa
 export { type Dialect, dialectOf } from './sql/dialect.ts';
 export { type Migrations, migrate, pendingMigrations } from './sql/migrate.ts';
 export { inPacketTransaction, runTogether, writeLater } from './sql/packet-transaction.ts';
-export { inTransaction, placeholders, rowPlaceholders, run, type Sql, type SqlResult, type SqlValue } from './sql/run.ts';
+export { inTransaction, placeholders, run, type Sql, type SqlResult, type SqlValue, valueRows } from './sql/run.ts';
 export { classifySqlError, doomsTransaction, isTransient, type SqlErrorKind } from './sql/sql-errors.ts';
 export { withoutValues } from './sql/without-values.ts';
 export { traceIdOf } from './trace-id.ts';

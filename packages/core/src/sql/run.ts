@@ -75,13 +75,12 @@ export function toResult<R>(answer: unknown): SqlResult<R> {
 
 /** `?, ?, ?` for `count` values. */
 export function placeholders(count: number): string {
-  return Array(count).fill('?').join(', ');
+  return valueRows('?', count);
 }
 
-/** `(?, ?), (?, ?)` for `rows` rows of `columns` values. */
-export function rowPlaceholders(rows: number, columns: number): string {
-  const row = `(${placeholders(columns)})`;
-  return Array(rows).fill(row).join(', ');
+/** The same template `count` times, as a list: the rows behind VALUES of one INSERT. */
+export function valueRows(template: string, count: number): string {
+  return Array(count).fill(template).join(', ');
 }
 
 /**

@@ -1,4 +1,4 @@
-import { run, type SqlValue, waitBeforeRetry } from '@tpc/core';
+import { run, type SqlValue, valueRows, waitBeforeRetry } from '@tpc/core';
 import { contentHash } from '../domain/content-hash.ts';
 import { DeadReason, MessageState } from '../domain/states.ts';
 import type { Db, StoreContext } from './context.ts';
@@ -6,7 +6,6 @@ import { encodeHeaders } from './headers.ts';
 import { LaneKind, laneOf } from './lanes.ts';
 import type { Owner } from './names.ts';
 import type { SaveItem } from './store-types.ts';
-import { valueRows } from './value-rows.ts';
 
 /** A message with all names as ids, ready to be stored. */
 export type NewMessage = {

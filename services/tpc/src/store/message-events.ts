@@ -1,7 +1,6 @@
-import { type SqlValue, writeLater } from '@tpc/core';
+import { type SqlValue, valueRows, writeLater } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { Db, StoreContext } from './context.ts';
-import { valueRows } from './value-rows.ts';
 
 /** Kinds of event rows: the exceptions and acts of a message's timeline. What goes the normal way is read from the columns of message and confirm. */
 export type EventKind =

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { inPacketTransaction, placeholders, run } from '@tpc/core';
+import { inPacketTransaction, placeholders, run, valueRows } from '@tpc/core';
 import type { Knex } from 'knex';
 import { moveOf, placeOf } from '../domain/message-transitions.ts';
 import { planResend, type ResendCopy, type ResendPlan, type ResendStep } from '../domain/plan-resend.ts';
@@ -14,7 +14,6 @@ import { addEvents } from './message-events.ts';
 import { isDuplicate } from './retrying.ts';
 import { readFanout } from './start-sending.ts';
 import type { MessageRow, ResendMessage, ResendResult } from './store-types.ts';
-import { valueRows } from './value-rows.ts';
 
 const ACT = 'RESEND';
 

@@ -1,4 +1,4 @@
-import { placeholders, run, type Sql, type SqlValue, waitBeforeRetry, writeLater } from '@tpc/core';
+import { placeholders, run, type Sql, type SqlValue, valueRows, waitBeforeRetry, writeLater } from '@tpc/core';
 import type { Knex } from 'knex';
 import { CancelKind, ConfirmStatus, DeadReason, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
@@ -8,7 +8,6 @@ import { ACTOR_TPC, addEvents } from './message-events.ts';
 import { withinBytes } from './publish-items.ts';
 import type { Claim } from './store-types.ts';
 import { ALL_TAGS } from './subscription-view.ts';
-import { valueRows } from './value-rows.ts';
 
 const MAX_ROWS_PER_INSERT = 1000;
 

@@ -1,4 +1,4 @@
-import { dialectOf, placeholders, run, runTogether, type Sql, type SqlResult } from '@tpc/core';
+import { dialectOf, placeholders, run, runTogether, type Sql, type SqlResult, valueRows } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { StoredRow } from '../decide-arrival.ts';
 import { reasonCode } from '../errors.ts';
@@ -53,7 +53,7 @@ function insertStatement(db: Knex, group: string, rows: readonly NewInboxRow[], 
     times.reportAfterMs,
   ]);
   const sql = `INSERT INTO tpc_inbox (consumer_group, ${CONTENT_COLUMNS}, state, claim, due_at, received_at, finished_at, reason, last_error, report_kind,
-report_due_at) VALUES ${rows.map(() => tuple).join(', ')}`;
+report_due_at) VALUES ${valueRows(tuple, rows.length)}`;
   return { sql, params };
 }
 
