@@ -35,8 +35,6 @@ const MIN_WARM_UPS = 5;
 const MAX_WARM_UPS = 12;
 /** After the first ones, two loads in a row that do not gain this much on the best one end the warm-up. */
 const WARM_UP_GAIN = 0.03;
-/** Messages a second of the steady load. */
-const STEADY_PER_SECOND = 200;
 const LIMIT_SECONDS = 4;
 /** How long the broker is looked at while it has nothing to do, milliseconds, and what share of a processor it may take then. */
 const IDLE_LOOK_MS = 1_500;
@@ -149,7 +147,8 @@ async function measureInTurns(options: BenchOptions, systems: readonly System[],
   };
   for (let round = 1; round <= options.rounds; round++) {
     for (const callers of options.callers) for (const system of systems) await take(system, { callers, seconds: options.seconds }, round);
-    for (const system of systems) await take(system, { callers: 1, seconds: options.seconds, perSecond: STEADY_PER_SECOND }, round);
+    for (const perSecond of options.steady)
+      for (const system of systems) await take(system, { callers: 1, seconds: options.seconds, perSecond }, round);
   }
   return measurements;
 }

@@ -3,6 +3,8 @@ import { StartError } from '@tpc/platform';
 
 export type BenchOptions = {
   callers: number[];
+  /** Messages a second of the steady loads. */
+  steady: number[];
   seconds: number;
   rounds: number;
   peers: boolean;
@@ -16,6 +18,7 @@ export type BenchOptions = {
 export const HELP = `npm run bench -- [options]: messages from a producer's transaction to a consumer's, on real MariaDB and RocketMQ (npm run stack)
 
   --callers 8,32,96,256   callers at once, each waiting for its transaction before it begins the next
+  --steady 200            messages a second that begin whatever the others do, for latencies; several as 50,100,200
   --seconds 5             length of each load
   --rounds 1              how often everything is measured, in turns; tables show medians. 3 with --peers
   --peers                 also RocketMQ's own transactional message and DTM's two-phase message, in turns with TPC; builds DTM with Go the first time
@@ -33,9 +36,9 @@ it does not run, and goes on running: npm run stack -- down stops it. STACK_* se
 export function readOptions(args: string[]): BenchOptions | undefined {
   const { values } = parse(args);
   if (values.help) return undefined;
-  const callers = values.callers.split(',').map((text) => wholeNumber('--callers', text));
   return {
-    callers,
+    callers: wholeNumbers('--callers', values.callers),
+    steady: wholeNumbers('--steady', values.steady),
     seconds: wholeNumber('--seconds', values.seconds),
     rounds: wholeNumber('--rounds', values.rounds ?? (values.peers || values.tracing ? '3' : '1')),
     peers: values.peers,
@@ -53,6 +56,7 @@ function parse(args: string[]) {
       args,
       options: {
         callers: { type: 'string', default: '8,32,96,256' },
+        steady: { type: 'string', default: '200' },
         seconds: { type: 'string', default: '5' },
         rounds: { type: 'string' },
         peers: { type: 'boolean', default: false },
@@ -67,6 +71,10 @@ function parse(args: string[]) {
   } catch (cause) {
     throw new StartError((cause as Error).message, { cause });
   }
+}
+
+function wholeNumbers(option: string, list: string): number[] {
+  return list.split(',').map((text) => wholeNumber(option, text));
 }
 
 function wholeNumber(option: string, text: string): number {
