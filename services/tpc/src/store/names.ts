@@ -1,4 +1,4 @@
-import { run, type SqlValue } from '@tpc/core';
+import { placeholders, run, type SqlValue } from '@tpc/core';
 import type { StoreContext } from './context.ts';
 import { isDuplicate } from './retrying.ts';
 
@@ -88,7 +88,7 @@ export class Names {
   }
 
   async #insert(table: string, columns: readonly string[], values: readonly SqlValue[]): Promise<number> {
-    const marks = columns.map(() => '?').join(', ');
+    const marks = placeholders(columns.length);
     try {
       await run(this.#ctx.knex, `INSERT INTO ${table} (${columns.join(', ')}, created_at) VALUES (${marks}, ${this.#ctx.sql.now})`, values);
     } catch (error) {

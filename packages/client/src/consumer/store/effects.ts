@@ -1,4 +1,4 @@
-import { dialectOf, run } from '@tpc/core';
+import { dialectOf, run, valueRows } from '@tpc/core';
 import type { Knex } from 'knex';
 import { reasonCode } from '../errors.ts';
 import type { InboxKey } from '../inbox-row.ts';
@@ -47,7 +47,7 @@ export async function insertEffects(
     await run(
       tx,
       `INSERT INTO tpc_inbox_effect (consumer_group, message_key, generation, effect_key, state, payload, claim, attempts, lease_until, created_at)
-VALUES ${part.map(() => `(?, ?, ?, ?, ?, ?, ?, ?, ${now} + ?, ${now})`).join(', ')}`,
+VALUES ${valueRows(`(?, ?, ?, ?, ?, ?, ?, ?, ${now} + ?, ${now})`, part.length)}`,
       part.flatMap((plan) => [
         ...ofMessage(group, key),
         plan.key,
