@@ -1,8 +1,8 @@
 import { trace } from '@opentelemetry/api';
 import { withoutValues } from '@tpc/core';
-import { type DestinationStream, type Logger, pino, stdSerializers } from 'pino';
-import pretty from 'pino-pretty';
+import { type DestinationStream, type LogFn, type Logger, pino, stdSerializers } from 'pino';
 import { type LogLevel, LogParts } from './log-levels.ts';
+import { textDestination } from './log-text.ts';
 
 export type Log = Logger;
 
@@ -21,14 +21,14 @@ const partsOf = new WeakMap<Log, LogParts>();
 /**
  * A service's log: JSON lines, or readable text in a terminal. Messages are constant; what varies stands in fields: `message_key`, `trace_id`,
  * `consumer_group` where a line is about a message. Never log a message body, a mail address, a token or a password. An error in the field `err` is
- * shown without the values of the statement that it came from.
+ * shown without the values of the statement that it came from. The stack of what can fail from outside (network, database, a refusal) is shown at
+ * level debug alone, since such an error comes again with each try; the stack of a mistake in the program is always shown.
  * @param destination where lines go; default: standard output
  */
 export function createLog({ service, level, levels = {}, format }: LogOptions, destination?: DestinationStream): Log {
-  const serializers = { err: (error: unknown) => stdSerializers.err(withoutValues(error) as Error) };
-  const base = { name: service, level, serializers, mixin: spanFields };
+  const base = { name: service, level, serializers: { err: errorFields }, mixin: spanFields, hooks: { logMethod: withoutNeedlessStack } };
   const text = format === 'text' || (format === 'auto' && process.stdout.isTTY);
-  const out = destination ?? (text ? forPeople() : undefined);
+  const out = destination ?? (text ? textDestination(process.stdout.isTTY === true) : undefined);
   const log: Log = out ? pino(base, out) : pino(base);
   partsOf.set(log, new LogParts(service, log, level, levels));
   return log;
@@ -62,6 +62,29 @@ function spanFields(): object {
   return context === undefined ? {} : { trace_id: context.traceId, span_id: context.spanId };
 }
 
-function forPeople(): DestinationStream {
-  return pretty({ colorize: process.stdout.isTTY, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', sync: true });
+/** Errors of these kinds come from a mistake in the program, wherever they appear. */
+const MISTAKES: ReadonlySet<string> = new Set(['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError', 'AssertionError']);
+
+/** pino's number of the level `error`. */
+const ERROR = 50;
+
+function errorFields(error: unknown): unknown {
+  return error instanceof Error ? stdSerializers.err(withoutValues(error) as Error) : error;
+}
+
+/** Leaves the stack of an error from outside out, where the line's logger is above debug. */
+function withoutNeedlessStack(this: Logger, args: Parameters<LogFn>, log: LogFn, level: number): void {
+  const [fields, ...rest] = args as [unknown, ...unknown[]];
+  const error = typeof fields === 'object' && fields !== null && 'err' in fields ? fields.err : undefined;
+  if (error instanceof Error && !this.isLevelEnabled('debug') && !isMistake(error, level)) {
+    const { stack: _, ...shown } = errorFields(error) as Record<string, unknown>;
+    log.apply(this, [{ ...(fields as object), err: shown }, ...rest] as Parameters<LogFn>);
+  } else log.apply(this, args);
+}
+
+/** The first cause decides. One with a code comes from the system, a server or a library; one without, logged as an error, is nothing that was expected. */
+function isMistake(error: Error, level: number): boolean {
+  const { cause, name } = error;
+  if (cause instanceof Error) return isMistake(cause, level);
+  return !('code' in error) && (MISTAKES.has(name) || level >= ERROR);
 }
