@@ -7,7 +7,7 @@ export { type Dialect, dialectOf } from './sql/dialect.ts';
 export { type Migrations, migrate, pendingMigrations } from './sql/migrate.ts';
 export { inPacketTransaction, runTogether, writeLater } from './sql/packet-transaction.ts';
 export { inTransaction, placeholders, run, type Sql, type SqlResult, type SqlValue, valueRows } from './sql/run.ts';
-export { classifySqlError, doomsTransaction, isTransient, type SqlErrorKind } from './sql/sql-errors.ts';
+export { classifySqlError, doomsTransaction, duplicateKeyOf, isTransient, type SqlErrorKind } from './sql/sql-errors.ts';
 export { withoutValues } from './sql/without-values.ts';
 export { traceIdOf } from './trace-id.ts';
 export { MessageSpan } from './tracing/message-span.ts';

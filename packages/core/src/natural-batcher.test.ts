@@ -31,6 +31,25 @@ describe('NaturalBatcher', () => {
     expect(batches).toEqual([[1], [2, 3, 4]]);
   });
 
+  it('tells a flush until when somebody waits, and tries a part of a failed batch only for those who still do', async () => {
+    const tried: (readonly number[])[] = [];
+    const untils: number[] = [];
+    const soon = performance.now() + 50;
+    const late = performance.now() + 600_000;
+    const flush = async (items: readonly number[], until: number) => {
+      tried.push(items);
+      untils.push(until);
+      if (items.length === 1) return items;
+      while (performance.now() <= soon) await sleep(5);
+      throw new Error('one of them is bad');
+    };
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush });
+    const results = await Promise.allSettled([batcher.add(1, soon), batcher.add(2, late)]);
+    expect(results).toMatchObject([{ reason: expect.any(BatchDeadlineExceeded) }, { value: 2 }]);
+    expect(tried).toEqual([[1, 2], [2]]);
+    expect(untils).toEqual([late, late]);
+  });
+
   it('cuts a flush by count and by bytes, and lets one large item go alone', async () => {
     const batches: number[][] = [];
     const flush = async (items: readonly number[]) => {

@@ -28,8 +28,9 @@ export type NaturalBatcherOptions<I, O> = {
   /**
    * Does the work of a batch. Answers one result, or one error, for each item in order. A rejection is taken as an error of the whole
    * batch: see `bisect`.
+   * @param until when the last of the callers stops waiting, on the clock of `performance.now()`: work that tries again should end then
    */
-  flush: (items: readonly I[]) => Promise<readonly (O | Error)[]>;
+  flush: (items: readonly I[], until: number) => Promise<readonly (O | Error)[]>;
   /** Most items in a flush. Default 128. */
   maxCount?: number;
   /** Most bytes in a flush, counted by `sizeOf`; one larger item goes alone. Default 2 MiB. */
@@ -150,7 +151,7 @@ export class NaturalBatcher<I, O> {
         if (batch.length > 0 && bytes + next.size > this.#options.maxBytes) break;
         bytes += next.size;
         batch.push(next);
-      } else next.reject(new BatchDeadlineExceeded(this.#options.name));
+      } else this.#drop(next);
       this.#head++;
     }
     if (this.#head === this.#queue.length || this.#head > 1024) {
@@ -160,16 +161,32 @@ export class NaturalBatcher<I, O> {
     return batch;
   }
 
+  #drop(late: Waiting<I, O>): void {
+    late.reject(new BatchDeadlineExceeded(this.#options.name));
+  }
+
+  /** Tries a part of a batch that failed as a whole, without those whose callers no longer wait. */
+  async #flushPart(part: readonly Waiting<I, O>[]): Promise<void> {
+    const now = performance.now();
+    const wanted = part.filter(({ deadline }) => deadline > now);
+    for (const waiting of part) if (waiting.deadline <= now) this.#drop(waiting);
+    if (wanted.length > 0) await this.#flush(wanted);
+  }
+
   async #flush(batch: readonly Waiting<I, O>[]): Promise<void> {
     let results: readonly (O | Error)[];
     try {
-      results = await this.#options.flush(batch.map((waiting) => waiting.item));
+      const until = batch.reduce((latest, { deadline }) => Math.max(latest, deadline), 0);
+      results = await this.#options.flush(
+        batch.map((waiting) => waiting.item),
+        until,
+      );
       if (results.length !== batch.length) throw new Error(`${this.#options.name}: ${results.length} results for ${batch.length} items`);
     } catch (error) {
       if (batch.length > 1 && this.#options.bisect(error)) {
         const middle = batch.length >> 1;
-        await this.#flush(batch.slice(0, middle));
-        await this.#flush(batch.slice(middle));
+        await this.#flushPart(batch.slice(0, middle));
+        await this.#flushPart(batch.slice(middle));
       } else for (const waiting of batch) waiting.reject(error);
       return;
     }

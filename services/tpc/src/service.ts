@@ -35,6 +35,7 @@ import { createTpcMetrics } from './metrics/tpc-metrics.ts';
 import { idleTransactionSeconds, policiesOf } from './policies.ts';
 import { createStore } from './store/create-store.ts';
 import { STEPS } from './store/migrations/index.ts';
+import type { StoreObserver } from './store/store-types.ts';
 import { createCheckBackWorker } from './workers/check-back.ts';
 import { createPublishDueWorker } from './workers/publish-due.ts';
 import { createRedeliverWorker } from './workers/redeliver.ts';
@@ -45,6 +46,9 @@ const MIGRATIONS: Migrations = { tableName: 'tpc_migration', list: STEPS };
 const DAY_MS = 86_400_000;
 /** How long publishes under way may take at a stop, milliseconds; what is not done then is done by another replica or at the next start. */
 const BROKER_STOP_MS = 3_000;
+
+/** Most message keys in one line of the log. */
+const MAX_LOGGED_KEYS = 20;
 
 /** First and longest waits that belong together. */
 const WAIT_PAIRS = [
@@ -130,7 +134,16 @@ type Parts = ReturnType<typeof build> & { ownTracing: Tracing | undefined };
 
 function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublisher, metrics: Metrics, tracing: MessageTracer | undefined) {
   const noted = createTpcMetrics(metrics.meter);
-  const store = meteredStore(createStore(knex, { policies: policiesOf(config), observer: noted.observer }), noted);
+  const storeLog = partLog(log, 'store');
+  const observer: StoreObserver = {
+    ...noted.observer,
+    onStrayCopies: (keys) =>
+      storeLog.error(
+        { message_keys: keys.slice(0, MAX_LOGGED_KEYS), count: keys.length },
+        'set messages aside as DEAD (STRAY_COPIES): copies of lost messages stood at their ids; were tables restored to different times?',
+      ),
+  };
+  const store = meteredStore(createStore(knex, { policies: policiesOf(config), observer }), noted);
   const broker = meteredBroker(publisher, noted);
   observeBacklog(metrics.meter, () => (state.ready ? store.readBacklog() : Promise.reject(new Error('the schema is not there yet'))));
   observePool(metrics.meter, knex);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { classifySqlError, doomsTransaction, isTransient } from './sql-errors.ts';
+import { classifySqlError, doomsTransaction, duplicateKeyOf, isTransient } from './sql-errors.ts';
 
 describe('classifySqlError', () => {
   it.each([
@@ -45,5 +45,25 @@ describe('classifySqlError', () => {
       'connection',
       'read_only',
     ]);
+  });
+});
+
+describe('duplicateKeyOf', () => {
+  const duplicate = (sqlMessage: string) => ({ errno: 1062, sqlMessage, message: `INSERT … - ${sqlMessage}` });
+  it.each([
+    ['MariaDB', duplicate("Duplicate entry 'k' for key 'message_key'"), 'message_key'],
+    ['MySQL 8, with the table', duplicate("Duplicate entry 'k' for key 'message.message_key'"), 'message_key'],
+    ['a primary key', duplicate("Duplicate entry '1-2' for key 'PRIMARY'"), 'PRIMARY'],
+    ['a value that looks like a key', duplicate("Duplicate entry 'x' for key 'message_key'' for key 'PRIMARY'"), 'PRIMARY'],
+    ['SQLite', { code: 'SQLITE_CONSTRAINT_UNIQUE', message: 'insert … - UNIQUE constraint failed: message.message_key' }, 'message.message_key'],
+    [
+      'SQLite, two columns',
+      { code: 'SQLITE_CONSTRAINT_PRIMARYKEY', message: 'UNIQUE constraint failed: confirm.message_id, confirm.group_id' },
+      'confirm.message_id, confirm.group_id',
+    ],
+    ['a duplicate that does not say', { errno: 1062, message: 'Duplicate' }, undefined],
+    ['no duplicate', { errno: 1213, message: "for key 'x'" }, undefined],
+  ])('%s', (_what, error, key) => {
+    expect(duplicateKeyOf(error)).toBe(key);
   });
 });

@@ -65,6 +65,19 @@ export function classifySqlError(error: unknown): SqlErrorKind {
   return 'other';
 }
 
+/**
+ * Which unique key a duplicate was found in: the name of the key on MySQL and MariaDB ('message_key', 'PRIMARY'), the columns on SQLite
+ * ('message.message_key', 'confirm.message_id, confirm.group_id'). Undefined when the error is no duplicate, or does not say.
+ */
+export function duplicateKeyOf(error: unknown): string | undefined {
+  if (classifySqlError(error) !== 'duplicate') return undefined;
+  const { sqlMessage, message = '' } = error as { sqlMessage?: string; message?: string };
+  const text = sqlMessage ?? message;
+  // The value stands before the key in the text, and may hold anything: only the end counts. MySQL 8 writes the table before the key's name.
+  const named = / for key '(?:[^'.]+\.)?([^'.]+)'$/.exec(text)?.[1];
+  return named ?? /UNIQUE constraint failed: ([\w., ]+)$/.exec(text)?.[1];
+}
+
 /** Whether the same work may succeed when it is run again from its beginning. */
 export function isTransient(kind: SqlErrorKind): boolean {
   return kind === 'deadlock' || kind === 'locked' || kind === 'connection' || kind === 'read_only';

@@ -45,6 +45,8 @@ export const DeadReason = {
   ROLLBACK_AFTER_COMMIT: 'ROLLBACK_AFTER_COMMIT',
   KEY_CONFLICT: 'KEY_CONFLICT',
   BROKER_REFUSED: 'BROKER_REFUSED',
+  /** Copies of a lost message stood at its id: the database's tables do not fit together, as after a restore of some of them. */
+  STRAY_COPIES: 'STRAY_COPIES',
   /** At least one group has finally failed; its own reason stands on its confirm row. */
   GROUP_FAILED: 'GROUP_FAILED',
 } as const;

@@ -77,13 +77,13 @@ export function traceWrites(writes: Writes, { messages }: WriteTracing): Writes 
 export function flushUnderSpan<I extends Traced<{ messageKey: string }>, O>(
   tracing: WriteTracing | undefined,
   [operation, table]: readonly [operation: string, table: string],
-  flush: (items: readonly I[]) => Promise<O>,
-): (items: readonly I[]) => Promise<O> {
+  flush: (items: readonly I[], until: number) => Promise<O>,
+): (items: readonly I[], until: number) => Promise<O> {
   if (tracing === undefined) return flush;
-  return (items) => {
+  return (items, until) => {
     const keys = items.map(({ messageKey }) => messageKey);
     const attributes = { ...databaseAttributes(tracing.database, operation, table, items.length), ...onlyKey(keys) };
-    return statementsUnderSpan(tracing.messages, { attributes, of: items.map(({ trace }) => trace) }, () => flush(items));
+    return statementsUnderSpan(tracing.messages, { attributes, of: items.map(({ trace }) => trace) }, () => flush(items, until));
   };
 }
 

@@ -75,7 +75,7 @@ export function createWrites(options: WritesOptions): Writes {
     'save and send',
     ['BATCH', 'message'],
     options,
-    (items) => publishing(options, items, (claim) => store.saveAndSendMessages(items, claim)),
+    (items, until) => publishing(options, items, (claim) => store.saveAndSendMessages(items, claim, until)),
     sized,
   );
   const remove = batcher<Traced<DeleteItem>, StateResult>('delete', ['UPDATE', 'message'], options, (items) => store.deleteMessages(items));
@@ -101,7 +101,7 @@ function batcher<I extends Traced<{ messageKey: string }>, O>(
   name: string,
   database: readonly [operation: string, table: string],
   { maxQueued, tracing }: WritesOptions,
-  flush: (items: readonly I[]) => Promise<readonly O[]>,
+  flush: (items: readonly I[], until: number) => Promise<readonly O[]>,
   sizeOf: (item: I) => number = () => 0,
 ): NaturalBatcher<I, O> {
   return new NaturalBatcher<I, O>({

@@ -29,7 +29,7 @@ export function meteredStore(store: Store, metrics: TpcMetrics): Store {
     ...store,
     saveMessages: (items) => batch('save', items.length, () => store.saveMessages(items), itself),
     confirmMessages: (items, by) => batch('confirm', items.length, () => store.confirmMessages(items, by), itsResults),
-    saveAndSendMessages: (items, by) => batch('save_and_send', items.length, () => store.saveAndSendMessages(items, by), itsResults),
+    saveAndSendMessages: (items, by, until) => batch('save_and_send', items.length, () => store.saveAndSendMessages(items, by, until), itsResults),
     deleteMessages: (items) => batch('delete', items.length, () => store.deleteMessages(items), itself),
     applyVerdicts: async (items, by) => {
       const answer = await batch('verdict', items.length, () => store.applyVerdicts(items, by), itsResults);

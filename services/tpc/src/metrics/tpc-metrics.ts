@@ -16,7 +16,13 @@ export const VERDICT_NAMES = {
 } as const;
 
 /** Causes that TPC itself knows; those of a group's final failure are the group's own words. */
-const DEAD_AT_TPC = [DeadReason.NO_SUBSCRIBER, DeadReason.COMMIT_AFTER_ROLLBACK, DeadReason.KEY_CONFLICT, DeadReason.BROKER_REFUSED];
+const DEAD_AT_TPC = [
+  DeadReason.NO_SUBSCRIBER,
+  DeadReason.COMMIT_AFTER_ROLLBACK,
+  DeadReason.KEY_CONFLICT,
+  DeadReason.BROKER_REFUSED,
+  DeadReason.STRAY_COPIES,
+];
 
 /** What TPC does, as it is counted. All are noted once a batch, or once an exception: nothing here is done for each message of the normal way but the delivery time. */
 export type TpcMetrics = {
@@ -31,7 +37,7 @@ export type TpcMetrics = {
   notePublish(topic: string, outcome: string, count: number): void;
   notePublishRequest(size: number, elapsedMs: number): void;
   noteRedelivery(consumerGroup: string, count: number): void;
-  observer: StoreObserver;
+  observer: Omit<StoreObserver, 'onStrayCopies'>;
 };
 
 /** Makes TPC's instruments. Labels: docs/observability.md. Names of topics and groups and reasons are limited in number; ids are never labels. */

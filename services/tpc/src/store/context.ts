@@ -18,6 +18,11 @@ export type StoreContext = {
   subscriptions: SubscriptionView;
   progress: GroupProgress;
   observer: StoreObserver;
+  /**
+   * There when a write met copies at the id of a message that was never sent: what starts sending then looks for them, and notes here the keys of
+   * what it sets aside (repair/stray-copies.ts).
+   */
+  strays?: Set<string>;
   /** Runs work again when the database asks for it (retrying.ts). */
   retry: <T>(work: () => Promise<T>) => Promise<T>;
 };

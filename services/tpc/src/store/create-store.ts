@@ -49,7 +49,7 @@ export type StoreOptions = {
   clock?: () => number;
 };
 
-const NOBODY: StoreObserver = { onConsumed: () => {}, onFinished: () => {}, onDead: () => {} };
+const NOBODY: StoreObserver = { onConsumed: () => {}, onFinished: () => {}, onDead: () => {}, onStrayCopies: () => {} };
 
 /** Everything that the functions share; also for tests that look at one of them. */
 export function createStoreContext(knex: Knex, options: StoreOptions = {}): StoreContext {
@@ -79,7 +79,7 @@ export function createStore(knex: Knex, options: StoreOptions = {}): Store {
   return {
     saveMessages: (items) => inChunks(items, (part) => saveMessages(ctx, part)),
     confirmMessages: (items, claim) => outcomeInChunks(items, (part) => confirmMessages(ctx, part, claim)),
-    saveAndSendMessages: (items, claim) => outcomeInChunks(items, (part) => saveAndSendMessages(ctx, part, claim)),
+    saveAndSendMessages: (items, claim, until) => outcomeInChunks(items, (part) => saveAndSendMessages(ctx, part, claim, until)),
     deleteMessages: (items) => inChunks(items, (part) => deleteMessages(ctx, part)),
     applyVerdicts: (items, claim) => outcomeInChunks(items, (part) => applyVerdicts(ctx, part, claim)),
     claimUncertain: (owner, limit) => claimUncertain(ctx, owner, atMost(limit)),

@@ -14,7 +14,8 @@ export type EventKind =
   | 'BROKER_REFUSED'
   | 'REDELIVERED'
   | 'FAILED'
-  | 'RESENT';
+  | 'RESENT'
+  | 'STRAY_COPIES';
 
 export type NewEvent = {
   messageId: number;

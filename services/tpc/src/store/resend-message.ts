@@ -26,7 +26,7 @@ export async function resendMessage(ctx: StoreContext, request: ResendMessage): 
   const requestId = request.requestId === '' ? randomUUID() : request.requestId;
   const act = { requestId, act: ACT, subject: [request.messageKey, ...[...request.consumerGroups].sort()].join(' ').slice(0, 512) };
   return ctx.retry(async () => {
-    for (;;) {
+    for (let tries = 1; ; tries++) {
       const before = await rememberedAnswer<string[]>(ctx, act);
       if (before === 'other act') return { refused: 'REQUEST_ID_REUSED', metadata: { request_id: requestId } };
       if (before !== undefined) return answer(ctx, request.messageKey, before);
@@ -34,8 +34,8 @@ export async function resendMessage(ctx: StoreContext, request: ResendMessage): 
         const done = await resendOnce(ctx, request, act);
         return 'refused' in done ? done : answer(ctx, request.messageKey, done.groups);
       } catch (error) {
-        // The same request at the same moment was first: it has the answer.
-        if (!isDuplicate(error)) throw error;
+        // The same request at the same moment was first: the next look finds its answer. A duplicate of anything else comes again.
+        if (!isDuplicate(error) || tries > 1) throw error;
       }
     }
   });

@@ -5,6 +5,7 @@ import { fairShares } from './fair-shares.ts';
 import { LaneKind, laneOf, laneSql } from './lanes.ts';
 import { lockMessages } from './lock-messages.ts';
 import { ACTOR_TPC, addEvents } from './message-events.ts';
+import { settingStraysAside } from './repair/stray-copies.ts';
 import { readFanout, startSending } from './start-sending.ts';
 import { ALL_TAGS } from './subscription-view.ts';
 
@@ -17,7 +18,7 @@ export async function resumeUnsubscribed(ctx: StoreContext, limit: number): Prom
   const tags = await ctx.retry(() => tagsWithParked(ctx));
   if (tags.length === 0) return 0;
   const shares = fairShares(tags, limit, ctx.random());
-  return ctx.retry(() => inPacketTransaction(ctx.knex, (tx) => resumeShares(tx, ctx, shares)));
+  return ctx.retry(() => settingStraysAside(ctx, (some) => inPacketTransaction(ctx.knex, (tx) => resumeShares(tx, some, shares))));
 }
 
 async function tagsWithParked(ctx: StoreContext): Promise<number[]> {
@@ -45,13 +46,14 @@ async function resumeShares(tx: Knex.Transaction, ctx: StoreContext, shares: rea
     );
     const fanout = await readFanout(tx, messages);
     const taken = messages.filter((message) => message.has_body !== 0 && (fanout.get(message.id) ?? []).length > 0);
-    await startSending(tx, ctx, taken, fanout, undefined);
+    const { aside } = await startSending(tx, ctx, taken, fanout, undefined);
+    const sent = taken.filter((message) => !aside.has(message.id));
     await addEvents(
       tx,
       ctx,
-      taken.map((message) => ({ messageId: message.id, kind: 'RESUMED', actor: ACTOR_TPC })),
+      sent.map((message) => ({ messageId: message.id, kind: 'RESUMED', actor: ACTOR_TPC })),
     );
-    resumed += taken.length;
+    resumed += sent.length;
   }
   return resumed;
 }

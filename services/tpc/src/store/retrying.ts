@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { classifySqlError, type SqlErrorKind } from '@tpc/core';
+import { classifySqlError, duplicateKeyOf, type SqlErrorKind } from '@tpc/core';
 
 /**
  * Tries in all for each kind of error; kinds that are not listed are thrown at once. A lost connection may have committed: all work of the store may
@@ -20,9 +20,14 @@ export async function retrying<T>(random: () => number, work: () => Promise<T>):
       return await work();
     } catch (error) {
       if (tries >= triesAllowed(error)) throw error;
-      await wait(Math.ceil(random() * PAUSE_MS * tries));
+      await pause(random, tries);
     }
   }
+}
+
+/** Waits before the next try. @param tries how many have been made */
+export function pause(random: () => number, tries: number): Promise<void> {
+  return wait(Math.ceil(random() * PAUSE_MS * tries));
 }
 
 function triesAllowed(error: unknown): number {
@@ -31,7 +36,21 @@ function triesAllowed(error: unknown): number {
   return MAX_TRIES[classifySqlError(error)] ?? 1;
 }
 
-/** Whether an error says that a unique key holds the value already. */
+/**
+ * Whether an error says that a unique key holds the value already. For an INSERT into one table that has no other key, so that the row that stands in the
+ * way is the one that was to be inserted.
+ */
 export function isDuplicate(error: unknown): boolean {
   return classifySqlError(error) === 'duplicate';
 }
+
+/**
+ * Whether an error says that another stored a message under one of these keys meanwhile. Every other duplicate means that the tables do not fit together:
+ * to try again does not end it.
+ */
+export function isKeyTaken(error: unknown): boolean {
+  return KEY_INDEX.includes(duplicateKeyOf(error) ?? '');
+}
+
+/** UNIQUE (message_key) of table message, as MySQL and MariaDB, and as SQLite name it. */
+const KEY_INDEX = ['message_key', 'message.message_key'];

@@ -8,15 +8,18 @@ import { type NewMessage, prepareMessages, roundsByKey } from './insert-messages
 import { isSameEvent, type KnownMessage, readKnownMessages } from './known-messages.ts';
 import { heldByAnother, inLockWaits, type LockPass } from './lock-messages.ts';
 import { refuseUnsubscribed } from './refuse-unsubscribed.ts';
-import { isDuplicate } from './retrying.ts';
+import { settingStraysAside } from './repair/stray-copies.ts';
+import { isKeyTaken, pause } from './retrying.ts';
 import { type CommitWork, storeCommitted } from './store-committed.ts';
 import type { Claim, SaveAndSendItem, SaveAndSendOutcome, SaveAndSendResult } from './store-types.ts';
 
 /** A batch is tried as a whole so often while others insert its keys at the same moment; then each message goes by itself. */
 const WHOLE_BATCH_TRIES = 2;
+/** So often a single message is tried while others insert its key at the same moment, with a pause; then its caller is asked to come again. */
+const SINGLE_TRIES = 5;
 
-/** Messages that are stored by one transaction, each key once. On the pass that skips what another holds, its results are missing. */
-type Batch = { items: readonly SaveAndSendItem[]; messages: readonly NewMessage[]; claim: Claim; pass: LockPass };
+/** Messages that are stored by one transaction, each key once; not tried again after `until`. On the pass that skips what another holds, its results are missing. */
+type Batch = { items: readonly SaveAndSendItem[]; messages: readonly NewMessage[]; claim: Claim; pass: LockPass; until: number };
 
 /** What a round has come to: a result for each of its items, and what is claimed (message id → place in the round). */
 type Round = { results: SaveAndSendResult[]; claimed: Map<number, number> };
@@ -25,7 +28,12 @@ type Round = { results: SaveAndSendResult[]; claimed: Map<number, number> };
  * Stores and confirms in one transaction (Store.saveAndSendMessages), right in every state of the key (design §3.5). Another content under a known
  * key is kept beside it, DEAD, under the key and a piece of its hash.
  */
-export async function saveAndSendMessages(ctx: StoreContext, items: readonly SaveAndSendItem[], claim: Claim): Promise<SaveAndSendOutcome> {
+export async function saveAndSendMessages(
+  ctx: StoreContext,
+  items: readonly SaveAndSendItem[],
+  claim: Claim,
+  until = Number.POSITIVE_INFINITY,
+): Promise<SaveAndSendOutcome> {
   const results: SaveAndSendResult[] = [];
   const claimed = new Map<number, number>();
   for (const round of roundsByKey(items)) {
@@ -35,11 +43,8 @@ export async function saveAndSendMessages(ctx: StoreContext, items: readonly Sav
     );
     for (const [index, refusal] of refused) results[index] = refusal;
     const allowed = round.filter((entry) => !refused.has(entry.index));
-    const done = await saveRound(
-      ctx,
-      allowed.map((entry) => entry.item),
-      claim,
-    );
+    const wanted = allowed.map((entry) => entry.item);
+    const done = await saveRound(ctx, { items: wanted, messages: await prepareMessages(ctx, wanted), claim, until });
     const indexOf = (place: number) => (allowed[place] as { index: number }).index;
     for (const [place, result] of done.results.entries()) results[indexOf(place)] = result;
     for (const [id, place] of done.claimed) claimed.set(id, indexOf(place));
@@ -48,14 +53,14 @@ export async function saveAndSendMessages(ctx: StoreContext, items: readonly Sav
   return { ...outcome, results };
 }
 
-/** First for all that is free, then, waiting, for the messages that another holds. @param items each key once */
-async function saveRound(ctx: StoreContext, items: readonly SaveAndSendItem[], claim: Claim): Promise<Round> {
-  const messages = await prepareMessages(ctx, items);
-  const round = await saveAll(ctx, { items, messages, claim, pass: 'skip' });
+/** First for all that is free, then, waiting, for the messages that another holds. */
+async function saveRound(ctx: StoreContext, batch: Omit<Batch, 'pass'>): Promise<Round> {
+  const { items, messages } = batch;
+  const round = await saveAll(ctx, { ...batch, pass: 'skip' });
   const held = [...items.keys()].filter((place) => round.results[place] === undefined);
   if (held.length === 0) return round;
   const pick = <T>(all: readonly T[]) => held.map((place) => all[place] as T);
-  const rest = await saveAll(ctx, { items: pick(items), messages: pick(messages), claim, pass: 'wait' });
+  const rest = await saveAll(ctx, { ...batch, items: pick(items), messages: pick(messages), pass: 'wait' });
   held.forEach((place, at) => {
     round.results[place] = rest.results[at] as SaveAndSendResult;
   });
@@ -78,20 +83,22 @@ async function saveAll(ctx: StoreContext, batch: Batch): Promise<Round> {
 }
 
 async function saveSingle(ctx: StoreContext, single: Batch): Promise<Round> {
-  for (;;) {
+  for (let tries = 1; tries <= SINGLE_TRIES && performance.now() < single.until; tries++) {
     const done = await trySave(ctx, single);
     if (done !== undefined) return done;
+    await pause(ctx.random, tries);
   }
+  return { results: single.items.map((item) => heldByAnother(item.messageKey)), claimed: new Map() };
 }
 
 /** @returns undefined when another inserted one of the keys meanwhile; nothing is stored then */
 async function trySave(ctx: StoreContext, batch: Batch): Promise<Round | undefined> {
   try {
-    const done = await ctx.retry(() => inLockWaits(() => saveOnce(ctx, batch)));
+    const done = await ctx.retry(() => inLockWaits(() => settingStraysAside(ctx, (some) => saveOnce(some, batch))));
     if (done !== 'held') return done;
     return { results: batch.items.map((item) => heldByAnother(item.messageKey)), claimed: new Map() };
   } catch (error) {
-    if (isDuplicate(error)) return undefined;
+    if (isKeyTaken(error)) return undefined;
     throw error;
   }
 }

@@ -6,9 +6,10 @@ import { encodeHeaders } from './headers.ts';
 import { insertMessages, type NewMessage, prepareMessages, roundsByKey } from './insert-messages.ts';
 import { isSameEvent, type KnownMessage, readKnownMessages } from './known-messages.ts';
 import { LaneKind, laneOf } from './lanes.ts';
+import { heldByAnother } from './lock-messages.ts';
 import { addEvents } from './message-events.ts';
 import { refuseUnsubscribed } from './refuse-unsubscribed.ts';
-import { isDuplicate } from './retrying.ts';
+import { isKeyTaken, pause } from './retrying.ts';
 import type { SaveItem, StateResult } from './store-types.ts';
 
 /**
@@ -42,6 +43,8 @@ export async function saveMessages(ctx: StoreContext, items: readonly SaveItem[]
   return results;
 }
 
+/** So often a single message is tried while others insert or move it at the same moment, with a pause; then its caller is asked to come again. */
+const SINGLE_TRIES = 5;
 const PREPARED: StateResult = { state: MessageState.WAITING_CONFIRM };
 
 /** @param messages each key once */
@@ -56,7 +59,7 @@ async function saveRound(ctx: StoreContext, messages: readonly NewMessage[]): Pr
   const results: StateResult[] = [];
   for (const message of messages) {
     const row = known.get(message.messageKey);
-    if (row !== undefined) results.push(await judge(ctx, message, row));
+    if (row !== undefined) results.push((await judge(ctx, message, row)) ?? (await saveOne(ctx, message)));
     else results.push(inserted ? PREPARED : await saveOne(ctx, message));
   }
   return results;
@@ -69,30 +72,31 @@ async function tryInsert(ctx: StoreContext, messages: readonly NewMessage[]): Pr
     await insertMessages(ctx.knex, ctx, messages, 'prepared');
     return true;
   } catch (error) {
-    if (isDuplicate(error)) return false;
+    if (isKeyTaken(error)) return false;
     throw error;
   }
 }
 
 async function saveOne(ctx: StoreContext, message: NewMessage): Promise<StateResult> {
-  for (;;) {
+  for (let tries = 1; tries <= SINGLE_TRIES; tries++) {
     const row = (await readKnownMessages(ctx.knex, [message.messageKey])).get(message.messageKey);
-    if (row !== undefined) return judge(ctx, message, row);
-    if (await tryInsert(ctx, [message])) return PREPARED;
+    const result = row === undefined ? undefined : await judge(ctx, message, row);
+    if (result !== undefined) return result;
+    if (row === undefined && (await tryInsert(ctx, [message]))) return PREPARED;
+    await pause(ctx.random, tries);
   }
+  return heldByAnother(message.messageKey);
 }
 
-/** What a save answers when the key is there (design §3.6, §4). */
-async function judge(ctx: StoreContext, message: NewMessage, known: KnownMessage): Promise<StateResult> {
+/** What a save answers when the key is there (design §3.6, §4). @returns undefined when the message moved between the look and the update */
+async function judge(ctx: StoreContext, message: NewMessage, known: KnownMessage): Promise<StateResult | undefined> {
   const metadata = { message_key: message.messageKey };
   const move = moveOf(placeOf(known), 'save');
   const sameGroup = known.producer_group_id === message.owner.producerGroupId;
   if (sameGroup && move.refuse !== undefined) return { refused: move.refuse, metadata };
   if (!isSameEvent(known, message)) return { refused: 'KEY_CONFLICT', metadata };
   if (move.to === undefined) return { state: stateOf(placeOf(known)) };
-  if (await revive(ctx, message, known.id)) return { state: stateOf(move.to) };
-  // It moved between the look and the update: look again.
-  return saveOne(ctx, message);
+  return (await revive(ctx, message, known.id)) ? { state: stateOf(move.to) } : undefined;
 }
 
 /** Prepares an ABORTED message again, with its body. Guarded by its state: of two at once one finds it moved. */

@@ -6,6 +6,7 @@ import { CancelKind, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
 import { heldByAnother, inLockPasses, type LockedMessage, type LockPass, lockMessages, lockMessagesAndRead } from './lock-messages.ts';
 import { addEvents, type NewEvent } from './message-events.ts';
+import { settingStraysAside } from './repair/stray-copies.ts';
 import { type Fanout, fanoutOf, type Subscription, startSending, subscriptionsOf } from './start-sending.ts';
 import type { Claim, StateResult } from './store-types.ts';
 
@@ -46,7 +47,7 @@ export async function settleMessages(ctx: StoreContext, items: readonly Settleme
   const settled: Settled = { results: items.map((item) => refusalOf(item)), claimed: new Map() };
   const keys = items.map((item) => item.messageKey);
   const held = await inLockPasses(ctx, keys, async (ids, pass) => {
-    const part = await settleOnce(ctx, { items, owners, claim, ids, pass });
+    const part = await settingStraysAside(ctx, (some) => settleOnce(some, { items, owners, claim, ids, pass }));
     for (const [index, result] of part.results) settled.results[index] = result;
     for (const [id, index] of part.claimed) settled.claimed.set(id, index);
     return part.locked;
@@ -81,7 +82,9 @@ function settleOnce(ctx: StoreContext, { items, owners, claim, ids, pass }: Pass
       const working = byKey.get(item.messageKey);
       if (working !== undefined) results.set(index, decide(item, index, { working, owners, fanout, claim }));
     });
-    const claimed = await write(tx, ctx, { items, working: [...byKey.values()], fanout, claim });
+    const { claimed, aside } = await write(tx, ctx, { items, working: [...byKey.values()], fanout, claim });
+    for (const [index, { messageKey }] of items.entries())
+      if (aside.has(byKey.get(messageKey)?.row.id ?? 0)) results.set(index, { state: MessageState.DEAD });
     return { results, claimed, locked: rows };
   });
 }
@@ -113,12 +116,19 @@ function decide(item: Settlement, index: number, { working, owners, fanout, clai
 
 type Effects = { items: readonly Settlement[]; working: readonly Working[]; fanout: Fanout; claim: Claim };
 
-/** Writes where the messages stand at the end of the batch. @returns what is claimed for the caller, with the item that did it */
-async function write(tx: Knex.Transaction, ctx: StoreContext, { items, working, fanout, claim }: Effects): Promise<Map<number, number>> {
+type Written = {
+  /** What is claimed for the caller, with the item that did it. */
+  claimed: Map<number, number>;
+  /** What could not become SENDING and is DEAD. */
+  aside: ReadonlySet<number>;
+};
+
+/** Writes where the messages stand at the end of the batch. */
+async function write(tx: Knex.Transaction, ctx: StoreContext, { items, working, fanout, claim }: Effects): Promise<Written> {
   const moved = working.filter((message) => message.place !== placeOf(message.row));
   const at = (...places: StoredPlace[]) => moved.filter((message) => places.includes(message.place));
   const starting = at('SENDING', 'DEAD').map((message) => message.row);
-  const claimedNow = await startSending(tx, ctx, starting, fanout, claim);
+  const started = await startSending(tx, ctx, starting, fanout, claim);
   await cancel(tx, ctx, at('ABORTED'), CancelKind.ABORTED);
   await cancel(tx, ctx, at('ROLLED_BACK'), CancelKind.ROLLED_BACK);
   const flagged = working.flatMap((message) => message.attention ?? []);
@@ -129,8 +139,8 @@ async function write(tx: Knex.Transaction, ctx: StoreContext, { items, working, 
   );
   await addEvents(tx, ctx, [...flagged, ...revivals]);
   const ours = working.filter((message) => message.movedBy !== undefined && message.place === 'SENDING');
-  const claimed = ours.filter((message) => claimedNow.has(message.row.id) || message.row.state === MessageState.SENDING);
-  return new Map(claimed.map((message) => [message.row.id, message.movedBy as number]));
+  const claimed = ours.filter((message) => started.claimed.has(message.row.id) || message.row.state === MessageState.SENDING);
+  return { claimed: new Map(claimed.map((message) => [message.row.id, message.movedBy as number])), aside: started.aside };
 }
 
 function actorOf(items: readonly Settlement[], message: Working): string {

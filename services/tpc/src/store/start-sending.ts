@@ -6,6 +6,7 @@ import { LaneKind, laneOf, laneSql } from './lanes.ts';
 import type { LockedMessage } from './lock-messages.ts';
 import { ACTOR_TPC, addEvents } from './message-events.ts';
 import { withinBytes } from './publish-items.ts';
+import { setStraysAside } from './repair/stray-copies.ts';
 import type { Claim } from './store-types.ts';
 import { ALL_TAGS } from './subscription-view.ts';
 
@@ -45,10 +46,12 @@ export function fanoutOf(messages: readonly Addressed[], rows: readonly Subscrip
   );
 }
 
+export type Started = { claimed: ReadonlySet<number>; aside: ReadonlySet<number> };
+
 /**
  * Makes locked messages SENDING with one confirm row for each group, or DEAD when nobody subscribes them (parked until someone does).
  * The claim makes the caller the one who publishes: when it dies, the lease runs out. Without a claim the messages are due at once.
- * @returns ids that are claimed for the caller
+ * @returns ids that are claimed for the caller, and ids that were set aside instead (repair/stray-copies.ts)
  */
 export async function startSending(
   tx: Knex.Transaction,
@@ -56,8 +59,10 @@ export async function startSending(
   messages: readonly LockedMessage[],
   fanout: Fanout,
   claim: Claim | undefined,
-): Promise<Set<number>> {
-  const taken = messages.filter((message) => (fanout.get(message.id) ?? []).length > 0);
+): Promise<Started> {
+  const aside = await setStraysAside(tx, ctx, messages);
+  const rest = messages.filter((message) => !aside.has(message.id));
+  const taken = rest.filter((message) => (fanout.get(message.id) ?? []).length > 0);
   await insertConfirmRows(tx, ctx, taken, fanout);
   const claimed = new Set(claim === undefined ? [] : withinBytes(taken));
   const byOpenGroups = Map.groupBy(taken, (message) => `${(fanout.get(message.id) as readonly number[]).length} ${claimed.has(message.id)}`);
@@ -75,9 +80,9 @@ export async function startSending(
   await park(
     tx,
     ctx,
-    messages.filter((message) => !taken.includes(message)),
+    rest.filter((message) => !taken.includes(message)),
   );
-  return claimed;
+  return { claimed, aside };
 }
 
 /** The first redelivery is due already here, so that a good publish needs no write to the confirm rows. */

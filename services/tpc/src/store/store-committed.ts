@@ -57,7 +57,7 @@ export async function storeCommitted(tx: Knex.Transaction, ctx: StoreContext, { 
     starting.map(({ row }) => row),
   );
   await restoreContents(tx, decided);
-  const claimedNow = await startSending(
+  const started = await startSending(
     tx,
     ctx,
     starting.map(({ row }) => row),
@@ -69,8 +69,8 @@ export async function storeCommitted(tx: Knex.Transaction, ctx: StoreContext, { 
     ctx,
     decided.filter(({ move }) => move.to === 'DEAD'),
   );
-  const results = decided.map(({ row, move }) => [row.message_key, toResult(row, move, fanout)] as const);
-  const ours = decided.filter(({ row }) => claimedNow.has(row.id) || (row.state === MessageState.SENDING && row.claim === claim.token));
+  const results = decided.map(({ row, move }) => [row.message_key, toResult(row, move, fanout, started.aside)] as const);
+  const ours = decided.filter(({ row }) => started.claimed.has(row.id) || (row.state === MessageState.SENDING && row.claim === claim.token));
   return { results: new Map(results), claimed: new Map(ours.map(({ row }) => [row.id, row.message_key])) };
 }
 
@@ -80,11 +80,12 @@ function moveFor(row: LockedMessage, committed: boolean): Move {
   return !committed && asSave.refuse !== undefined ? asSave : moveOf(placeOf(row), 'commit');
 }
 
-function toResult(row: LockedMessage, move: Move, fanout: Fanout): SaveAndSendResult {
+function toResult(row: LockedMessage, move: Move, fanout: Fanout, aside: ReadonlySet<number>): SaveAndSendResult {
   const storedKey = row.message_key;
   if (move.refuse !== undefined) return { refused: move.refuse, metadata: { message_key: storedKey } };
   if (move.to === undefined) return { state: stateOf(placeOf(row)), storedKey, reason: row.state === MessageState.DEAD ? (row.reason ?? '') : '' };
   if (move.to === 'DEAD') return { state: MessageState.DEAD, storedKey, reason: DeadReason.COMMIT_AFTER_ROLLBACK };
+  if (aside.has(row.id)) return { state: MessageState.DEAD, storedKey, reason: DeadReason.STRAY_COPIES };
   if ((fanout.get(row.id) ?? []).length > 0) return { state: MessageState.SENDING, storedKey, reason: '' };
   return { state: MessageState.DEAD, storedKey, reason: DeadReason.NO_SUBSCRIBER };
 }

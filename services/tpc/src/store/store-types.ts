@@ -265,6 +265,8 @@ export type StoreObserver = {
   onFinished(count: number): void;
   /** A message, or a group's copy of it, became dead. */
   onDead(reason: string): void;
+  /** Messages were set aside (STRAY_COPIES) since copies of lost messages stood at their ids. */
+  onStrayCopies(messageKeys: readonly string[]): void;
 };
 
 /** Every wait that the store sets, milliseconds, with growth, cap and jitter (`maxAttempts` is not used: the store never gives up by count). */

@@ -46,8 +46,11 @@ export interface Store {
    * Refusals: MESSAGE_NOT_FOUND, KEY_ROLLED_BACK (the message then also needs attention), CONTENT_NEEDED.
    */
   confirmMessages(items: readonly ConfirmItem[], claim: Claim): Promise<ConfirmOutcome>;
-  /** Stores and confirms in one transaction, right in every state of the key. With `committed` never refused. */
-  saveAndSendMessages(items: readonly SaveAndSendItem[], claim: Claim): Promise<SaveAndSendOutcome>;
+  /**
+   * Stores and confirms in one transaction, right in every state of the key. With `committed` never refused, but for STORE_UNAVAILABLE.
+   * @param until when the last caller stops waiting, on the clock of `performance.now()`: nothing is tried again after it. Default: never.
+   */
+  saveAndSendMessages(items: readonly SaveAndSendItem[], claim: Claim, until?: number): Promise<SaveAndSendOutcome>;
   /** Cancels prepared messages (ABORTED). Refusals: DELETE_FAILED (unknown), ALREADY_SENDING. A cancelled one is answered as it is. */
   deleteMessages(items: readonly DeleteItem[]): Promise<StateResult[]>;
   /**
