@@ -66,3 +66,5 @@ CREATE TABLE IF NOT EXISTS tpc_inbox_effect (
   PRIMARY KEY (consumer_group, message_key, generation, effect_key),
   KEY tpc_inbox_effect_state (consumer_group, state)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+ALTER TABLE tpc_inbox DROP INDEX tpc_inbox_due, ADD INDEX tpc_inbox_due (consumer_group, topic, claim, due_at);

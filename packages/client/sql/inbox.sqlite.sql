@@ -69,3 +69,7 @@ CREATE TABLE IF NOT EXISTS tpc_inbox_effect (
 );
 
 CREATE INDEX IF NOT EXISTS tpc_inbox_effect_state ON tpc_inbox_effect (consumer_group, state);
+
+DROP INDEX IF EXISTS tpc_inbox_due;
+
+CREATE INDEX tpc_inbox_due ON tpc_inbox (consumer_group, topic, claim, due_at);

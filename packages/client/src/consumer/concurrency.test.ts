@@ -1,76 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Gate } from './gate.ts';
 import { laneCapacity } from './lane.ts';
 import { Semaphore } from './semaphore.ts';
 
-const LONG_MS = 3_600_000;
-
-type Job = ReturnType<typeof job>;
-
 const tick = () => new Promise(setImmediate);
-
-/** Work whose end the test decides. */
-function job(running: string[], name: string) {
-  const end = Promise.withResolvers<void>();
-  const work = async () => {
-    running.push(name);
-    await end.promise;
-    running.splice(running.indexOf(name), 1);
-  };
-  return { work, end: () => end.resolve() };
-}
-
-describe('Gate', () => {
-  it('lets many run beside each other and one alone, in the order of their coming', async () => {
-    const gate = new Gate();
-    const running: string[] = [];
-    const [a, b, lone, c] = ['a', 'b', 'lone', 'c'].map((name) => job(running, name)) as [Job, Job, Job, Job];
-    const all = [gate.shared(a.work), gate.shared(b.work), gate.alone(LONG_MS, lone.work), gate.shared(c.work)];
-    await tick();
-    expect(running).toEqual(['a', 'b']);
-    a.end();
-    await tick();
-    expect(running).toEqual(['b']);
-    b.end();
-    await tick();
-    expect(running).toEqual(['lone']);
-    lone.end();
-    await tick();
-    expect(running).toEqual(['c']);
-    c.end();
-    await Promise.all(all);
-  });
-
-  it('goes on after work that throws', async () => {
-    const gate = new Gate();
-    await expect(gate.alone(LONG_MS, () => Promise.reject(new Error('x')))).rejects.toThrow('x');
-    await expect(gate.shared(async () => 1)).resolves.toBe(1);
-    await expect(gate.alone(LONG_MS, async () => 2)).resolves.toBe(2);
-  });
-});
-
-describe('Gate, with one that does not end', () => {
-  it('gives the turn of the one that wants to be alone to those behind it', async () => {
-    const gate = new Gate();
-    const running: string[] = [];
-    const [hung, after] = ['hung', 'after'].map((name) => job(running, name)) as [Job, Job];
-    const first = gate.shared(hung.work);
-    let ran = false;
-    const lone = gate.alone(5, async () => {
-      ran = true;
-    });
-    const last = gate.shared(after.work);
-    await tick();
-    expect(running).toEqual(['hung']);
-    expect(await lone).toBeUndefined();
-    await tick();
-    expect(running).toEqual(['hung', 'after']);
-    hung.end();
-    after.end();
-    await Promise.all([first, last]);
-    expect(ran).toBe(false);
-  });
-});
 
 describe('Semaphore', () => {
   it('runs no more at once than its limit, and all in the end', async () => {

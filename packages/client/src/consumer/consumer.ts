@@ -3,11 +3,11 @@ import type { BrokerSubscriber } from '@tpc/broker';
 import { readStoreMeta } from '../migrations/index.ts';
 import { createTelemetry, type Telemetry } from './counters.ts';
 import { type Settings, settingsOf } from './defaults.ts';
-import { Gate } from './gate.ts';
 import { createEffectExecutor } from './handle-effects.ts';
 import { createTransactionExecutor } from './handle-transaction.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import { Intake } from './intake.ts';
+import { Activity } from './isolated/activity.ts';
 import { type Execute, Lane } from './lane.ts';
 import { type ConsumerMetrics, createConsumerMetrics } from './metrics.ts';
 import { type HeartbeatOutcome, Registration } from './registration.ts';
@@ -40,7 +40,7 @@ class InboxConsumer implements Consumer {
   readonly #metrics: ConsumerMetrics;
   readonly #telemetry: Telemetry;
   readonly #reporter: Reporter;
-  readonly #gate = new Gate();
+  readonly #activity = new Activity();
   readonly #lanes = new Map<string, Lane>();
   readonly #executors = new Map<string, Execute>();
   readonly #intake: Intake;
@@ -64,7 +64,7 @@ class InboxConsumer implements Consumer {
     for (const [topic, handler] of Object.entries(settings.handlers)) this.#addLane(topic, handler);
     const shared = { settings, lanes: this.#lanes, reporter: this.#reporter, onBacklog: (topic: string) => void this.#backlog.add(topic) };
     this.#intake = new Intake({ ...shared, telemetry: this.#telemetry });
-    this.#sweeper = createSweeper({ ...shared, executors: this.#executors, gate: this.#gate, isOpen: () => this.#condition === 'open' });
+    this.#sweeper = createSweeper({ ...shared, executors: this.#executors, activity: this.#activity, isOpen: () => this.#condition === 'open' });
     this.#registered.promise.catch(() => undefined); // who does not ask for it must not be ended by it
   }
 
@@ -83,7 +83,7 @@ class InboxConsumer implements Consumer {
     const { knex, group } = this.#settings;
     this.#stopObserving = this.#metrics.observe(
       () => this.state(),
-      () => readInboxBacklog(knex, group),
+      () => readInboxBacklog(knex, group, [...this.#lanes.keys()]),
     );
     this.#sweeper.start();
     void this.#receive();
@@ -155,7 +155,7 @@ class InboxConsumer implements Consumer {
     const onRoom = (lane: Lane) => this.#onRoom(lane);
     this.#lanes.set(
       topic,
-      new Lane({ topic, execute, concurrency, maxBatch, leaseMs, maxInMemory, maxInMemoryBytes, canHold, gate: this.#gate, onRoom }),
+      new Lane({ topic, execute, concurrency, maxBatch, leaseMs, maxInMemory, maxInMemoryBytes, canHold, activity: this.#activity, onRoom }),
     );
   }
 

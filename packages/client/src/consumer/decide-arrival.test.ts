@@ -26,8 +26,8 @@ describe('decideDueRow', () => {
   it.each([
     [null, 0, 'ordinary'],
     [null, 3, 'ordinary'],
-    ['token', 0, 'alone'],
-    ['token', 2, 'alone'],
+    ['token', 0, 'isolated'],
+    ['token', 2, 'isolated'],
     ['token', 3, 'poison'],
     ['token', 4, 'poison'],
   ] as const)('with claim %s and %i lone claims is %s', (claim, loneClaims, expected) => {

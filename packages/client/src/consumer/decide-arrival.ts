@@ -27,13 +27,13 @@ export function decideArrival(delivery: InboxKey, stored: readonly StoredRow[]):
 export type DueRow =
   /** It had an outcome before, or was never begun: handled with others. */
   | 'ordinary'
-  /** A claim has run out without any outcome, so a process may have died of it: handled alone. */
-  | 'alone'
-  /** So many have died while they handled it alone that the message must be the cause. */
+  /** A claim has run out without any outcome, so a process may have died of it: handled in isolation. */
+  | 'isolated'
+  /** So many have died while they handled it in isolation that the message must be the cause. */
   | 'poison';
 
 /** Decides how a due row is handled, by what its last claim left. */
 export function decideDueRow(row: { claim: string | null; loneClaims: number }, poisonAfter: number): DueRow {
   if (row.claim === null) return 'ordinary';
-  return row.loneClaims >= poisonAfter ? 'poison' : 'alone';
+  return row.loneClaims >= poisonAfter ? 'poison' : 'isolated';
 }

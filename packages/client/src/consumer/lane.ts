@@ -1,5 +1,5 @@
-import type { Gate } from './gate.ts';
 import type { ClaimedRow } from './inbox-row.ts';
+import type { Activity } from './isolated/activity.ts';
 
 /** Handles rows to an outcome that is in the database; never rejects. */
 export type Execute = (rows: readonly ClaimedRow[]) => Promise<void>;
@@ -16,7 +16,7 @@ export type LaneOptions = {
   maxInMemoryBytes: number;
   /** Whether all lanes together may hold one more. */
   canHold: () => boolean;
-  gate: Gate;
+  activity: Activity;
   /** Called when rows have left memory. */
   onRoom: (lane: Lane) => void;
 };
@@ -150,17 +150,13 @@ export class Lane {
 
   async #work(): Promise<void> {
     this.#workers++;
-    await this.#options.gate.shared(async () => {
-      // Taken here and not before the gate: while one message is handled alone, the others stay in the queue.
-      const rows = this.#open ? this.#queue.splice(0, this.#options.maxBatch) : [];
-      if (rows.length === 0) return;
-      this.#handling += rows.length;
-      const started = performance.now();
-      await this.#options.execute(rows);
-      this.#handling -= rows.length;
-      this.#leave(rows);
-      this.#messageMs += SMOOTHING * ((performance.now() - started) / rows.length - this.#messageMs);
-    });
+    const rows = this.#queue.splice(0, this.#options.maxBatch);
+    this.#handling += rows.length;
+    const started = performance.now();
+    await this.#options.activity.during(() => this.#options.execute(rows));
+    this.#handling -= rows.length;
+    this.#leave(rows);
+    this.#messageMs += SMOOTHING * ((performance.now() - started) / rows.length - this.#messageMs);
     this.#workers--;
     this.#options.onRoom(this);
     this.#pump();

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { TestBed, TOPIC, until } from '../../test/consumer-kit.ts';
+import { GROUP, TestBed, TOPIC, until } from '../../test/consumer-kit.ts';
 import { MARIADB, STORES } from '../../test/stores.ts';
+import { claimIsolatedRow, findIsolatedRows } from './isolated/claim-isolated.ts';
 import { EffectState } from './states.ts';
-import { hasLoneRow } from './store/claim-inbox.ts';
 
 const LEASE_MS = 400;
 const TIMEOUT_MS = 300;
@@ -52,28 +52,22 @@ describe.each(STORES)('a process that stands still on %s', (_name, makeStore) =>
 });
 
 describe('a handler that runs for longer than the lease, on MariaDB', () => {
-  it('is no lost process: what looks for those would hold up the messages beside it', async () => {
+  it('is no lost process: its row is left to it', async () => {
     const bed = await TestBed.open(MARIADB[1]);
     try {
       const { knex } = bed.store;
-      const row = {
-        consumer_group: 'CID_TEST',
-        message_key: 'slow',
-        generation: 1,
-        topic: TOPIC,
-        claim: 'a token',
-        due_at: 1,
-        received_at: 1,
-        state: 10,
-      };
+      const row = { consumer_group: GROUP, message_key: 'slow', generation: 1, topic: TOPIC, claim: 'a token', due_at: 1, received_at: 1, state: 10 };
       await knex('tpc_inbox').insert(row);
-      const lost = () => hasLoneRow(bed.store.second(), 'CID_TEST', [TOPIC]);
-      expect(await lost()).toBe(true);
+      const claim = async () => {
+        const found = await findIsolatedRows(bed.store.second(), GROUP, [TOPIC]);
+        expect(found).toEqual([{ messageKey: 'slow', generation: 1, loneClaims: 0 }]);
+        return claimIsolatedRow(bed.store.second(), found, { group: GROUP, leaseMs: 1_000, poisonAfter: 3, reportAfterMs: 1_000 });
+      };
       const handling = await knex.transaction();
       await handling('tpc_inbox').update({ state: 30, claim: null, due_at: null });
-      expect(await lost()).toBe(false);
+      expect(await claim()).toBeUndefined();
       await handling.rollback();
-      expect(await lost()).toBe(true);
+      expect(await claim()).toMatchObject({ kind: 'isolated', row: { messageKey: 'slow' } });
     } finally {
       await bed.close();
     }

@@ -1,12 +1,8 @@
-import { keptTraceparent } from '@tpc/core';
 import { Loop } from '../loop.ts';
 import type { Settings } from './defaults.ts';
-import type { Gate } from './gate.ts';
-import type { Execute, Lane } from './lane.ts';
-import { messageFields } from './message-fields.ts';
-import type { Reporter } from './reporter.ts';
-import { Reason, ReportKind } from './states.ts';
-import { claimDueRows, claimLoneRow, hasLoneRow, type LoneClaim } from './store/claim-inbox.ts';
+import { handleIsolated, type IsolatedParts } from './isolated/handle-isolated.ts';
+import type { Lane } from './lane.ts';
+import { claimDueRows } from './store/claim-inbox.ts';
 import { releaseRows } from './store/mark-inbox.ts';
 
 export type Sweeper = {
@@ -18,21 +14,15 @@ export type Sweeper = {
   stop(): Promise<void>;
 };
 
-export type SweeperParts = {
-  settings: Settings;
+export type SweeperParts = IsolatedParts & {
   lanes: ReadonlyMap<string, Lane>;
-  executors: ReadonlyMap<string, Execute>;
-  gate: Gate;
-  reporter: Reporter;
   /** Called when a lane was filled and more may be due. */
   onBacklog: (topic: string) => void;
-  /** False: nothing is begun. */
-  isOpen: () => boolean;
 };
 
 /**
  * The inbox's three background duties, each a loop of its own: rows that are due (retries, what found no room in memory, what an ordered stop
- * gave back) go to their lane; rows whose process died are handled alone, one after the other; reports that TPC has not acknowledged are
+ * gave back) go to their lane; rows whose process died are handled one after the other; reports that TPC has not acknowledged are
  * repeated.
  */
 export function createSweeper(parts: SweeperParts): Sweeper {
@@ -45,7 +35,7 @@ export function createSweeper(parts: SweeperParts): Sweeper {
       await Promise.all([...lanes.values()].map((lane) => sweepLane(settings, lane, parts.onBacklog)));
       return undefined;
     }),
-    lone: duty('inbox alone', settings.sweepMs, async () => ((await sweepLone(parts)) ? 0 : undefined)),
+    isolated: duty('inbox isolated', settings.sweepMs, async () => ((await handleIsolated(parts)) ? 0 : undefined)),
     reports: duty('inbox reports', Math.min(5_000, settings.reportRepeatMs), async () => {
       await parts.reporter.sweep();
       return undefined;
@@ -106,38 +96,4 @@ async function claimInto({ knex, group, leaseMs }: Settings, lane: Lane, places:
     lane.cancel(unused, unused * places.bytes);
   }
   return claimed;
-}
-
-type LoneParts = Pick<SweeperParts, 'settings' | 'executors' | 'gate' | 'reporter' | 'isOpen'>;
-
-/**
- * Handles one row alone. The claim counts toward POISON, so it is made when nothing else runs here, right before the row is handled.
- * @returns whether there was one
- */
-async function sweepLone(parts: LoneParts): Promise<boolean> {
-  const { settings, executors, gate, isOpen } = parts;
-  const { knex, group, leaseMs, poisonAfter, reportRepeatMs: reportAfterMs } = settings;
-  const topics = [...executors.keys()];
-  if (!(await hasLoneRow(knex, group, topics))) return false;
-  // Gives way before those that it holds up lose their leases; the next pass tries again.
-  const handled = await gate.alone(leaseMs / 4, async () => {
-    const found = isOpen() ? await claimLoneRow(knex, { group, topics, leaseMs, poisonAfter, reportAfterMs }) : undefined;
-    if (found === undefined) return false;
-    await handleLone(parts, found);
-    return true;
-  });
-  return handled ?? false;
-}
-
-async function handleLone({ settings, executors, reporter }: LoneParts, found: NonNullable<LoneClaim>): Promise<void> {
-  const { messageKey, generation } = found.row;
-  const fields = { message_key: messageKey, generation, consumer_group: settings.group };
-  if (found.kind === 'poison') {
-    settings.log.error(fields, 'processes keep ending while they handle this message alone: it is dead as POISON');
-    reporter.report({ messageKey, generation, kind: ReportKind.FAILED, reason: Reason.POISON, detail: found.detail });
-  }
-  if (found.kind !== 'alone') return;
-  settings.log.warn(messageFields(found.row, settings), 'a message lost its process; it is handled alone');
-  // What happened to it is of interest, whatever was decided where its trace began.
-  await executors.get(found.row.topic)?.([{ ...found.row, traceparent: keptTraceparent(found.row.traceparent) }]);
 }

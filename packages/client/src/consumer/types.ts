@@ -107,7 +107,7 @@ export type ConsumerOptions = {
   handlerTimeoutMs?: number;
   /** How long a claimed message belongs to this process, milliseconds. Default 60,000. */
   leaseMs?: number;
-  /** After this many processes have died while they handled a message alone, it is dead as POISON. Default 3. */
+  /** After this many processes have died while they handled a message in isolation, it is dead as POISON. Default 3. */
   poisonAfter?: number;
   /** Most messages held in memory; less when half a lease of work is less. Default 512. */
   maxInMemory?: number;

@@ -2,7 +2,7 @@ import { STEPS } from './steps.ts';
 
 const FILES = {
   outbox: ['0001_outbox', '0002_outbox_order', '0003_store_meta', '0004_store_id'],
-  inbox: ['0003_store_meta', '0004_store_id', '0005_inbox', '0006_inbox_effect'],
+  inbox: ['0003_store_meta', '0004_store_id', '0005_inbox', '0006_inbox_effect', '0007_inbox_due_by_topic'],
 } as const;
 
 /**
