@@ -10,6 +10,7 @@ import { until } from '../test/wait.ts';
 import { configSchema, startOpcService } from './index.ts';
 
 const { NOTIFICATION_STATE_RECEIVED: RECEIVED, NOTIFICATION_STATE_CONSUMED: CONSUMED, NOTIFICATION_STATE_DEAD: DEAD } = NotificationState;
+const { SERVING, NOT_SERVING } = HealthCheckResponse_ServingStatus;
 const email = {
   to: ['ann.lee@example.com', 'bob.ray@example.org'],
   subject: '注册用户-等待激活用户',
@@ -118,12 +119,12 @@ describe.each(STORES)('OPC on %s', (store) => {
     });
     expect(opc.service().state().smtp).toMatchObject({ connected: false });
     expect((await opc.get('k0')).notification?.state).toBe(RECEIVED);
-    await until('health to say so', async () => (await health(opc, 'smtp')) === HealthCheckResponse_ServingStatus.NOT_SERVING);
-    expect(await health(opc, '')).toBe(HealthCheckResponse_ServingStatus.SERVING);
+    await until('health to say so', async () => (await health(opc, 'smtp')) === NOT_SERVING);
+    expect(await health(opc, '')).toBe(SERVING);
     await caught.restart();
     for (const key of keys) await opc.untilState(key, CONSUMED);
     expect(await caught.mails()).toHaveLength(5);
-    await until('health to say so', async () => (await health(opc, 'smtp')) === HealthCheckResponse_ServingStatus.SERVING);
+    await until('health to say so', async () => (await health(opc, 'smtp')) === SERVING);
   });
 
   it('tries a recipient again that is to come later', async () => {
@@ -133,6 +134,41 @@ describe.each(STORES)('OPC on %s', (store) => {
     await opc.publish({ key: 'k', body: { ...email, to: ['ann.lee@example.com'] } });
     expect((await opc.untilState('k', CONSUMED)).effects[0]?.attemptCount).toBe(3);
     expect(deferring.raws).toHaveLength(1);
+  });
+
+  it('keeps what is refused for reasons that are ours or that pass, says which in health, and sends all of it in the end', async () => {
+    let refuses = true;
+    const answers: Record<string, Error> = {
+      relay: smtpAnswer(554, '5.7.1 Relay access denied'),
+      limit: smtpAnswer(550, '5.4.5 Daily user sending limit exceeded'),
+      full: smtpAnswer(552, '5.2.2 mailbox full'),
+    };
+    const passing = await smtp({
+      onRcptTo: ({ address }, _session, done) => done((refuses && answers[address.split('@')[0] ?? '']) || null),
+      onData: (stream, { envelope }, done) => {
+        const quota = envelope.rcptTo.some(({ address }) => address.startsWith('quota'));
+        const answer = smtpAnswer(554, '5.7.0 The limit on the number of allowed outgoing messages was exceeded. Try again later.');
+        stream.resume().on('end', () => done(refuses && quota ? answer : null));
+      },
+    });
+    const opc = await world(store, passing.port);
+    const keys = ['relay', 'limit', 'quota', 'full'];
+    await opc.publish(...keys.map((key) => ({ key, body: { ...email, to: [`${key}@example.com`] } })));
+    await until('every mail to have been refused', async () => {
+      const found = await Promise.all(keys.map((key) => opc.get(key).catch(() => undefined)));
+      return found.every((answer) => (answer?.effects[0]?.attemptCount ?? 0) >= 2);
+    });
+    expect(await Promise.all(keys.map(async (key) => (await opc.get(key)).notification?.state))).toEqual(keys.map(() => RECEIVED));
+    await until('health to say that mails do not go out', async () => (await health(opc, 'smtp')) === NOT_SERVING);
+    expect([await health(opc, 'smtp_reachable'), await health(opc, 'smtp_accepting'), await health(opc, '')]).toEqual([
+      SERVING,
+      NOT_SERVING,
+      SERVING,
+    ]);
+    expect(opc.service().state().smtp.refusal).toMatch(/5\.7\.1|5\.4\.5|5\.7\.0/);
+    refuses = false;
+    for (const key of keys) await opc.untilState(key, CONSUMED);
+    await until('health to say that they do', async () => (await health(opc, 'smtp')) === SERVING);
   });
 
   it('reports a bad body at once with the field that is wrong, and does not try it again', async () => {

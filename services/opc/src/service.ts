@@ -40,8 +40,9 @@ import {
   traceStatements,
 } from '@tpc/platform';
 import type { Knex } from 'knex';
+import type { MailLinkState } from './adapters/mail-link.ts';
 import { refuseWrongMailServer } from './adapters/refuse-wrong-mail-server.ts';
-import { createSmtpMailer, type Mailer, type MailLinkState } from './adapters/smtp.ts';
+import { createSmtpMailer, type Mailer } from './adapters/smtp.ts';
 import type { OpcConfig } from './config.ts';
 import { createNotificationService } from './grpc/notification-service.ts';
 import { createSendEmailHandler, SEND_EMAIL_TOPIC } from './handlers/send-email.ts';
@@ -227,6 +228,12 @@ async function stopConsumer(consumer: Consumer, mailer: Mailer): Promise<void> {
   await consumer.stop(CONSUMER_STOP_MS).finally(() => clearTimeout(giveUp));
 }
 
+/** Health entries of the mail server: whether mails go out, and where they do not, which of the two is the reason. */
+function mailHealth({ connected, refusal }: MailLinkState): Record<string, boolean> {
+  const reachable = connected === true;
+  return { smtp: reachable && refusal === '', smtp_reachable: reachable, smtp_accepting: refusal === '' };
+}
+
 /** Keeps health and the state of the link to the mail server true. */
 function watch(
   { config, log, knex }: Parts,
@@ -239,7 +246,7 @@ function watch(
     setHealth: grpc.setHealth,
     parts: () => {
       const { broker, registration } = consumer.state();
-      return { broker: broker?.connected === true, tpc: registration === 'registered', smtp: mailer.state().connected === true };
+      return { broker: broker?.connected === true, tpc: registration === 'registered', ...mailHealth(mailer.state()) };
     },
   });
   const mailServer = createRepeater({

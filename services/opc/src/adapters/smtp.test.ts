@@ -147,9 +147,19 @@ describe('a mail that is not taken', () => {
     expect((await failureOf(mailer(refusing.port).send(mail, never))).verdict).toBe(verdict);
   });
 
-  it('waits while the server takes no mail from us at all', async () => {
+  it.each([
+    ['554 5.7.1', 'Relay access denied', 'ours'],
+    ['552 5.2.2', 'mailbox full', 'deferred'],
+    ['550 5.1.1', 'User unknown', 'recipient'],
+  ])('is judged by the enhanced code: %s', async (codes, words, verdict) => {
+    const [code, enhanced] = codes.split(' ');
+    const refusing = await server({ onRcptTo: (_address, _session, done) => done(smtpAnswer(Number(code), `${enhanced} ${words}`)) });
+    expect((await failureOf(mailer(refusing.port).send(mail, never))).verdict).toBe(verdict);
+  });
+
+  it('is not to blame while the server takes no mail from us at all', async () => {
     const refusing = await server({ onMailFrom: (_address, _session, done) => done(smtpAnswer(550, 'sender unknown')) });
-    expect((await failureOf(mailer(refusing.port).send(mail, never))).verdict).toBe('unavailable');
+    expect((await failureOf(mailer(refusing.port).send(mail, never))).verdict).toBe('ours');
   });
 
   it('waits while the log-in fails', async () => {
@@ -159,7 +169,7 @@ describe('a mail that is not taken', () => {
       onAuth: (_auth, _session, done) => done(smtpAnswer(535, 'wrong password')),
     });
     const failure = await failureOf(mailer(asking.port, { user: 'opc', password: 'secret-word' }).send(mail, never));
-    expect(failure.verdict).toBe('unavailable');
+    expect(failure.verdict).toBe('ours');
     expect(failure.message).not.toContain('secret-word');
   });
 

@@ -8,7 +8,9 @@ import { inSpan, MESSAGE_KEY, type MessageTracer } from '@tpc/core';
 import type { Log } from '@tpc/platform';
 import { createTransport } from 'nodemailer';
 import { parseMailAddress } from '../domain/mail-address.ts';
-import { judgeSmtpFailure, type SmtpVerdict, withoutAddresses } from '../domain/smtp-failure.ts';
+import { judgeSmtpFailure, withoutAddresses } from '../domain/smtp-failure.ts';
+import type { SmtpVerdict } from '../domain/smtp-verdicts.ts';
+import { createMailLink, type MailLink, type MailLinkState } from './mail-link.ts';
 
 /** Reaching the server and its greeting must take no longer, so that a dead host does not use up the whole time of a mail; milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -45,16 +47,6 @@ export type OutgoingMail = {
   messageKey?: string;
 };
 
-/** The link to the mail server as the last mail or check found it. */
-export type MailLinkState = {
-  /** Undefined: nothing was tried yet. */
-  connected: boolean | undefined;
-  /** Why it is not connected, else empty. */
-  error: string;
-  /** When that last changed, milliseconds of the process's wall clock. */
-  since: number;
-};
-
 export type Mailer = {
   /**
    * Sends one mail.
@@ -85,19 +77,19 @@ export function createSmtpMailer(options: SmtpOptions): Mailer {
   const transport = createTransport(transportOptions(options));
   // A pooled connection that ends between two mails; the pool opens another.
   transport.on('error', () => log.debug({}, 'an idle connection to the mail server ended'));
-  const link = createLink(log);
+  const link = createMailLink(log);
   const send: Mailer['send'] = async (mail, signal) => {
     // nodemailer reads an address as a list: without this, a line break or comma in it would gain a recipient.
     if (parseMailAddress(mail.to) !== mail.to) throw new MailFailure('recipient', 'the recipient is not a mail address');
     const timeout = AbortSignal.timeout(timeoutMs);
     try {
       const { response } = await transport.sendMail({ ...composed(mail, from), signal: AbortSignal.any([signal, timeout]) });
-      link.up();
+      link.taken();
       return { reply: withoutAddresses(response, mail.to) };
     } catch (error) {
       const failure = timeout.aborted ? noAnswer(timeoutMs) : toMailFailure(error, mail.to);
-      if (failure.verdict !== 'unavailable') link.up();
-      else if (!signal.aborted || timeout.aborted) link.down(failure.message);
+      // What our caller broke off says nothing about the server.
+      if (timeout.aborted || !signal.aborted) note(link, failure);
       throw failure;
     }
   };
@@ -172,29 +164,16 @@ async function orGivenUp(work: Promise<void>, signal: AbortSignal): Promise<void
   await Promise.race([work, givenUp.promise]).finally(() => signal.removeEventListener('abort', stop));
 }
 
-type SmtpError = Error & { code?: string; command?: string; responseCode?: number; response?: string };
-
-function toMailFailure(error: unknown, address: string): MailFailure {
-  const { code = '', command = '', responseCode, response, message } = error as SmtpError;
-  const verdict = judgeSmtpFailure({ command, responseCode });
-  return new MailFailure(verdict, [code, command, withoutAddresses(response ?? message, address)].filter((part) => part !== '').join(' '));
+function note(link: MailLink, { verdict, message }: MailFailure): void {
+  if (verdict === 'ours') link.refused(message);
+  else if (verdict === 'unavailable') link.down(message);
+  else link.up();
 }
 
-/** Remembers the link's state, and says it once when it changes. */
-function createLink(log: Log) {
-  let state: MailLinkState = { connected: undefined, error: '', since: Date.now() };
-  const change = (connected: boolean, error: string) => {
-    const changed = state.connected !== connected;
-    state = { connected, error, since: changed ? Date.now() : state.since };
-    return changed;
-  };
-  return {
-    up: () => {
-      if (change(true, '')) log.info({}, 'the mail server is there');
-    },
-    down: (error: string) => {
-      if (change(false, error)) log.warn({ reason: error }, 'the mail server cannot be had; mails wait');
-    },
-    state: () => state,
-  };
+type SmtpError = Error & { code?: string; command?: string; response?: string };
+
+function toMailFailure(error: unknown, address: string): MailFailure {
+  const { code = '', command = '', response, message } = error as SmtpError;
+  const verdict = judgeSmtpFailure({ errorCode: code, command, reply: response });
+  return new MailFailure(verdict, [code, command, withoutAddresses(response ?? message, address)].filter((part) => part !== '').join(' '));
 }

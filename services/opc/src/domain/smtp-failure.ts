@@ -1,30 +1,55 @@
+import { type SmtpStage, type SmtpVerdict, VERDICTS, type VerdictRow } from './smtp-verdicts.ts';
+
 /** What is known of a mail that was not taken. */
 export type SmtpFailureFacts = {
-  /** Stage of the dialogue: CONN, EHLO, STARTTLS, AUTH …, MAIL FROM, RCPT TO, DATA; API: never sent. */
+  /** nodemailer's name of what happened, for example EENVELOPE, EMESSAGE, ECONNECTION. */
+  errorCode: string;
+  /** The command that failed: CONN, EHLO, STARTTLS, AUTH …, MAIL FROM, RCPT TO, DATA; API: nothing was said to the server. */
   command: string;
-  /** The server's three digits; undefined when there was no answer. */
-  responseCode: number | undefined;
+  /** The server's answer, "550 5.1.1 …", with every line of it; undefined when there was none. */
+  reply: string | undefined;
 };
 
-/**
- * recipient, mail: refused for good, trying again cannot help. unavailable: the server cannot be had, or does not take any mail from us now.
- * deferred: it is there and wants this mail later.
- */
-export type SmtpVerdict = 'recipient' | 'mail' | 'unavailable' | 'deferred';
+/** The parts of an answer: the three digits, the enhanced code (RFC 2034) or none, and the words. */
+export type SmtpReply = { code: string; enhanced: string | undefined; words: string };
 
-/** 5xx answers that say how we are set up and nothing about the mail: bad sequence (503), authentication (530, 534, 535, 538). */
-const ABOUT_US: readonly number[] = [503, 530, 534, 535, 538];
-/**
- * Judges a failure. Only a server's own 5xx about this recipient or this mail is final (RFC 5321 §4.2.1); everything else is tried
- * again: a sender or a log-in that is refused is our setting, and the mail is not to blame.
- */
-export function judgeSmtpFailure({ command, responseCode }: SmtpFailureFacts): SmtpVerdict {
-  if (responseCode === undefined) return 'unavailable';
-  if (responseCode === 421 || ABOUT_US.includes(responseCode)) return 'unavailable';
-  const permanent = responseCode >= 500 && responseCode < 600;
-  if (command === 'RCPT TO') return permanent ? 'recipient' : 'deferred';
-  if (command === 'DATA') return permanent ? 'mail' : 'deferred';
-  return 'unavailable';
+/** Reads an answer; undefined when it is none. */
+export function parseSmtpReply(reply: string): SmtpReply | undefined {
+  const [, code, enhanced] = /^([2-5]\d\d)(?:[ -]+([245]\.\d{1,3}\.\d{1,3})(?!\d))?/.exec(reply.trim()) ?? [];
+  if (code === undefined) return undefined;
+  // The second line of a long answer repeats both codes.
+  const words = reply.replace(/^\d{3}[ -]?(?:[245]\.\d{1,3}\.\d{1,3}\s)?/gm, '').replace(/\s+/g, ' ');
+  return { code, enhanced, words: words.trim() };
+}
+
+/** Judges a failure by the table of verdicts. Pure. */
+export function judgeSmtpFailure({ errorCode, command, reply }: SmtpFailureFacts): SmtpVerdict {
+  const answer = reply === undefined ? undefined : parseSmtpReply(reply);
+  // The mail itself could not be said, or is larger than the server has announced to take: no server changes that.
+  if (answer === undefined) return /^E(ENVELOPE|MESSAGE|STREAM)$/.test(errorCode) ? 'mail' : 'unavailable';
+  return verdictRowOf(stageOf(command), answer)?.verdict ?? 'unavailable';
+}
+
+/** The row of the table that decides; undefined: none fits. */
+export function verdictRowOf(stage: SmtpStage, answer: SmtpReply): VerdictRow | undefined {
+  return VERDICTS.find((row) => fits(row, stage, answer));
+}
+
+/** These enhanced codes do not say what a refusal is about: "other", "not authorised", "protocol error". */
+const SAYS_NOTHING = /^[45]\.([0-7]\.0|7\.1|5\.\d)$/;
+
+function fits({ stages, code, enhanced, words }: VerdictRow, stage: SmtpStage, answer: SmtpReply): boolean {
+  if (stages !== undefined && !stages.includes(stage)) return false;
+  if (code !== undefined && !code.test(answer.code)) return false;
+  if (enhanced !== undefined && !(answer.enhanced !== undefined && enhanced.test(answer.enhanced))) return false;
+  if (words === undefined) return true;
+  return (answer.enhanced === undefined || SAYS_NOTHING.test(answer.enhanced)) && words.test(answer.words);
+}
+
+function stageOf(command: string): SmtpStage {
+  if (command === 'MAIL FROM') return 'sender';
+  if (command === 'RCPT TO') return 'recipient';
+  return command === 'DATA' ? 'data' : 'connection';
 }
 
 const MAX_REPLY = 500;

@@ -1,7 +1,7 @@
 import { BadMessageError, type ConsumedMessage, EffectFailed } from '@tpc/client/consumer';
 import { describe, expect, it } from 'vitest';
 import { type Mailer, MailFailure, type OutgoingMail } from '../adapters/smtp.ts';
-import type { SmtpVerdict } from '../domain/smtp-failure.ts';
+import type { SmtpVerdict } from '../domain/smtp-verdicts.ts';
 import { createSendEmailHandler } from './send-email.ts';
 
 const email = { to: ['Ann@example.com', 'bob@example.com'], subject: 'Hello', text: '<p>Hello <b>you</b></p>' };
@@ -63,7 +63,7 @@ describe('the handler of SEND_EMAIL_TOPIC', () => {
     expect(error).toMatchObject({ reason });
   });
 
-  it.each(['unavailable', 'deferred'] as const)('leaves the effect to the policy when the mail server is %s', async (verdict) => {
+  it.each(['unavailable', 'deferred', 'ours'] as const)('leaves the effect to the policy when the verdict is %s', async (verdict) => {
     const running = handler(verdict).run({ key: 'e', payload: { to: 'bob@example.com' } }, message(email), context);
     await expect(running).rejects.toBeInstanceOf(MailFailure);
   });
