@@ -41,8 +41,11 @@ export function ensureMariaDb(): void {
   }
 }
 
-/** Starts a MariaDB of its own on loopback, in a folder of its own; on a free port, where none is named. */
-export async function startMariaDb(wantedPort?: number): Promise<MariaDb> {
+/**
+ * Starts a MariaDB of its own on loopback, in a folder of its own; on a free port, where none is named.
+ * @param more further arguments of the server
+ */
+export async function startMariaDb(wantedPort?: number, more: readonly string[] = []): Promise<MariaDb> {
   ensureMariaDb();
   const dir = mkdtempSync(join(tmpdir(), 'tpc-mariadb-'));
   const user = process.getuid?.() === 0 ? ['--user=mysql'] : [];
@@ -63,6 +66,7 @@ export async function startMariaDb(wantedPort?: number): Promise<MariaDb> {
       '--innodb-buffer-pool-size=256M',
       '--max-connections=400',
       '--skip-name-resolve',
+      ...more,
     ],
     { stdio: 'ignore' },
   );

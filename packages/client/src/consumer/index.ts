@@ -1,3 +1,4 @@
+export { UnsuitableSession } from '@tpc/core';
 export {
   type ConnectTpcOptions,
   connectTpc,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dialectOf, run } from '@tpc/core';
+import { checkSessionsOf, dialectOf, run } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { MigrationStep } from './step.ts';
 import { STEPS } from './steps.ts';
@@ -26,9 +26,11 @@ export const clientMigrationSource: Knex.MigrationSource<MigrationStep> = {
 /**
  * Makes or brings up to date the tables of the client library (`tpc_outbox`, `tpc_inbox` and so on) in the database of `knex`. May be called
  * at each start, by several processes at once; a process that died in the middle does no harm.
- * @throws Error when another process holds the migrations for more than a minute, or of the database
+ * @throws Error when another process holds the migrations for more than a minute, UnsuitableSession, or an error of the database
  */
 export async function migrateClientStore(knex: Knex): Promise<void> {
+  checkSessionsOf(knex);
+  await run(knex, 'SELECT 1'); // fails on a session that does not suit, before anything is made
   if (dialectOf(knex).name === 'mysql') await migrateUnderServerLock(knex);
   else await migrateSqlite(knex);
 }

@@ -1,4 +1,4 @@
-import { type BeginningConnection, beginBy, beginTogether, classifySqlError, dialectOf, type Sql, takesPackets } from '@tpc/core';
+import { admit, type BeginningConnection, beginBy, beginTogether, classifySqlError, dialectOf, dispose, type Sql, takesPackets } from '@tpc/core';
 import type { Knex } from 'knex';
 import { within } from './background.ts';
 
@@ -46,6 +46,7 @@ export class DatabaseSession {
   static async open(knex: Knex, isolationLevel: Knex.IsolationLevels | undefined): Promise<DatabaseSession> {
     const connection = (await knex.client.acquireConnection()) as DriverConnection;
     try {
+      await admit(knex.client, connection);
       // knex does not release a connection that it was given.
       const config = { connection, ...(isolationLevel === undefined ? {} : { isolationLevel }) };
       // With autocommit off, the next statement begins a transaction.
@@ -126,12 +127,6 @@ export class DatabaseSession {
   }
 }
 
-/** The pool must not lend this connection again, and the server must not keep its locks. */
-function dispose(connection: DriverConnection, error: unknown): void {
-  connection.__knex__disposed = error;
-  connection.destroy?.();
-}
-
 /** knex ends a transaction by this statement. */
 const KNEX_COMMIT = 'COMMIT;';
 
@@ -175,6 +170,7 @@ export async function commitsOnCondition(knex: Knex): Promise<boolean> {
       await client.query(connection, autocommitIf({ sql: 'SELECT COUNT(*) = ? FROM tpc_outbox WHERE message_key IS NULL', params: [rows] })),
     );
   try {
+    await admit(knex.client, connection);
     await client.query(connection, 'SET autocommit=0');
     return !(await ask(1)) && (await ask(0));
   } catch (error) {

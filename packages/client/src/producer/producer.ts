@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { dialectOf, run } from '@tpc/core';
+import { checkSessionsOf, dialectOf, run } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v7 as uuidv7 } from 'uuid';
 import { codeOf } from '../error-code.ts';
@@ -96,6 +96,7 @@ class OutboxProducer implements Producer {
 
   constructor(options: ProducerOptions) {
     const { knex, group, tpc, log = silentLog } = options;
+    checkSessionsOf(knex);
     this.#metrics = createProducerMetrics(options.meterProvider, group);
     const { onEvent, traceContext } = harmlessTelemetry(options, this.#metrics, log);
     const { prepareBudgetMs = DEFAULT_PREPARE_BUDGET_MS, callDeadlineMs = DEFAULT_CALL_DEADLINE_MS, instanceId = uuidv7() } = options;

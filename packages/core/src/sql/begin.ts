@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { dialectOf } from './dialect.ts';
 import type { Sql } from './run.ts';
 import { classifySqlError, doomsTransaction } from './sql-errors.ts';
+import { bound } from './values.ts';
 
 type Answered = (error: unknown, rows?: unknown, fields?: unknown) => void;
 /** What mysql2 returns for a statement that is on its way: it tells each header that arrives, also where a later statement fails. */
@@ -75,7 +76,7 @@ class FirstPacket {
     this.#execute = connection.execute;
     this.#opening = opening;
     const lead = [{ sql: begin, params: [] }, ...(opening?.statements ?? [])];
-    this.#statements = lead.map(({ sql, params }) => ({ statement: { sql }, values: params, answered: () => undefined }));
+    this.#statements = lead.map(({ sql, params }) => ({ statement: { sql }, values: bound(params), answered: () => undefined }));
     this.#opened = lead.length;
     this.#outcome.promise.catch(() => undefined);
     connection.query = (statement, values, answered) => {

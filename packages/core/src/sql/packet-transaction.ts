@@ -13,6 +13,7 @@ import {
   toResult,
   withConnection,
 } from './run.ts';
+import { dispose } from './session/checked-sessions.ts';
 import { classifySqlError } from './sql-errors.ts';
 
 const BEGIN: Statement = { sql: 'BEGIN', bindings: [] };
@@ -124,9 +125,7 @@ class PacketSession {
       if (classifySqlError(cause) === 'connection') throw cause;
       await this.#client.query(this.#connection, { sql: 'ROLLBACK', bindings: [] });
     } catch (error) {
-      const connection = this.#connection as { __knex__disposed?: unknown; destroy(): void };
-      connection.__knex__disposed = error;
-      connection.destroy();
+      dispose(this.#connection, error);
     }
   }
 

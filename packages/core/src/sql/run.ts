@@ -1,6 +1,9 @@
 import type { Knex } from 'knex';
 import { type BeginningConnection, beginBy, beginTogether, type Opening, takesPackets } from './begin.ts';
 import { dialectOf } from './dialect.ts';
+import { admit, readSettings } from './session/checked-sessions.ts';
+import { isReadCommitted } from './session/settings.ts';
+import { type BoundValue, bound } from './values.ts';
 
 export type SqlValue = string | number | bigint | Buffer | null;
 
@@ -34,24 +37,36 @@ export async function run<R = Record<string, unknown>>(
 
 /** As far as knex's client is used here; a transaction's client lends its own connection and refuses after its end. */
 export type MysqlClient = {
+  /** One object for a pool: a transaction's client has the same. */
+  config: object;
   acquireConnection(): Promise<Connection>;
   releaseConnection(connection: Connection): Promise<void>;
   query(connection: Connection, statement: Statement): Promise<{ response: [unknown] }>;
   emit(event: 'query-response', response: unknown, statement: Connection & Statement): void;
 };
 /** knex names each connection, so that listeners can tell which statement is answered. */
-export type Connection = { __knexUid?: string | undefined };
-export type Statement = { sql: string; bindings: readonly SqlValue[] };
+export type Connection = {
+  __knexUid?: string | undefined;
+  /** Set: knex's pool drops the connection instead of lending it again. */
+  __knex__disposed?: unknown;
+  /** Closes the socket, at which the server rolls back. */
+  destroy?(): void;
+};
+export type Statement = { sql: string; bindings: readonly BoundValue[] };
 
 function runOnMysql<R>(db: Knex | Knex.Transaction, sql: string, params: readonly SqlValue[]): Promise<SqlResult<R>> {
   const client = db.client as MysqlClient;
   return withConnection(client, async (connection) => toResult<R>(await ask(client, connection, { sql, bindings: params })));
 }
 
-/** Lends a connection of the client to `work` alone. */
+/**
+ * Lends a connection of the client to `work` alone.
+ * @throws UnsuitableSession for one that does not suit, of a pool whose sessions are checked
+ */
 export async function withConnection<T>(client: MysqlClient, work: (connection: Connection) => Promise<T>): Promise<T> {
   const connection = await client.acquireConnection();
   try {
+    await admit(client, connection);
     return await work(connection);
   } finally {
     await client.releaseConnection(connection);
@@ -59,7 +74,8 @@ export async function withConnection<T>(client: MysqlClient, work: (connection: 
 }
 
 /** @returns the driver's answer */
-export async function ask(client: MysqlClient, connection: Connection, statement: Statement): Promise<unknown> {
+export async function ask(client: MysqlClient, connection: Connection, { sql, bindings }: Statement): Promise<unknown> {
+  const statement = { sql, bindings: bound(bindings) };
   const [answer] = (await client.query(connection, statement)).response;
   // The client emits `query` and `query-error` by itself; this one is the builder's, and whoever listens on the team's knex expects all three.
   client.emit('query-response', answer, { __knexUid: connection.__knexUid, ...statement });
@@ -103,9 +119,6 @@ function opened<T>(work: (tx: Knex.Transaction) => Promise<T>, opening: Opening 
   };
 }
 
-/** Whether a session begins transactions at READ COMMITTED by itself; asked once, since pools set it when they open a session. */
-const readCommitted = new WeakMap<object, boolean>();
-
 /**
  * Where the session's own level is the right one already, as on pools of the services, the round trip that sets it is saved; those of BEGIN and of the opening
  * where the pool's connections take several statements in a packet.
@@ -113,8 +126,8 @@ const readCommitted = new WeakMap<object, boolean>();
 function mysqlTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>, opening: Opening | undefined): Promise<T> {
   const client = db.client as MysqlClient;
   return withConnection(client, async (connection) => {
-    if (!readCommitted.has(connection)) readCommitted.set(connection, await isReadCommitted(client, connection));
-    const config = { connection, ...(readCommitted.get(connection) ? {} : { isolationLevel: 'read committed' as const }) };
+    const byItself = isReadCommitted(await readSettings(client, connection));
+    const config = { connection, ...(byItself ? {} : { isolationLevel: 'read committed' as const }) };
     if (!takesPackets(db)) {
       beginBy(connection as BeginningConnection, 'BEGIN');
       return await db.transaction(opened(work, opening), config);
@@ -123,13 +136,6 @@ function mysqlTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T
     if (opening === undefined) return await db.transaction(work, config);
     return await db.transaction((tx) => packet.around(() => work(tx)), config);
   });
-}
-
-/** MySQL 8 and newer MariaDB have the second name, older MariaDB only the first. */
-async function isReadCommitted(client: MysqlClient, connection: Connection): Promise<boolean> {
-  const sql = "SHOW SESSION VARIABLES WHERE Variable_name IN ('tx_isolation', 'transaction_isolation')";
-  const [rows] = (await client.query(connection, { sql, bindings: [] })).response as [{ Value: string }[]];
-  return rows.length > 0 && rows.every(({ Value }) => Value === 'READ-COMMITTED');
 }
 
 /** SQLite keeps a transaction open whose COMMIT failed (a full disk); the pool's only connection would never begin another. */

@@ -60,7 +60,8 @@ export function classifySqlError(error: unknown): SqlErrorKind {
   const { errno, code, name, message } = (error ?? {}) as { errno?: number; code?: string; name?: string; message?: string };
   if (typeof errno === 'number' && BY_ERRNO.has(errno)) return BY_ERRNO.get(errno) as SqlErrorKind;
   if (typeof code === 'string' && BY_CODE.has(code)) return BY_CODE.get(code) as SqlErrorKind;
-  if (name === 'KnexTimeoutError') return 'connection';
+  // No connection in time, or none that suits.
+  if (name === 'KnexTimeoutError' || name === 'UnsuitableSession') return 'connection';
   if (typeof message === 'string' && /connection is in closed state|Connection lost|closed connection/i.test(message)) return 'connection';
   return 'other';
 }

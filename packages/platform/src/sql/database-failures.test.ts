@@ -100,7 +100,8 @@ describe('a wrong address of a database ends the start with one line that names 
         },
       });
       session.on('query', () => {
-        session.writeTextResult([{ version }], [{ ...text, name: 'version', orgName: 'version' }]);
+        const columns = ['Variable_name', 'Value'].map((name) => ({ ...text, name, orgName: name }));
+        session.writeTextResult([{ Variable_name: 'version', Value: version }], columns);
         countAgain();
       });
     });

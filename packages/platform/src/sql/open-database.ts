@@ -1,5 +1,6 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { type SettingRow, SHOW_SETTINGS, sessionFaults, settingsOf } from '@tpc/core';
 import knexFactory, { type Knex } from 'knex';
 import { StartError, UnsuitableDatabase } from '../errors.ts';
 import { type GuardedSession, guardSession } from './guard-session.ts';
@@ -36,7 +37,8 @@ const ACQUIRE_TIMEOUT_MS = 10_000;
 const STATEMENT_LIMIT_MS = 30_000;
 
 /**
- * Opens a database. SQLite: the folder is made, WAL, synchronous=FULL. MySQL: UTC, READ COMMITTED, short lock waits.
+ * Opens a database. SQLite: the folder is made, WAL, synchronous=FULL. MySQL and MariaDB: a sql_mode of the services' own, UTC, READ COMMITTED,
+ * short lock waits.
  * @throws StartError when the address is of no known kind or the folder cannot be written
  */
 export function openDatabase(options: DatabaseOptions): Knex {
@@ -92,7 +94,7 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-type MysqlSession = GuardedSession & { query: (sql: string, done: (error: Error | null, rows?: { version: string }[]) => void) => void };
+type MysqlSession = GuardedSession & { query: (sql: string, done: (error: Error | null, rows?: SettingRow[]) => void) => void };
 
 function openMysql(options: DatabaseOptions): Knex {
   return knexFactory({
@@ -125,15 +127,22 @@ function openMysql(options: DatabaseOptions): Knex {
   });
 }
 
+/** What the services' statements are written for, whatever the server, `init_connect` or a person has set. */
+const SQL_MODE = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
+
+/** Looks at a session before its first statement, and sets what a session can set for itself; the rest is the server's. */
 async function prepareSession(session: MysqlSession, options: DatabaseOptions): Promise<void> {
   const query = (sql: string) =>
-    new Promise<{ version: string }[]>((resolve, reject) => session.query(sql, (error, rows) => (error ? reject(error) : resolve(rows ?? []))));
-  const [server] = await query('SELECT VERSION() AS version');
-  assertLocks(server?.version ?? '');
+    new Promise<SettingRow[]>((resolve, reject) => session.query(sql, (error, rows) => (error ? reject(error) : resolve(rows ?? []))));
+  const found = settingsOf(await query(SHOW_SETTINGS));
+  const version = found.get('version') ?? '';
+  assertLocks(version);
+  const faults = sessionFaults(new Map([...found, ['sql_mode', SQL_MODE]]));
+  if (faults.length > 0) throw new UnsuitableDatabase(faults.map(({ line }) => line).join('; '));
+  await query(`SET SESSION sql_mode = '${SQL_MODE}', time_zone = '+00:00', innodb_lock_wait_timeout = ${options.lockWaitS ?? 1}`);
   await query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
-  await query(`SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = ${options.lockWaitS ?? 1}`);
   // A frozen process must not hold locks: MariaDB ends its idle transaction, MySQL has no such setting.
-  if (server?.version.includes('MariaDB')) await query(`SET SESSION idle_transaction_timeout = ${options.idleTransactionS ?? 10}`);
+  if (version.includes('MariaDB')) await query(`SET SESSION idle_transaction_timeout = ${options.idleTransactionS ?? 10}`);
 }
 
 /** @throws UnsuitableDatabase for a server that takes the words SKIP LOCKED and locks nothing: every claim of a row rests on them */

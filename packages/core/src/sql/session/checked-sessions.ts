@@ -1,0 +1,58 @@
+import type { Knex } from 'knex';
+import { dialectOf } from '../dialect.ts';
+import type { Connection, MysqlClient } from '../run.ts';
+import { sessionFaults } from './faults.ts';
+import { type SessionSettings, type SettingRow, SHOW_SETTINGS, settingsOf } from './settings.ts';
+
+/** The sessions of this database are such that TPC could not keep its promises. One line for each setting. */
+export class UnsuitableSession extends Error {
+  constructor(lines: readonly string[]) {
+    super(lines.join('\n'));
+    this.name = 'UnsuitableSession';
+  }
+}
+
+/** Pools whose sessions are looked at, by the configuration that knex's client and its transactions share. */
+const checkedPools = new WeakSet<object>();
+const settings = new WeakMap<object, SessionSettings>();
+const admitted = new WeakSet<object>();
+
+/**
+ * From here on each session of the pool is looked at once, before its first statement through this package. One that does not suit is ended and never
+ * used, whatever made it so: the server, `init_connect`, the pool's `afterCreate`, or another server behind the same address.
+ */
+export function checkSessionsOf(knex: Knex): void {
+  if (dialectOf(knex).name === 'mysql') checkedPools.add(knex.client.config);
+}
+
+/** @returns undefined when the connection may be used at once */
+export function admit(client: MysqlClient, connection: Connection): Promise<void> | undefined {
+  if (admitted.has(connection) || !checkedPools.has(client.config)) return undefined;
+  return look(client, connection);
+}
+
+async function look(client: MysqlClient, connection: Connection): Promise<void> {
+  const faults = sessionFaults(await readSettings(client, connection));
+  if (faults.length > 0) {
+    const error = new UnsuitableSession(faults.map(({ line }) => line));
+    dispose(connection, error);
+    throw error;
+  }
+  admitted.add(connection);
+}
+
+/** Settings of the connection's session as they were when they were first asked for. */
+export async function readSettings(client: MysqlClient, connection: Connection): Promise<SessionSettings> {
+  const known = settings.get(connection);
+  if (known !== undefined) return known;
+  const [rows] = (await client.query(connection, { sql: SHOW_SETTINGS, bindings: [] })).response as [SettingRow[]];
+  const read = settingsOf(rows);
+  settings.set(connection, read);
+  return read;
+}
+
+/** Ends a connection: knex's pool does not lend it again, and the server rolls back what it holds. */
+export function dispose(connection: Connection, error: unknown): void {
+  connection.__knex__disposed = error;
+  connection.destroy?.();
+}

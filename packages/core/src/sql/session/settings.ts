@@ -1,0 +1,20 @@
+/** Settings of a session of MySQL or MariaDB by their names in lower case, and their values as the server shows them. */
+export type SessionSettings = ReadonlyMap<string, string>;
+
+/** The names that are asked for. Each server has some of them: isolation and read-only have two names, a server's identity has three. */
+const NAMES = ['version', 'sql_mode', 'tx_isolation', 'transaction_isolation'] as const;
+
+/** Shows the settings. A name that the server does not know is left out. */
+export const SHOW_SETTINGS = `SHOW SESSION VARIABLES WHERE Variable_name IN (${NAMES.map((name) => `'${name}'`).join(', ')})`;
+
+export type SettingRow = { Variable_name: string; Value: string };
+
+/** @param rows the answer to `SHOW_SETTINGS` */
+export function settingsOf(rows: readonly SettingRow[]): SessionSettings {
+  return new Map(rows.map(({ Variable_name, Value }) => [Variable_name.toLowerCase(), Value]));
+}
+
+/** Whether transactions of the session begin at READ COMMITTED by themselves. */
+export function isReadCommitted(settings: SessionSettings): boolean {
+  return (settings.get('transaction_isolation') ?? settings.get('tx_isolation')) === 'READ-COMMITTED';
+}

@@ -1,0 +1,35 @@
+import type { SqlValue } from './run.ts';
+
+/** A value that mysql2 writes into the statement as it stands. */
+class Literal {
+  readonly #sql: string;
+
+  constructor(sql: string) {
+    this.#sql = sql;
+  }
+
+  toSqlString(): string {
+    return this.#sql;
+  }
+}
+
+/** A value as it is given to the driver. */
+export type BoundValue = SqlValue | Literal;
+
+/**
+ * Writes texts so that they mean the same under every sql_mode. The driver writes values into the statement's text and escapes with backslashes. Where a
+ * session has NO_BACKSLASH_ESCAPES, a quote would then end the text, and what follows it would be read as SQL. So a quote is doubled, which every mode
+ * takes, and a text with a backslash is written in hexadecimal.
+ */
+export function bound(values: readonly BoundValue[]): readonly BoundValue[] {
+  return values.map((value) => (typeof value === 'string' && NEEDS_CARE.test(value) ? literalOf(value) : value));
+}
+
+/** What the driver would escape. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the driver escapes these, too
+const NEEDS_CARE = /['"\\\0\b\t\n\r\x1a]/;
+
+function literalOf(text: string): Literal {
+  if (text.includes('\\')) return new Literal(`_utf8mb4 X'${Buffer.from(text).toString('hex')}'`);
+  return new Literal(`'${text.replaceAll("'", "''")}'`);
+}
