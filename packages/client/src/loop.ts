@@ -1,4 +1,5 @@
 import { type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import { ClaimNotRead } from './claim-not-read.ts';
 import { codeOf } from './error-code.ts';
 import type { Log } from './log.ts';
 
@@ -54,11 +55,17 @@ export class Loop {
         if (signal.aborted) return;
         waitMs = waitBeforeRetry(AFTER_ERROR, ++failures, Math.random());
         // Once per outage: a database that is away for an hour must not fill the log.
-        if (failures === 1)
-          this.#log.warn({ duty: this.#name, error_code: codeOf(error) }, 'a background duty failed; it is tried again until it succeeds');
+        if (failures === 1) this.#tell(error);
       }
       await this.#wait(waitMs);
     }
+  }
+
+  #tell(error: unknown): void {
+    const fields = { duty: this.#name, error_code: codeOf(error) };
+    if (error instanceof ClaimNotRead)
+      this.#log.error({ ...fields, reason: error.message }, 'what was claimed could not be read; the claim is undone');
+    else this.#log.warn(fields, 'a background duty failed; it is tried again until it succeeds');
   }
 
   #wait(ms: number): Promise<void> {

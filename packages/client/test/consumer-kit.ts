@@ -50,6 +50,10 @@ export class TestBed {
     await this.store.drop();
   }
 
+  get #observer(): Knex {
+    return this.store.observer ?? this.store.knex;
+  }
+
   /** A consumer on this world that is not started. */
   make(handler: Handler, options: Partial<ConsumerOptions> = {}): Consumer {
     const tpc = connectTpc({ address: this.tpc.address });
@@ -78,16 +82,16 @@ export class TestBed {
   }
 
   async inbox(messageKey: string, generation = 1): Promise<Record<string, unknown> | undefined> {
-    return this.store.knex('tpc_inbox').where({ message_key: messageKey, generation }).first();
+    return this.#observer('tpc_inbox').where({ message_key: messageKey, generation }).first();
   }
 
   async effects(messageKey: string): Promise<Record<string, unknown>[]> {
-    return this.store.knex('tpc_inbox_effect').where({ message_key: messageKey }).orderBy('effect_key');
+    return this.#observer('tpc_inbox_effect').where({ message_key: messageKey }).orderBy('effect_key');
   }
 
   /** How often the message took effect in the business's table. */
   async took(messageKey: string): Promise<number> {
-    const { rows } = await run<{ n: number }>(this.store.knex, 'SELECT COUNT(*) AS n FROM effect WHERE message_key = ?', [messageKey]);
+    const { rows } = await run<{ n: number }>(this.#observer, 'SELECT COUNT(*) AS n FROM effect WHERE message_key = ?', [messageKey]);
     return Number(rows[0]?.n);
   }
 

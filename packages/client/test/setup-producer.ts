@@ -56,7 +56,7 @@ export async function setUpProducer(open: () => Promise<TestStore>, options: Par
     producers.push(made);
     return made;
   };
-  const observer = store.knex.client.driverName === 'mysql2' ? store.second() : store.knex;
+  const observer = store.observer ?? (store.knex.client.driverName === 'mysql2' ? store.second() : store.knex);
   const producer = replica();
   return {
     store,

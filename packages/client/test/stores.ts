@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import knexFactory, { type Knex } from 'knex';
 import { createTestDatabase } from '../../../test/support/mariadb.ts';
+import { openSplit } from '../../../test/support/split-client.ts';
+import { migrateClientStore } from '../src/migrations/index.ts';
 
 type Database = { pragma(text: string): void };
 
@@ -18,6 +20,8 @@ export type TestStore = {
   knex: Knex;
   /** Another pool on the same database: a second process. On MariaDB, `port` may be a proxy's. */
   second(port?: number): Knex;
+  /** Sees what is committed, also where `knex` may read something older. Default: `knex`. */
+  observer?: Knex;
   drop(): Promise<void>;
 };
 
@@ -67,6 +71,29 @@ async function mariadbStore(multipleStatements = false): Promise<TestStore> {
   return { knex: open(), second: open, drop };
 }
 
+/** Behind a read-write split whose replica has the tables, and stands still from then on. */
+async function splitStore({ multipleStatements = false, tearsTransactions = false } = {}): Promise<TestStore> {
+  const [primary, replica] = [await createTestDatabase('client'), await createTestDatabase('replica')];
+  const name = new URL(replica.url).pathname.slice(1);
+  const open = (url: string) => knexFactory({ client: 'mysql2', connection: url, pool: { min: 0, max: 4 } });
+  const observer = open(primary.url);
+  const late = open(replica.url);
+  await Promise.all([migrateClientStore(observer), migrateClientStore(late)]);
+  await late.destroy();
+  await observer.raw(`REPLACE INTO ${name}.tpc_store_meta SELECT * FROM tpc_store_meta`);
+  const pools: Knex[] = [observer];
+  const second = () => {
+    const knex = openSplit(primary.url, { replica: name, multipleStatements, tearsTransactions });
+    pools.push(knex);
+    return knex;
+  };
+  const drop = async () => {
+    for (const pool of pools) await pool.destroy();
+    await Promise.all([primary.drop(), replica.drop()]);
+  };
+  return { knex: second(), second, observer, drop };
+}
+
 /** For `describe.each`: every promise about the store is kept on both dialects. */
 export const STORES: readonly (readonly [string, () => Promise<TestStore>])[] = [
   ['SQLite', sqliteStore],
@@ -81,6 +108,15 @@ export const TOGETHER: (typeof STORES)[number] = ['MariaDB with several statemen
 
 /** For promises about transactions on a server. */
 export const MARIADBS = [MARIADB, TOGETHER];
+
+/** For what reads what was written just before. */
+export const SPLIT_STORES: typeof STORES = [
+  ['MariaDB behind a read-write split', () => splitStore()],
+  ['MariaDB behind a read-write split, with several statements in a packet', () => splitStore({ multipleStatements: true })],
+];
+
+/** Behind a proxy that sends the reads of a transaction elsewhere than its writes. */
+export const TORN_STORE = () => splitStore({ tearsTransactions: true });
 
 /** For what is sent in one packet where that can be had. */
 export const PACKET_STORES = [...STORES, TOGETHER];

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TestBed, TOPIC, until } from '../../test/consumer-kit.ts';
-import { STORES } from '../../test/stores.ts';
+import { SPLIT_STORES, STORES } from '../../test/stores.ts';
 import { EffectFailed, EffectUncertain } from './errors.ts';
 import { EffectState } from './states.ts';
 import type { EffectHandler, EffectPlan } from './types.ts';
@@ -18,7 +18,7 @@ function mailer(send: EffectHandler['run'], options: Partial<EffectHandler> = {}
   };
 }
 
-describe.each(STORES)('effects on %s', (_name, makeStore) => {
+describe.each([...STORES, ...SPLIT_STORES.slice(0, 1)])('effects on %s', (_name, makeStore) => {
   let bed: TestBed;
   beforeEach(async () => {
     bed = await TestBed.open(makeStore);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PACKET_STORES, type TestStore } from '../../test/stores.ts';
+import { PACKET_STORES, SPLIT_STORES, type TestStore } from '../../test/stores.ts';
 import { migrateClientStore } from '../migrations/index.ts';
 import type { InboxRow } from './inbox-row.ts';
 import { storeArrivals } from './store-arrivals.ts';
@@ -27,7 +27,7 @@ const item = (messageKey: string, claim: string | undefined, generation = 1, top
   dead: undefined,
 });
 
-describe.each(PACKET_STORES)('storeArrivals on %s', (_name, makeStore) => {
+describe.each([...PACKET_STORES, ...SPLIT_STORES])('storeArrivals on %s', (_name, makeStore) => {
   let store: TestStore;
   beforeEach(async () => {
     store = await makeStore();
@@ -36,7 +36,8 @@ describe.each(PACKET_STORES)('storeArrivals on %s', (_name, makeStore) => {
   afterEach(() => store.drop());
 
   const arrive = async (...items: ReturnType<typeof item>[]) => (await storeArrivals(store.knex, GROUP, items, TIMES)).map((arrival) => arrival.kind);
-  const keys = () => store.knex('tpc_inbox').orderBy(['message_key', 'generation']).select('message_key', 'generation', 'claim', 'state');
+  const keys = () =>
+    (store.observer ?? store.knex)('tpc_inbox').orderBy(['message_key', 'generation']).select('message_key', 'generation', 'claim', 'state');
 
   it('stores what is new beside what is there already', async () => {
     expect(await arrive(item('b', 'first'))).toEqual(['new']);

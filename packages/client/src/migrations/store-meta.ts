@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { run } from '@tpc/core';
+import { run, runOnPrimary } from '@tpc/core';
 import type { Knex } from 'knex';
 
 export type StoreMeta = {
@@ -14,7 +14,7 @@ export type StoreMeta = {
  * @throws Error when `migrateClientStore` has not run on it
  */
 export async function readStoreMeta(knex: Knex | Knex.Transaction): Promise<StoreMeta> {
-  const { rows } = await run<{ store_id: string; epoch: number | string }>(knex, 'SELECT store_id, epoch FROM tpc_store_meta WHERE id = 1');
+  const { rows } = await runOnPrimary<{ store_id: string; epoch: number | string }>(knex, 'SELECT store_id, epoch FROM tpc_store_meta WHERE id = 1');
   const row = rows[0];
   if (row === undefined) throw new Error('tpc_store_meta has no row: run migrateClientStore(knex) on this database first.');
   return { storeId: row.store_id, epoch: Number(row.epoch) };

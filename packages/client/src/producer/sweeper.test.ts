@@ -1,8 +1,9 @@
 import type { BatchSaveAndSendMessageRequest } from '@tpc/gen/tpc/v1/reliable_message_service';
+import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../../../test/support/mariadb.ts';
 import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
-import { MARIADB, STORES } from '../../test/stores.ts';
+import { MARIADB, SPLIT_STORES, STORES, TORN_STORE } from '../../test/stores.ts';
 import { connectTpc } from '../connection/index.ts';
 import { FakeRefusal } from '../testing/index.ts';
 
@@ -25,7 +26,7 @@ function keysSent(fixture: ProducerFixture): string[] {
     .flatMap(({ request }) => (request as BatchSaveAndSendMessageRequest).messages.map((m) => m.messageKey));
 }
 
-describe.each(STORES)('the sweeper on %s', (_name, open) => {
+describe.each([...STORES, ...SPLIT_STORES.slice(0, 1)])('the sweeper on %s', (_name, open) => {
   let fixture: ProducerFixture;
   beforeEach(async () => {
     fixture = await setUpProducer(open);
@@ -145,6 +146,25 @@ describe.each(STORES)('the sweeper on %s', (_name, open) => {
     await fixture.fake.until(() => fixture.fake.callsOf('fetchUncertainMessages').length === 1);
     await sweeper.stop(20_000);
   });
+});
+
+it('undoes a claim that it cannot read back, and says so as an error', async () => {
+  const fixture = await setUpProducer(TORN_STORE);
+  try {
+    const [key] = (await commitUnheard({ ...fixture, replica: (own) => fixture.replica({ ...own, knex: fixture.store.observer as Knex }) }, 1)) as [
+      string,
+    ];
+    const sweeper = fixture.replica({ sweep: { enabled: true, intervalMs: 5, firstWaitMs: 0 } });
+    await sweeper.start();
+    await eventually(() => fixture.logged.some(({ level }) => level === 'error'));
+    expect(fixture.logged.find(({ level }) => level === 'error')).toMatchObject({
+      fields: { error_code: 'CLAIM_NOT_READ', reason: expect.stringContaining('claimed 1 rows and read 0') },
+      message: 'what was claimed could not be read; the claim is undone',
+    });
+    expect((await fixture.outbox())[key]).toMatchObject({ state: 10, claim: null, attempts: 0 });
+  } finally {
+    await fixture.close();
+  }
 });
 
 describe('the sweeper on a server with several connections', () => {

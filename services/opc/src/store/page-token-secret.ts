@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { classifySqlError, dialectOf, run } from '@tpc/core';
+import { classifySqlError, dialectOf, run, runOnPrimary } from '@tpc/core';
 import type { Knex } from 'knex';
 
 const ID = 1;
@@ -22,6 +22,6 @@ export async function readOrCreatePageTokenSecret(db: Knex): Promise<Buffer> {
 }
 
 async function readSecret(db: Knex): Promise<Buffer | undefined> {
-  const { rows } = await run<{ secret: Buffer }>(db, 'SELECT secret FROM opc_page_token_secret WHERE id = ?', [ID]);
+  const { rows } = await runOnPrimary<{ secret: Buffer }>(db, 'SELECT secret FROM opc_page_token_secret WHERE id = ?', [ID]);
   return rows[0]?.secret;
 }

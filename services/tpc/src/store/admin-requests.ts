@@ -1,4 +1,4 @@
-import { run } from '@tpc/core';
+import { run, runOnPrimary } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { StoreContext } from './context.ts';
 
@@ -10,7 +10,7 @@ type Act = { requestId: string; act: string; subject: string };
  * Index: PRIMARY of admin_request.
  */
 export async function rememberedAnswer<A>(ctx: StoreContext, { requestId, act, subject }: Act): Promise<A | 'other act' | undefined> {
-  const { rows } = await run<{ act: string; subject: string; answer: Buffer }>(
+  const { rows } = await runOnPrimary<{ act: string; subject: string; answer: Buffer }>(
     ctx.knex,
     'SELECT act, subject, answer FROM admin_request WHERE request_id = ?',
     [requestId],

@@ -1,4 +1,4 @@
-import { inPacketTransaction, placeholders, run, waitBeforeRetry } from '@tpc/core';
+import { inPacketTransaction, placeholders, run, runOnPrimary, waitBeforeRetry } from '@tpc/core';
 import type { Knex } from 'knex';
 import { redeliveryHelps } from '../domain/redelivery.ts';
 import { ConfirmStatus, MessageState } from '../domain/states.ts';
@@ -41,8 +41,13 @@ export async function claimDueRedeliveries(ctx: StoreContext, limit: number, cla
   if (groups.size === 0) return { items: [], examined: 0 };
   const shares = fairShares([...groups.keys()], limit, ctx.random());
   const facts = await ctx.retry(() => readGroupFacts(ctx.knex, ctx, groups));
-  const done = await ctx.retry(() => inPacketTransaction(ctx.knex, (tx) => claimShares(tx, ctx, { shares, facts, claim })));
-  const contents = await ctx.retry(() => readPublishItems(ctx.knex, [...new Set(done.claimed.map(({ copy }) => copy.message_id))]));
+  const { done, contents } = await ctx.retry(() =>
+    inPacketTransaction(ctx.knex, async (tx) => {
+      const done = await claimShares(tx, ctx, { shares, facts, claim });
+      // Within the claim's transaction: outside of it a replica might answer that does not know the messages yet.
+      return { done, contents: await readPublishItems(tx, [...new Set(done.claimed.map(({ copy }) => copy.message_id))]) };
+    }),
+  );
   const items = done.claimed.flatMap(({ copy, consumerGroup }): RedeliveryItem[] => {
     const item = contents.get(copy.message_id);
     return item === undefined ? [] : [{ ...item, consumerGroup, generation: copy.generation, attempts: copy.attempts + 1 }];
@@ -51,7 +56,7 @@ export async function claimDueRedeliveries(ctx: StoreContext, limit: number, cla
 }
 
 async function groupsWithDueCopies({ knex, sql }: StoreContext): Promise<Map<number, string>> {
-  const groups = await run<{ id: number; name: string }>(knex, 'SELECT id, name FROM consumer_group');
+  const groups = await runOnPrimary<{ id: number; name: string }>(knex, 'SELECT id, name FROM consumer_group');
   const names = new Map(groups.rows.map(({ id, name }) => [id, name]));
   const due = await selectPerGroup<{ due_at: number | null }>(knex, [...names.keys()], 'MIN(due_at) AS due_at', `due_at <= ${sql.now}`);
   return new Map(due.flatMap(({ id, due_at }) => (due_at === null ? [] : [[id, names.get(id) ?? '']])));
@@ -60,7 +65,7 @@ async function groupsWithDueCopies({ knex, sql }: StoreContext): Promise<Map<num
 async function readGroupFacts(db: Db, ctx: StoreContext, groups: ReadonlyMap<number, string>): Promise<Map<number, GroupFacts>> {
   const ids = [...groups.keys()];
   const idle = await readIdleSince(db, ctx, ids);
-  const { rows } = await run<{ group_id: number; topic_id: number; latest_published_at: number }>(
+  const { rows } = await runOnPrimary<{ group_id: number; topic_id: number; latest_published_at: number }>(
     db,
     `SELECT group_id, topic_id, latest_published_at FROM group_progress WHERE group_id IN (${placeholders(ids.length)})`,
     ids,

@@ -1,4 +1,4 @@
-import { inPacketTransaction, placeholders, run } from '@tpc/core';
+import { inPacketTransaction, placeholders, run, runOnPrimary, writeLater } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { StoreContext } from './context.ts';
 import { fairShares } from './fair-shares.ts';
@@ -14,14 +14,17 @@ export async function claimDueToPublish(ctx: StoreContext, limit: number, claim:
   const owners = await ctx.retry(() => ownersWithDueWork(ctx));
   if (owners.length === 0) return [];
   const shares = fairShares(owners, limit, ctx.random());
-  const claimed = await ctx.retry(() => inPacketTransaction(ctx.knex, (tx) => claimShares(tx, ctx, shares, claim)));
-  const items = await ctx.retry(() => readPublishItems(ctx.knex, [...claimed.keys()]));
-  // An operator may have raised the generation since; what goes to all groups must carry theirs.
-  return [...items.values()].map((item) => ({ ...item, generation: claimed.get(item.messageId) as number }));
+  return ctx.retry(() =>
+    inPacketTransaction(ctx.knex, async (tx) => {
+      const claimed = await claimShares(tx, ctx, shares, claim);
+      // Within the claim's transaction: outside of it a replica might answer that does not know the messages yet.
+      return [...(await readPublishItems(tx, claimed)).values()];
+    }),
+  );
 }
 
 async function ownersWithDueWork(ctx: StoreContext): Promise<number[]> {
-  const { rows } = await run<{ id: number; due_at: number | null }>(
+  const { rows } = await runOnPrimary<{ id: number; due_at: number | null }>(
     ctx.knex,
     `SELECT o.id, (SELECT m.due_at FROM message m WHERE m.lane = ${laneSql(LaneKind.PUBLISH, 'o.id')} AND m.due_at <= ${ctx.sql.now}
        ORDER BY m.due_at LIMIT 1) AS due_at
@@ -30,15 +33,15 @@ async function ownersWithDueWork(ctx: StoreContext): Promise<number[]> {
   return rows.filter((row) => row.due_at !== null).map((row) => row.id);
 }
 
-type Candidate = { id: number; body_size: number; generation: number };
+type Candidate = { id: number; body_size: number };
 
-/** @returns the generation by id of what is claimed */
+/** @returns ids of what is claimed */
 async function claimShares(
   tx: Knex.Transaction,
   ctx: StoreContext,
   shares: readonly { owner: number; share: number }[],
   claim: Claim,
-): Promise<Map<number, number>> {
+): Promise<number[]> {
   const limit = shares.reduce((sum, { share }) => sum + share, 0);
   const candidates = new Map<number, Candidate>();
   const full: { owner: number; share: number }[] = [];
@@ -55,13 +58,13 @@ async function claimShares(
   }
   const ids = withinBytes([...candidates.values()]);
   await setClaim(tx, ctx, ids, claim);
-  return new Map(ids.map((id) => [id, (candidates.get(id) as Candidate).generation]));
+  return ids;
 }
 
 async function lockDue(tx: Knex.Transaction, ctx: StoreContext, owner: number, count: number): Promise<Candidate[]> {
   const { rows } = await run<Candidate>(
     tx,
-    `SELECT id, body_size, generation FROM message WHERE lane = ? AND due_at <= ${ctx.sql.now} ORDER BY due_at LIMIT ?${ctx.sql.forUpdateSkipLocked}`,
+    `SELECT id, body_size FROM message WHERE lane = ? AND due_at <= ${ctx.sql.now} ORDER BY due_at LIMIT ?${ctx.sql.forUpdateSkipLocked}`,
     [laneOf(LaneKind.PUBLISH, owner), count],
   );
   return rows;
@@ -69,7 +72,7 @@ async function lockDue(tx: Knex.Transaction, ctx: StoreContext, owner: number, c
 
 async function setClaim(tx: Knex.Transaction, ctx: StoreContext, ids: readonly number[], claim: Claim): Promise<void> {
   if (ids.length === 0) return;
-  await run(tx, `UPDATE message SET claim = ?, due_at = ${ctx.sql.now} + ? WHERE id IN (${placeholders(ids.length)})`, [
+  await writeLater(tx, `UPDATE message SET claim = ?, due_at = ${ctx.sql.now} + ? WHERE id IN (${placeholders(ids.length)})`, [
     claim.token,
     claim.leaseMs,
     ...ids,

@@ -1,4 +1,4 @@
-import { inPacketTransaction, placeholders, run, waitBeforeRetry } from '@tpc/core';
+import { inPacketTransaction, placeholders, run, runOnPrimary, waitBeforeRetry } from '@tpc/core';
 import type { StoreContext } from './context.ts';
 import { LaneKind, laneOf } from './lanes.ts';
 import type { UncertainMessage } from './store-types.ts';
@@ -48,7 +48,7 @@ function toUncertain({ message_key, topic, checks, created_at, traceparent, trac
 export function nextUncertainInMs(ctx: StoreContext, owner: OwnerName): Promise<number | undefined> {
   return ctx.retry(async () => {
     const lane = laneOf(LaneKind.CHECK, (await ctx.names.owner(owner.producerGroup, owner.storeId)).ownerId);
-    const { rows } = await run<{ wait_ms: number }>(
+    const { rows } = await runOnPrimary<{ wait_ms: number }>(
       ctx.knex,
       `SELECT due_at - ${ctx.sql.now} AS wait_ms FROM message WHERE lane = ? ORDER BY due_at LIMIT 1`,
       [lane],

@@ -1,4 +1,4 @@
-import { run } from '@tpc/core';
+import { runOnPrimary } from '@tpc/core';
 import { timelineOf } from '../domain/timeline.ts';
 import type { Db, StoreContext } from './context.ts';
 import { MESSAGE_COLUMNS, MESSAGE_JOINS, type StoredConfirm, type StoredMessage, toConfirmRow, toMessageRow } from './message-row.ts';
@@ -17,12 +17,14 @@ export async function getMessage(ctx: StoreContext, messageKey: string, options:
 }
 
 export async function readMessageRow(db: Db, messageKey: string): Promise<MessageRow | undefined> {
-  const { rows } = await run<StoredMessage>(db, `SELECT ${MESSAGE_COLUMNS} FROM message m ${MESSAGE_JOINS} WHERE m.message_key = ?`, [messageKey]);
+  const { rows } = await runOnPrimary<StoredMessage>(db, `SELECT ${MESSAGE_COLUMNS} FROM message m ${MESSAGE_JOINS} WHERE m.message_key = ?`, [
+    messageKey,
+  ]);
   return rows[0] === undefined ? undefined : toMessageRow(rows[0]);
 }
 
 async function readConfirmRows(db: Db, messageId: number): Promise<ConfirmRow[]> {
-  const { rows } = await run<StoredConfirm>(
+  const { rows } = await runOnPrimary<StoredConfirm>(
     db,
     `SELECT g.name AS consumer_group, c.status, c.dead, c.generation, c.consume_count, c.attempts, c.reason, c.reason_detail, c.received_at,
        c.consumed_at, c.due_at
@@ -33,7 +35,7 @@ async function readConfirmRows(db: Db, messageId: number): Promise<ConfirmRow[]>
 }
 
 async function readEvents(db: Db, messageId: number): Promise<TimelineEntry[]> {
-  const { rows } = await run<{ at: number; kind: string; consumer_group: string | null; actor: string; detail: string }>(
+  const { rows } = await runOnPrimary<{ at: number; kind: string; consumer_group: string | null; actor: string; detail: string }>(
     db,
     `SELECT e.at, e.kind, g.name AS consumer_group, e.actor, e.detail
      FROM message_event e LEFT JOIN consumer_group g ON g.id = e.group_id WHERE e.message_id = ? ORDER BY e.id`,
@@ -43,6 +45,6 @@ async function readEvents(db: Db, messageId: number): Promise<TimelineEntry[]> {
 }
 
 async function readBody(db: Db, messageId: number): Promise<Buffer | undefined> {
-  const { rows } = await run<{ body: Buffer | null }>(db, 'SELECT body FROM message WHERE id = ?', [messageId]);
+  const { rows } = await runOnPrimary<{ body: Buffer | null }>(db, 'SELECT body FROM message WHERE id = ?', [messageId]);
   return rows[0]?.body ?? undefined;
 }

@@ -1,4 +1,4 @@
-import { placeholders, run } from '@tpc/core';
+import { placeholders, run, runOnPrimary } from '@tpc/core';
 import type { Db, StoreContext } from './context.ts';
 import { isDuplicate } from './retrying.ts';
 
@@ -51,7 +51,7 @@ export async function touchInstance(ctx: StoreContext, kind: InstanceKind, group
  */
 export async function readIdleSince(db: Db, ctx: Pick<StoreContext, 'sql' | 'policies'>, groupIds: readonly number[]): Promise<Map<number, number>> {
   if (groupIds.length === 0) return new Map();
-  const { rows } = await run<{ group_id: number; since: number }>(
+  const { rows } = await runOnPrimary<{ group_id: number; since: number }>(
     db,
     `SELECT group_id, MIN(heartbeat_at) AS since FROM instance
      WHERE kind = ${InstanceKind.CONSUMER} AND group_id IN (${placeholders(groupIds.length)}) AND heartbeat_at > ${ctx.sql.now} - ?

@@ -1,4 +1,4 @@
-import { placeholders, run } from '@tpc/core';
+import { placeholders, runOnPrimary } from '@tpc/core';
 import type { Db } from './context.ts';
 import type { NewMessage } from './insert-messages.ts';
 
@@ -13,10 +13,10 @@ export type KnownMessage = {
   reason: string | null;
 };
 
-/** Rows by key, without a lock. Index: UNIQUE (message_key). */
+/** Rows by key as last committed, without a lock. Index: UNIQUE (message_key). */
 export async function readKnownMessages(db: Db, keys: readonly string[]): Promise<Map<string, KnownMessage>> {
   if (keys.length === 0) return new Map();
-  const { rows } = await run<KnownMessage>(
+  const { rows } = await runOnPrimary<KnownMessage>(
     db,
     `SELECT id, message_key, producer_group_id, content_hash, state, cancel_kind, reason FROM message
      WHERE message_key IN (${placeholders(keys.length)})`,

@@ -1,4 +1,4 @@
-import { classifySqlError, placeholders, run, runTogether, type Sql, type SqlResult } from '@tpc/core';
+import { classifySqlError, placeholders, run, runOnPrimary, runTogether, type Sql, type SqlResult } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { Refusal } from '../domain/reasons.ts';
 import type { Db, StoreContext } from './context.ts';
@@ -31,10 +31,10 @@ const COLUMNS =
   'id, message_key, producer_group_id, store_id, state, cancel_kind, topic_id, tag, generation, open_groups, dead_groups, ' +
   'body IS NOT NULL AS has_body, body_size, content_hash, lane, claim, attention, reason, published_at, confirmed_at';
 
-/** Ids by key, without a lock. Index: UNIQUE (message_key). */
+/** Ids by key as last committed, without a lock. Index: UNIQUE (message_key). */
 export async function findMessageIds(db: Db, keys: readonly string[]): Promise<Map<string, number>> {
   if (keys.length === 0) return new Map();
-  const { rows } = await run<{ id: number; message_key: string }>(
+  const { rows } = await runOnPrimary<{ id: number; message_key: string }>(
     db,
     `SELECT id, message_key FROM message WHERE message_key IN (${placeholders(keys.length)})`,
     keys,

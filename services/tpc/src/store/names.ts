@@ -1,4 +1,4 @@
-import { placeholders, run, type SqlValue } from '@tpc/core';
+import { placeholders, run, runOnPrimary, type SqlValue } from '@tpc/core';
 import type { StoreContext } from './context.ts';
 import { isDuplicate } from './retrying.ts';
 
@@ -83,7 +83,7 @@ export class Names {
 
   async #select(table: string, columns: readonly string[], values: readonly SqlValue[]): Promise<number | undefined> {
     const where = columns.map((column) => `${column} = ?`).join(' AND ');
-    const { rows } = await run<{ id: number }>(this.#ctx.knex, `SELECT id FROM ${table} WHERE ${where}`, values);
+    const { rows } = await runOnPrimary<{ id: number }>(this.#ctx.knex, `SELECT id FROM ${table} WHERE ${where}`, values);
     return rows[0]?.id;
   }
 

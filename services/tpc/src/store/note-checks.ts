@@ -1,4 +1,4 @@
-import { placeholders, run } from '@tpc/core';
+import { placeholders, runOnPrimary } from '@tpc/core';
 import { MessageState, Verdict } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
 import { addEvents, MAX_REPEATED_EVENTS } from './message-events.ts';
@@ -16,7 +16,7 @@ export function noteChecks(ctx: StoreContext, items: readonly VerdictItem[]): Pr
     const groups = await ctx.names.findProducerGroups(items.map((item) => item.producerGroup));
     const stores = await ctx.names.findStores(items.map((item) => item.storeId));
     const keys = items.map((item) => item.messageKey);
-    const { rows } = await run<Row>(
+    const { rows } = await runOnPrimary<Row>(
       ctx.knex,
       `SELECT id, message_key, producer_group_id, store_id, state, checks FROM message WHERE message_key IN (${placeholders(keys.length)})`,
       keys,

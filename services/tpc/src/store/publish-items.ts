@@ -1,4 +1,4 @@
-import { placeholders, run } from '@tpc/core';
+import { placeholders, runOnPrimary } from '@tpc/core';
 import type { Db } from './context.ts';
 import { decodeHeaders } from './headers.ts';
 import type { PublishItem } from './store-types.ts';
@@ -21,7 +21,7 @@ type ContentRow = {
 /** Everything that is needed to publish these messages, by id; one whose body is cleaned away is missing. Index: PRIMARY. */
 export async function readPublishItems(db: Db, ids: readonly number[]): Promise<Map<number, PublishItem>> {
   if (ids.length === 0) return new Map();
-  const { rows } = await run<ContentRow>(
+  const { rows } = await runOnPrimary<ContentRow>(
     db,
     `SELECT m.id, m.message_key, g.name AS producer_group, m.generation, m.attempts, t.name AS topic, m.tag, m.body, m.content_type, m.headers,
        m.traceparent, m.tracestate

@@ -1,4 +1,4 @@
-import { run } from '@tpc/core';
+import { run, runOnPrimary } from '@tpc/core';
 import type { Refusal } from '../domain/reasons.ts';
 import type { StoreContext } from './context.ts';
 import { InstanceKind, noteHeartbeat } from './instances.ts';
@@ -23,7 +23,7 @@ export async function registerConsumer(ctx: StoreContext, registration: Register
 
 /** The first inbox database of a group stays its only one; of two at once, the statement's guard lets one through. */
 async function bindInboxStore(ctx: StoreContext, groupId: number, store: string): Promise<boolean> {
-  const read = () => run<{ inbox_store: string | null }>(ctx.knex, 'SELECT inbox_store FROM consumer_group WHERE id = ?', [groupId]);
+  const read = () => runOnPrimary<{ inbox_store: string | null }>(ctx.knex, 'SELECT inbox_store FROM consumer_group WHERE id = ?', [groupId]);
   const before = (await read()).rows[0];
   if (before?.inbox_store === null) {
     await run(ctx.knex, 'UPDATE consumer_group SET inbox_store = ? WHERE id = ? AND inbox_store IS NULL', [store, groupId]);
@@ -38,7 +38,7 @@ async function bindInboxStore(ctx: StoreContext, groupId: number, store: string)
  */
 async function widen(ctx: StoreContext, groupId: number, subscriptions: RegisterConsumer['subscriptions']): Promise<number> {
   const { rows } = await ctx.retry(() =>
-    run<{ topic_id: number; tag: string }>(ctx.knex, 'SELECT topic_id, tag FROM subscription WHERE group_id = ?', [groupId]),
+    runOnPrimary<{ topic_id: number; tag: string }>(ctx.knex, 'SELECT topic_id, tag FROM subscription WHERE group_id = ?', [groupId]),
   );
   const known = new Set(rows.map((row) => `${row.topic_id} ${row.tag}`));
   let added = 0;

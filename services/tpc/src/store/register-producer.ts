@@ -1,4 +1,4 @@
-import { run } from '@tpc/core';
+import { run, runOnPrimary } from '@tpc/core';
 import type { StoreContext } from './context.ts';
 import { InstanceKind, noteHeartbeat, touchInstance } from './instances.ts';
 import { readEpoch } from './read-epoch.ts';
@@ -17,7 +17,7 @@ export async function registerProducer(ctx: StoreContext, registration: Register
 async function noteTopics(ctx: StoreContext, producerGroupId: number, topics: readonly string[]): Promise<void> {
   if (topics.length === 0) return;
   const { rows } = await ctx.retry(() =>
-    run<{ topic_id: number }>(ctx.knex, 'SELECT topic_id FROM producer_topic WHERE producer_group_id = ?', [producerGroupId]),
+    runOnPrimary<{ topic_id: number }>(ctx.knex, 'SELECT topic_id FROM producer_topic WHERE producer_group_id = ?', [producerGroupId]),
   );
   const known = new Set(rows.map((row) => row.topic_id));
   for (const name of new Set(topics)) {

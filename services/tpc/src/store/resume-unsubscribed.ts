@@ -1,4 +1,4 @@
-import { inPacketTransaction, run } from '@tpc/core';
+import { inPacketTransaction, run, runOnPrimary } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { StoreContext } from './context.ts';
 import { fairShares } from './fair-shares.ts';
@@ -22,7 +22,7 @@ export async function resumeUnsubscribed(ctx: StoreContext, limit: number): Prom
 }
 
 async function tagsWithParked(ctx: StoreContext): Promise<number[]> {
-  const { rows } = await run<{ id: number; message_id: number | null }>(
+  const { rows } = await runOnPrimary<{ id: number; message_id: number | null }>(
     ctx.knex,
     `SELECT t.id, (SELECT m.id FROM message m WHERE m.lane = ${laneSql(LaneKind.PARKED, 't.id')} ORDER BY m.due_at LIMIT 1) AS message_id
      FROM tag t JOIN subscription s ON s.topic_id = t.topic_id AND s.active = 1 AND (s.tag = t.name OR s.tag = '${ALL_TAGS}')

@@ -1,4 +1,4 @@
-import { run } from '@tpc/core';
+import { runOnPrimary } from '@tpc/core';
 import type { Db } from './context.ts';
 
 /** Groups that one statement asks about. */
@@ -16,7 +16,7 @@ export async function selectPerGroup<R>(db: Db, groupIds: readonly number[], col
   for (let start = 0; start < groupIds.length; start += GROUPS_AT_ONCE) {
     const part = groupIds.slice(start, start + GROUPS_AT_ONCE);
     const selects = part.map((id) => `SELECT ${id} AS id, ${columns} FROM confirm WHERE group_id = ${id} AND ${where}`);
-    const { rows } = await run<{ id: number } & R>(db, selects.join(' UNION ALL '));
+    const { rows } = await runOnPrimary<{ id: number } & R>(db, selects.join(' UNION ALL '));
     found.push(...rows);
   }
   return found;

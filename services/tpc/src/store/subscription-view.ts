@@ -1,4 +1,4 @@
-import { run } from '@tpc/core';
+import { runOnPrimary } from '@tpc/core';
 import type { StoreContext } from './context.ts';
 
 /** The tag of a subscription that takes every tag. No message can carry it. */
@@ -52,7 +52,7 @@ export class SubscriptionView {
 
   async #load(): Promise<void> {
     const startedAt = this.#clock();
-    const { rows } = await this.#ctx.retry(() => run<{ topic: string; tag: string }>(this.#ctx.knex, SELECT_SUBSCRIBED));
+    const { rows } = await this.#ctx.retry(() => runOnPrimary<{ topic: string; tag: string }>(this.#ctx.knex, SELECT_SUBSCRIBED));
     const tagsByTopic = new Map<string, Set<string>>();
     for (const { topic, tag } of rows) {
       const tags = tagsByTopic.get(topic) ?? new Set();

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { classifySqlError, dialectOf, run } from '@tpc/core';
+import { classifySqlError, dialectOf, run, runOnPrimary } from '@tpc/core';
 import type { Knex } from 'knex';
 
 const ID = 1;
@@ -19,6 +19,6 @@ export async function readOrCreateSigningKey(db: Knex): Promise<Buffer> {
 }
 
 async function readSigningKey(db: Knex): Promise<Buffer | undefined> {
-  const { rows } = await run<{ secret: Buffer }>(db, 'SELECT secret FROM uac_signing_key WHERE id = ?', [ID]);
+  const { rows } = await runOnPrimary<{ secret: Buffer }>(db, 'SELECT secret FROM uac_signing_key WHERE id = ?', [ID]);
   return rows[0]?.secret;
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { dialectOf, inTransaction, run } from '@tpc/core';
 import type { Knex } from 'knex';
+import { ClaimNotRead } from '../../claim-not-read.ts';
 import { decideArrival } from '../decide-arrival.ts';
 import { type ClaimedRow, type InboxColumns, type InboxKey, ROW_COLUMNS, rowOfColumns } from '../inbox-row.ts';
 import { InboxState, Reason } from '../states.ts';
@@ -31,7 +32,7 @@ function keyOf(columns: KeyColumns): InboxKey {
   return { messageKey: columns.message_key, generation: columns.generation };
 }
 
-/** Writes this claim's token and lease into locked rows and reads them. */
+/** Writes this claim's token and lease into locked rows and reads them. @throws ClaimNotRead, and the claim is undone */
 export async function takeOver(
   tx: Knex.Transaction,
   args: { group: string; keys: readonly InboxKey[]; leaseMs: number; lone: boolean },
@@ -48,12 +49,14 @@ export async function takeOver(
       args.group,
       ...params,
     ]);
-    const { rows } = await run<InboxColumns>(tx, `SELECT ${ROW_COLUMNS} FROM tpc_inbox WHERE consumer_group = ? AND ${where}`, [
+    const { rows } = await run<InboxColumns>(tx, `SELECT ${ROW_COLUMNS} FROM tpc_inbox WHERE consumer_group = ? AND ${where} AND claim = ?`, [
       args.group,
       ...params,
+      claim,
     ]);
     claimed.push(...rows.map((row) => ({ ...rowOfColumns(row), claim, leaseUntil })));
   }
+  if (claimed.length !== args.keys.length) throw new ClaimNotRead(args.keys.length, claimed.length);
   return claimed;
 }
 

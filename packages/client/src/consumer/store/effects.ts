@@ -1,4 +1,4 @@
-import { dialectOf, run, valueRows } from '@tpc/core';
+import { dialectOf, run, runOnPrimary, valueRows } from '@tpc/core';
 import type { Knex } from 'knex';
 import { reasonCode } from '../errors.ts';
 import type { InboxKey } from '../inbox-row.ts';
@@ -71,10 +71,10 @@ function payloadOf(plan: EffectPlan): Buffer | null {
   return payload;
 }
 
-/** All effects of a message, and the database's clock. Primary key. */
+/** All effects of a message as last committed, and the database's clock. Primary key. */
 export async function readEffects(db: Knex | Knex.Transaction, group: string, key: InboxKey): Promise<{ effects: EffectRow[]; now: number }> {
   const { now } = dialectOf(db);
-  const { rows } = await run<{
+  const { rows } = await runOnPrimary<{
     effect_key: string;
     state: number;
     payload: Buffer | null;

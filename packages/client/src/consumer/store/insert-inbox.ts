@@ -1,4 +1,4 @@
-import { dialectOf, placeholders, run, runTogether, type Sql, type SqlResult, valueRows } from '@tpc/core';
+import { dialectOf, placeholders, run, runOnPrimary, runTogether, type Sql, type SqlResult, takesPackets, valueRows } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { StoredRow } from '../decide-arrival.ts';
 import { reasonCode } from '../errors.ts';
@@ -32,8 +32,11 @@ export async function insertInbox(
     group,
     rows.map(({ row }) => row),
   );
-  const [, newer] = await runTogether(db, [insertStatement(db, group, rows, times), look]);
-  return (newer as SqlResult<StoredColumns>).rows.map(toStoredRow);
+  const insert = insertStatement(db, group, rows, times);
+  // A packet that writes is the primary's as a whole.
+  if (takesPackets(db)) return storedRows((await runTogether(db, [insert, look]))[1] as SqlResult<StoredColumns>);
+  await run(db, insert.sql, insert.params);
+  return storedRows(await runOnPrimary<StoredColumns>(db, look.sql, look.params));
 }
 
 function insertStatement(db: Knex, group: string, rows: readonly NewInboxRow[], times: { leaseMs: number; reportAfterMs: number }): Sql {
@@ -61,13 +64,13 @@ report_due_at) VALUES ${valueRows(tuple, rows.length)}`;
 export async function readStoredRows(db: Knex | Knex.Transaction, group: string, messageKeys: readonly string[]): Promise<StoredRow[]> {
   if (messageKeys.length === 0) return [];
   const { sql, params } = selectStored(group, messageKeys, 0);
-  return (await run<StoredColumns>(db, sql, params)).rows.map(toStoredRow);
+  return storedRows(await runOnPrimary<StoredColumns>(db, sql, params));
 }
 
 /** Every stored row of these keys with a generation above the lowest of these. Reads by primary key. */
 export async function readNewerRows(db: Knex, group: string, keys: readonly InboxKey[]): Promise<StoredRow[]> {
   const { sql, params } = selectNewer(group, keys);
-  return (await run<StoredColumns>(db, sql, params)).rows.map(toStoredRow);
+  return storedRows(await runOnPrimary<StoredColumns>(db, sql, params));
 }
 
 function selectNewer(group: string, keys: readonly InboxKey[]): Sql {
@@ -82,6 +85,10 @@ function selectStored(group: string, messageKeys: readonly string[], fromGenerat
   const sql = `SELECT message_key, generation, state, claim, reason, last_error FROM tpc_inbox
 WHERE consumer_group = ? AND message_key IN (${placeholders(messageKeys.length)}) AND generation >= ?`;
   return { sql, params: [group, ...messageKeys, fromGeneration] };
+}
+
+function storedRows({ rows }: SqlResult<StoredColumns>): StoredRow[] {
+  return rows.map(toStoredRow);
 }
 
 function toStoredRow({ message_key, generation, state, claim, reason, last_error }: StoredColumns): StoredRow {

@@ -1,5 +1,6 @@
 import { dialectOf, inTransaction, placeholders, run } from '@tpc/core';
 import type { Knex } from 'knex';
+import { ClaimNotRead } from '../../claim-not-read.ts';
 import { type ContentRow, fromRow, type OutboxContent } from '../content-codec.ts';
 import { OUTBOX_PENDING } from '../domain/outbox-state.ts';
 
@@ -24,7 +25,7 @@ export type ClaimOptions = {
  */
 export async function claimDueRows(knex: Knex, { token, maxCount, maxBytes, leaseMs }: ClaimOptions): Promise<ClaimedRow[]> {
   const { now, forUpdateSkipLocked } = dialectOf(knex);
-  const keys = await inTransaction(knex, async (tx) => {
+  return inTransaction(knex, async (tx) => {
     const due = await run<{ message_key: string; bytes: number | null }>(
       tx,
       `SELECT message_key, LENGTH(body) AS bytes FROM tpc_outbox WHERE due_at <= ${now} ORDER BY due_at LIMIT ?${forUpdateSkipLocked}`,
@@ -37,15 +38,19 @@ export async function claimDueRows(knex: Knex, { token, maxCount, maxBytes, leas
       `UPDATE tpc_outbox SET claim = ?, due_at = ${now} + ?, attempts = attempts + 1 WHERE message_key IN (${placeholders(taken.length)})`,
       [token, leaseMs, ...taken],
     );
-    return taken;
+    return readClaimed(tx, taken, token);
   });
-  if (keys.length === 0) return [];
+}
+
+/** Within the claim's transaction: outside of it a replica might answer, which does not know the claim yet. @throws ClaimNotRead, and the claim is undone */
+async function readClaimed(tx: Knex.Transaction, keys: readonly string[], token: string): Promise<ClaimedRow[]> {
   const { rows } = await run<ContentRow & { attempts: number }>(
-    knex,
+    tx,
     `SELECT message_key, topic, tag, body, content_type, headers, send_type, traceparent, tracestate, attempts
      FROM tpc_outbox WHERE message_key IN (${placeholders(keys.length)}) AND claim = ? AND state = ?`,
     [...keys, token, OUTBOX_PENDING],
   );
+  if (rows.length !== keys.length) throw new ClaimNotRead(keys.length, rows.length);
   return rows.map((row) => ({ content: fromRow(row), attempts: row.attempts }));
 }
 
