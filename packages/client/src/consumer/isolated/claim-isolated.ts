@@ -1,4 +1,4 @@
-import { dialectOf, inTransaction, placeholders, run } from '@tpc/core';
+import { dialectOf, inTransaction, placeholders, run, runOnPrimary } from '@tpc/core';
 import type { Knex } from 'knex';
 import { decideDueRow } from '../decide-arrival.ts';
 import type { ClaimedRow, InboxKey } from '../inbox-row.ts';
@@ -18,11 +18,11 @@ const MAX_FOUND = 512;
 const LOCK_AT_ONCE = 32;
 
 /**
- * Rows that may have lost their process, those that no process has died of in isolation first. One plain read that locks nothing; nearly always it
+ * Rows that may have lost their process, those that no process has died of in isolation first. One read that locks nothing; nearly always it
  * finds none. Index tpc_inbox_due: of a topic, the rows with a claim stand together, apart from what merely waits.
  */
 export async function findIsolatedRows(db: Knex, group: string, topics: readonly string[]): Promise<IsolatedRow[]> {
-  const { rows } = await run<{ message_key: string; generation: number; lone_claims: number }>(
+  const { rows } = await runOnPrimary<{ message_key: string; generation: number; lone_claims: number }>(
     db,
     `SELECT message_key, generation, lone_claims FROM tpc_inbox
 WHERE consumer_group = ? AND topic IN (${placeholders(topics.length)}) AND claim IS NOT NULL AND due_at <= ${dialectOf(db).now}
