@@ -30,7 +30,11 @@ const startSchema = z.object({
   BIND_HOST: loopbackSetting().describe('Address that everything listens on.'),
   UAC_HTTP_PORT: portSetting(3000).describe('Registration, activation and login pages.'),
   INBOX_HTTP_PORT: portSetting(8025).describe('Inbox page, and the mails as JSON in the way of Mailpit.'),
-  SMTP_PORT: portSetting(1025).describe('Mail catcher.'),
+  SMTP_HOST: z
+    .string()
+    .optional()
+    .describe('Another mail server, which then gets all mail; there is no mail catcher and no inbox page then. Empty: the mail catcher.'),
+  SMTP_PORT: portSetting(1025).describe('Mail catcher, or the port of SMTP_HOST.'),
   BROKER_GRPC_PORT: portSetting(8081).describe('Embedded broker, RocketMQ 5 protocol.'),
   TPC_GRPC_PORT: portSetting(50051).describe('TPC.'),
   UAC_GRPC_PORT: portSetting(50052).describe('UAC.'),
@@ -83,24 +87,18 @@ async function startParts(config: StartConfig, folder: string, parts: Running[],
   const broker = keep(
     await naming(config, ['BROKER_GRPC_PORT'], startEmbeddedBroker({ file: `${folder}/broker.db`, host, port: config.BROKER_GRPC_PORT })),
   );
-  const links = [{ label: 'Register', url: `http://${urlHost(host)}:${config.UAC_HTTP_PORT}/` }];
-  const log = createLog({ service: 'inbox', level: config.LOG_LEVEL, format: config.LOG_FORMAT });
-  const mailCatcher = { file: `${folder}/mail.db`, host, smtpPort: config.SMTP_PORT, httpPort: config.INBOX_HTTP_PORT, links, log };
-  const mail = keep(await naming(config, ['SMTP_PORT', 'INBOX_HTTP_PORT'], startMailCatcher(mailCatcher)));
+  const mail = await startMail(config, folder, parts);
   const database = (name: string) => {
     const setting = `${name.toUpperCase()}_DATABASE_URL`;
     return process.env[`${setting}_FILE`] ? '' : process.env[setting] || `sqlite:${folder}/${name}.db`;
   };
-  const inbox = `http://${urlHost(host)}:${mail.httpPort}`;
   const env = {
     ...process.env,
     TPC_DATABASE_URL: database('tpc'),
     UAC_DATABASE_URL: database('uac'),
     OPC_DATABASE_URL: database('opc'),
     BROKER_ENDPOINTS: `${urlHost(host)}:${broker.port}`,
-    SMTP_HOST: host,
-    SMTP_PORT: String(mail.smtpPort),
-    INBOX_URL: inbox,
+    ...mail.settings,
     LOG_FORMAT: config.LOG_FORMAT,
     KEY_VALUE_URL: `sqlite:${folder}/key-value.db`,
     KEY_VALUE_URL_FILE: '',
@@ -126,15 +124,37 @@ TPC is up after ${((performance.now() - began) / 1000).toFixed(1)} s.
 
   Register a user    ${pages}/
   Log in             ${pages}/login
-  Inbox              ${inbox}/
+  Inbox              ${mail.inbox}
   TPC  (gRPC)        ${urlHost(host)}:${tpc.grpcPort}    grpcurl -plaintext ${urlHost(host)}:${tpc.grpcPort} list
   UAC  (gRPC)        ${urlHost(host)}:${uac.grpcPort}
   OPC  (gRPC)        ${urlHost(host)}:${opc.grpcPort}
-  Broker, SMTP       ${urlHost(host)}:${broker.port}, ${urlHost(host)}:${mail.smtpPort}
+  Broker, SMTP       ${urlHost(host)}:${broker.port}, ${mail.smtp}
   Metrics            ${[tpc, uac, opc].map(({ metricsPort }) => `http://${urlHost(host)}:${metricsPort}/metrics`).join(', ')}
   State              ${folder}
 
 No access tokens are configured: everything on this machine may call everything. Ctrl-C stops.`);
+}
+
+type Mail = { settings: Record<string, string>; smtp: string; inbox: string };
+
+/** Starts the mail catcher, unless mail goes to another server; answers with what the services and people need to know of it. */
+async function startMail(config: StartConfig, folder: string, parts: Running[]): Promise<Mail> {
+  const { BIND_HOST: host, SMTP_HOST: other, SMTP_PORT: smtpPort, INBOX_HTTP_PORT: httpPort } = config;
+  if (other) {
+    const smtp = `${urlHost(other)}:${smtpPort}`;
+    return { settings: { SMTP_PORT: String(smtpPort) }, smtp, inbox: `none: all mail goes to ${smtp} (SMTP_HOST)` };
+  }
+  const links = [{ label: 'Register', url: `http://${urlHost(host)}:${config.UAC_HTTP_PORT}/` }];
+  const log = createLog({ service: 'inbox', level: config.LOG_LEVEL, format: config.LOG_FORMAT });
+  const starting = startMailCatcher({ file: `${folder}/mail.db`, host, smtpPort, httpPort, links, log });
+  const mail = await naming(config, ['SMTP_PORT', 'INBOX_HTTP_PORT'], starting);
+  parts.push(mail);
+  const inbox = `http://${urlHost(host)}:${mail.httpPort}`;
+  return {
+    settings: { SMTP_HOST: host, SMTP_PORT: String(mail.smtpPort), INBOX_URL: inbox },
+    smtp: `${urlHost(host)}:${mail.smtpPort}`,
+    inbox: `${inbox}/`,
+  };
 }
 
 /** One process has one environment, and UAC and OPC are two groups with a token each. */

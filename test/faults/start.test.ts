@@ -3,6 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PORTS, Product, until } from '../support/product.ts';
 
@@ -123,4 +124,28 @@ describe('npm start', () => {
     expect(((await (await fetch(link)).json()) as { code: number }).code).toBe(200);
     await until('the second mail', async () => (await product.mails()).length === 2);
   });
+});
+
+it('npm start sends all mail to another server where SMTP_HOST names one, and starts no catcher', async () => {
+  const product = await Product.make({ SMTP_HOST: '127.0.0.1' });
+  const recipients: string[] = [];
+  const server = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ['STARTTLS'],
+    onData: (stream, { envelope }, done) => {
+      recipients.push(...envelope.rcptTo.map(({ address }) => address));
+      stream.resume().on('end', () => done());
+    },
+  });
+  await new Promise<void>((resolve) => server.listen(Number(product.ports.SMTP_PORT), '127.0.0.1', () => resolve()));
+  try {
+    await product.start();
+    expect(await product.register('elsewhere', '13500000002')).toBe(200);
+    await until('the mail at the other server', () => recipients.includes('elsewhere@example.com'));
+    await expect(fetch(product.inbox)).rejects.toThrow();
+    expect(product.output).toContain(`all mail goes to 127.0.0.1:${product.ports.SMTP_PORT}`);
+  } finally {
+    await product.end('SIGTERM');
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
 });
