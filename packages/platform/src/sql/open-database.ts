@@ -130,6 +130,13 @@ function openMysql(options: DatabaseOptions): Knex {
 /** What the services' statements are written for, whatever the server, `init_connect` or a person has set. */
 const SQL_MODE = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
 
+const SET_BY_THE_SERVICES = [
+  ['sql_mode', SQL_MODE],
+  ['autocommit', 'ON'],
+  ['tx_read_only', 'OFF'],
+  ['transaction_read_only', 'OFF'],
+] as const;
+
 /** Looks at a session before its first statement, and sets what a session can set for itself; the rest is the server's. */
 async function prepareSession(session: MysqlSession, options: DatabaseOptions): Promise<void> {
   const query = (sql: string) =>
@@ -137,10 +144,11 @@ async function prepareSession(session: MysqlSession, options: DatabaseOptions): 
   const found = settingsOf(await query(SHOW_SETTINGS));
   const version = found.get('version') ?? '';
   assertLocks(version);
-  const faults = sessionFaults(new Map([...found, ['sql_mode', SQL_MODE]]));
+  const faults = sessionFaults(new Map([...found, ...SET_BY_THE_SERVICES]));
   if (faults.length > 0) throw new UnsuitableDatabase(faults.map(({ line }) => line).join('; '));
-  await query(`SET SESSION sql_mode = '${SQL_MODE}', time_zone = '+00:00', innodb_lock_wait_timeout = ${options.lockWaitS ?? 1}`);
-  await query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+  const wait = options.lockWaitS ?? 1;
+  await query(`SET SESSION sql_mode = '${SQL_MODE}', autocommit = 1, time_zone = '+00:00', innodb_lock_wait_timeout = ${wait}`);
+  await query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE');
   // A frozen process must not hold locks: MariaDB ends its idle transaction, MySQL has no such setting.
   if (version.includes('MariaDB')) await query(`SET SESSION idle_transaction_timeout = ${options.idleTransactionS ?? 10}`);
 }

@@ -13,7 +13,22 @@ export type SessionFault = {
  * library, whose sessions are the team's own.
  */
 export function sessionFaults(settings: SessionSettings): SessionFault[] {
-  return [...sqlModeFaults(settings)];
+  return [...sqlModeFaults(settings), ...transactionFaults(settings)];
+}
+
+function transactionFaults(settings: SessionSettings): SessionFault[] {
+  const is = (name: string, value: string) => settings.get(name) === value;
+  const faults: SessionFault[] = [];
+  const add = (setting: string, wrong: string) => faults.push({ setting, line: `${setting} is ${settings.get(setting)}: ${wrong}` });
+  if (is('autocommit', 'OFF'))
+    add(
+      'autocommit',
+      'what is written outside a transaction would never be committed; set it to ON (init_connect and afterCreate may switch it off)',
+    );
+  for (const name of ['tx_read_only', 'transaction_read_only']) if (is(name, 'ON')) add(name, 'nothing could be written; set it to OFF');
+  if (is('log_bin', 'ON') && is('binlog_format', 'STATEMENT'))
+    add('binlog_format', 'the server refuses every write at READ COMMITTED (error 1665); set it to ROW or MIXED');
+  return faults;
 }
 
 /** Modes that may not be set, and what goes wrong with them. */

@@ -2,7 +2,18 @@
 export type SessionSettings = ReadonlyMap<string, string>;
 
 /** The names that are asked for. Each server has some of them: isolation and read-only have two names, a server's identity has three. */
-const NAMES = ['version', 'sql_mode', 'tx_isolation', 'transaction_isolation'] as const;
+const NAMES = [
+  'version',
+  'sql_mode',
+  'autocommit',
+  'tx_isolation',
+  'transaction_isolation',
+  'tx_read_only',
+  'transaction_read_only',
+  'log_bin',
+  'binlog_format',
+  'innodb_rollback_on_timeout',
+] as const;
 
 /** Shows the settings. A name that the server does not know is left out. */
 export const SHOW_SETTINGS = `SHOW SESSION VARIABLES WHERE Variable_name IN (${NAMES.map((name) => `'${name}'`).join(', ')})`;
