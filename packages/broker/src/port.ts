@@ -98,6 +98,6 @@ export type BrokerSubscriberOptions = {
    * have stored the messages durably before it resolves.
    */
   onBatch: (messages: readonly ReceivedBrokerMessage[]) => Promise<void>;
-  /** Awaited before each receive: back-pressure. */
-  beforeReceive?: () => Promise<void>;
+  /** Awaited before each receive from a topic: back-pressure. A topic that has to wait holds up no other. */
+  beforeReceive?: (topic: string) => Promise<void>;
 };

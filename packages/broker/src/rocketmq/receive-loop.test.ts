@@ -5,7 +5,7 @@ import { ReceiveLoop, type ReceiveSession } from './receive-loop.ts';
 const target = { brokerName: 'b' };
 
 /** A loop at a broker that never has a message; each poll ends when the test says so. */
-function loopAt(beforeReceive: () => Promise<void>) {
+function loopAt(beforeReceive: (topic: string) => Promise<void>) {
   const ending = new AbortController();
   let endPoll = () => {};
   const client = { targets: async () => [target], receive: () => new Promise((resolve) => (endPoll = () => resolve([]))) };
@@ -36,6 +36,7 @@ describe('a receive loop', () => {
       endPoll();
       expect(beforeReceive).toHaveBeenCalledTimes(2);
     });
+    expect(beforeReceive).toHaveBeenLastCalledWith('T');
     expect(loop.empty).toBe(false);
     end();
     await loop.ended;

@@ -74,10 +74,10 @@ export class ReceiveLoop {
   }
 
   /** While it must not poll, nobody knows what waits at the broker. */
-  async #waitForRoom(beforeReceive: () => Promise<void>, ending: AbortSignal): Promise<void> {
+  async #waitForRoom(beforeReceive: (topic: string) => Promise<void>, ending: AbortSignal): Promise<void> {
     const wasEmpty = this.empty;
     this.empty = false;
-    await orAborted(beforeReceive(), ending);
+    await orAborted(beforeReceive(this.#topic), ending);
     this.empty = wasEmpty;
   }
 

@@ -11,7 +11,7 @@ describe('Semaphore', () => {
     let most = 0;
     const results = await Promise.all(
       [1, 2, 3, 4, 5].map((n) =>
-        slots.run(async () => {
+        slots.run(n, async () => {
           most = Math.max(most, ++now);
           await tick();
           now--;
@@ -23,10 +23,21 @@ describe('Semaphore', () => {
     expect(most).toBe(2);
   });
 
+  it('gives its places to those who wait in turn, however many pieces one of them has', async () => {
+    const slots = new Semaphore(1);
+    const ran: string[] = [];
+    const release = await slots.acquire('a');
+    const piece = (owner: string) => slots.run(owner, async () => void ran.push(owner));
+    const all = [...'aaaabbc'].map(piece);
+    release();
+    await Promise.all(all);
+    expect(ran.join('')).toBe('abcabaa');
+  });
+
   it('frees the place of work that throws', async () => {
     const slots = new Semaphore(1);
-    await expect(slots.run(() => Promise.reject(new Error('x')))).rejects.toThrow('x');
-    await expect(slots.run(async () => 1)).resolves.toBe(1);
+    await expect(slots.run('a', () => Promise.reject(new Error('x')))).rejects.toThrow('x');
+    await expect(slots.run('a', async () => 1)).resolves.toBe(1);
   });
 });
 

@@ -11,6 +11,7 @@ import { Intake } from './intake.ts';
 import { Activity } from './isolated/activity.ts';
 import { type Execute, Lane } from './lane.ts';
 import { type ConsumerMetrics, createConsumerMetrics } from './metrics.ts';
+import { mayHold } from './receive/shares.ts';
 import { type HeartbeatOutcome, Registration } from './registration.ts';
 import { Reporter } from './reporter.ts';
 import { releaseRows } from './store/mark-inbox.ts';
@@ -142,6 +143,7 @@ class InboxConsumer implements Consumer {
       settings,
       reporter: this.#reporter,
       telemetry: this.#telemetry,
+      othersWait: () => (this.#lanes.get(topic)?.waiting ?? 0) > 0,
       stopping: () => this.#condition !== 'open',
       goOn: () => !this.#outOfTime,
     };
@@ -153,7 +155,7 @@ class InboxConsumer implements Consumer {
     const { leaseMs, maxInMemory, maxInMemoryBytes } = settings;
     const concurrency = effects ? handler.concurrency : settings.concurrency;
     const maxBatch = 'handleBatch' in handler ? handler.maxBatch : 1;
-    const canHold = () => this.#inMemory() < maxInMemory;
+    const canHold = () => mayHold(topic, maxInMemory, new Map([...this.#lanes].map(([name, lane]) => [name, lane.held])));
     const onRoom = (lane: Lane) => this.#onRoom(lane);
     this.#lanes.set(
       topic,
@@ -168,7 +170,7 @@ class InboxConsumer implements Consumer {
       group,
       subscriptions,
       onBatch: (messages) => this.#intake.take(messages),
-      beforeReceive: () => this.#waitForRoom(),
+      beforeReceive: (topic) => this.#waitForRoom(topic),
     });
     this.#subscriber = subscriber;
     subscriber.start();
@@ -222,15 +224,11 @@ class InboxConsumer implements Consumer {
     return [...this.#lanes.values()].reduce((sum, lane) => sum + lane.held, 0);
   }
 
-  #hasRoom(): boolean {
-    return [...this.#lanes.values()].some((lane) => lane.hasRoom);
-  }
-
-  /** Back-pressure: the broker is asked for more only when there is room. */
-  async #waitForRoom(): Promise<void> {
+  /** Back-pressure: the broker is asked for more of a topic only when there is room for it. */
+  async #waitForRoom(topic: string): Promise<void> {
     const goOn = () => this.#condition === 'open' || this.#condition === 'closed';
     await this.#intake.untilStorable(goOn);
-    while (!this.#hasRoom() && goOn()) {
+    while (!this.#lanes.get(topic)?.hasRoom && goOn()) {
       await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
     }
   }
@@ -240,7 +238,7 @@ class InboxConsumer implements Consumer {
   }
 
   #onRoom(lane: Lane): void {
-    if (this.#hasRoom()) this.#letReceive();
+    this.#letReceive();
     // Not for every row that leaves: a claim for many costs what a claim for one costs.
     if (lane.held <= lane.capacity / 2 && this.#backlog.delete(lane.topic)) this.#sweeper.wake();
   }

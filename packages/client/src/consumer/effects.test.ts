@@ -235,4 +235,30 @@ describe.each([...STORES, ...SPLIT_STORES.slice(0, 1)])('effects on %s', (_name,
     await until(ended('move', 30));
     expect(sent.sort()).toEqual(['first a', 'first b', 'second b']);
   });
+
+  it('lets a message with few recipients pass those with many, and loses none of theirs', async () => {
+    const door = Promise.withResolvers<void>();
+    const sent: string[] = [];
+    await bed.run(
+      mailer(
+        async (_effect, _message, { effectId }) => {
+          sent.push(effectId);
+          if (sent.length <= 2) await door.promise;
+          return {};
+        },
+        { concurrency: 2 },
+      ),
+    );
+    const many = Array.from({ length: 150 }, (_, n) => `r${n}`);
+    for (const key of ['big1', 'big2']) deliver(key, ...many);
+    await until(() => sent.length === 2);
+    deliver('small', 'a');
+    await until(async () => (await bed.inbox('small')) !== undefined);
+    door.resolve();
+    for (const key of ['big1', 'big2', 'small']) await until(ended(key, 30));
+    expect(sent.indexOf('small/1/a')).toBeLessThan(250);
+    expect(new Set(sent).size).toBe(301);
+    expect(sent).toHaveLength(301);
+    expect(await bed.inbox('big1')).toMatchObject({ attempts: 1, lone_claims: 0, open_effects: 0 });
+  });
 });

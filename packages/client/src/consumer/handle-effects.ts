@@ -13,7 +13,7 @@ import { runWithinTime } from './run-effect.ts';
 import { Semaphore } from './semaphore.ts';
 import { EffectState, Reason, ReportKind } from './states.ts';
 import { claimEffect, type EffectRow, type EffectSettlement, insertEffects, readEffects, retryEffect } from './store/effects.ts';
-import { markPlanned, markRetry, openByMark, renewLease } from './store/mark-inbox.ts';
+import { markPlanned, markRetry, openByMark, releaseRows, renewLease } from './store/mark-inbox.ts';
 import { settleEffectAndMessage } from './store/settle-message.ts';
 import { withTimeLimit } from './time-limit.ts';
 import type { ConsumedMessage, EffectHandler, EffectPlan } from './types.ts';
@@ -25,7 +25,7 @@ import type { ConsumedMessage, EffectHandler, EffectPlan } from './types.ts';
  * 2. Each open effect: *claim* (attempt counted, lease, token; commits; the plan has claimed the first) → *act*, within a time below what is left of the lease →
  *    *settle* (done, dead or held), or give back until its next try.
  * 3. Whoever settles the last one ends the message in the same transaction. Else the round ends, and the inbox row is due again when the first
- *    open effect may be tried.
+ *    open effect may be tried; after many effects at once, where other messages wait for the worker.
  *
  * A crash before 1 repeats the plan; between claim and act, or act and settle, leaves a claimed effect: its outcome is *uncertain*, and
  * `onUncertain` decides. Settled effects are never run again, whoever takes the message over.
@@ -36,6 +36,9 @@ export function createEffectExecutor(parts: HandlerParts, handler: EffectHandler
     for (const row of rows) await new EffectRound(parts, handler, slots, leaseMs, { ...row }).run();
   };
 }
+
+/** After so many effects of one message its turn is over, where others wait. */
+const TURN = 64;
 
 /** A claim of an effect; `from`: when it was asked for, on the clock of `performance.now()`. */
 type Claim = { token: string; from: number };
@@ -51,6 +54,9 @@ class EffectRound {
   readonly #span: MessageSpan | undefined;
   /** Why the round failed, as a code. */
   #failure: string | undefined;
+  /** Effects that this round has begun after its first. */
+  #begun = 0;
+  #gaveWay = false;
   /** Effects of the message in all. */
   #siblings = 0;
   #end: SettledMessage | undefined;
@@ -87,7 +93,7 @@ class EffectRound {
 
   /** Plans, and runs the first effect under the claim that the plan has made; its slot is taken before, so that the lease is not spent waiting. */
   async #begin(): Promise<Promise<void>[]> {
-    const release = await this.#slots.acquire();
+    const release = await this.#slots.acquire(this);
     const claim = { token: randomUUID(), from: 0 };
     let plans: EffectPlan[];
     try {
@@ -102,7 +108,7 @@ class EffectRound {
     this.#siblings = plans.length;
     const [first, ...rest] = plans.map((plan) => ({ ...FRESH, effectKey: plan.key, payload: plan.payload }));
     const begun = first === undefined ? Promise.resolve() : this.#act(first, claim);
-    return [begun.finally(release), ...rest.map((effect) => this.#slots.run(() => this.#step(effect)))];
+    return [begun.finally(release), ...rest.map((effect) => this.#slots.run(this, () => this.#step(effect)))];
   }
 
   /** Makes the effect rows. A message without effects is consumed by that. */
@@ -130,7 +136,7 @@ class EffectRound {
     return effects
       .map((effect) => ({ effect, step: decideEffectStep(effect, now, this.#handler.onUncertain) }))
       .filter(({ step }) => step === 'run' || step === 'hold')
-      .map(({ effect, step }) => this.#slots.run(() => (step === 'hold' ? this.#hold(effect) : this.#step(effect))));
+      .map(({ effect, step }) => this.#slots.run(this, () => (step === 'hold' ? this.#hold(effect) : this.#step(effect))));
   }
 
   #hold(effect: EffectRow): Promise<void> {
@@ -139,11 +145,18 @@ class EffectRound {
   }
 
   async #step(effect: EffectRow): Promise<void> {
-    if (this.#parts.stopping() || !(await this.#keepLease())) return;
+    if (this.#parts.stopping() || this.#givesWay() || !(await this.#keepLease())) return;
+    this.#begun++;
     const { settings } = this.#parts;
     const claim = { token: randomUUID(), from: performance.now() };
     const claimed = await claimEffect(settings.knex, settings.group, this.#row, effect, { token: claim.token, leaseMs: this.#handler.leaseMs });
     if (claimed) await this.#act(effect, claim);
+  }
+
+  /** A message with many effects must not keep its worker from others until all are done: the rest is due again at once, behind those that wait. */
+  #givesWay(): boolean {
+    this.#gaveWay ||= this.#begun >= TURN && this.#parts.othersWait();
+    return this.#gaveWay;
   }
 
   /** The inbox row must be ours for longer than the effect's lease. */
@@ -237,6 +250,10 @@ class EffectRound {
       reporter.report({ messageKey, generation, kind, reason: failure.reason, detail: failure.detail, trace: this.#span?.context });
       telemetry.emit({ type: 'handled', topic, count: 1, elapsedMs, outcome: this.#end.kind });
       settings.log.debug({ ...this.#fields(), outcome: this.#end.kind, elapsed_ms: Math.round(elapsedMs) }, 'a message was handled');
+      return;
+    }
+    if (this.#gaveWay && fault === undefined) {
+      await persist(() => releaseRows(settings.knex, settings.group, [this.#row]), goOn);
       return;
     }
     const giveBack = async () => {

@@ -29,7 +29,7 @@ describe.each(PACKET_STORES)("a handler's transaction on %s", (_name, makeStore)
     const settings = settingsOf({ ...options, tpc: undefined as never, subscribe: bed.broker.subscribe });
     const telemetry = createTelemetry(settings, { note: () => {} });
     const reporter = new Reporter(settings, telemetry);
-    const parts: HandlerParts = { topic: TOPIC, settings, telemetry, reporter, stopping: () => false, goOn: () => true };
+    const parts: HandlerParts = { topic: TOPIC, settings, telemetry, reporter, othersWait: () => false, stopping: () => false, goOn: () => true };
     return { execute: createTransactionExecutor(parts, handler), parts };
   }
 

@@ -8,6 +8,8 @@ export type HandlerParts = {
   settings: Settings;
   reporter: Reporter;
   telemetry: Telemetry;
+  /** Whether other messages of the topic wait in memory for a worker. */
+  othersWait: () => boolean;
   /** True once the consumer's stop has begun: nothing new is begun. */
   stopping: () => boolean;
   /** False once the consumer's stop has run out of time: database work is not tried again. */

@@ -61,6 +61,11 @@ export class Lane {
     return this.#queue.length + this.#handling + this.#reserved;
   }
 
+  /** Rows that wait for a worker. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
   get handling(): number {
     return this.#handling;
   }

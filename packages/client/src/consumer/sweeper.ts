@@ -2,7 +2,7 @@ import { Loop } from '../loop.ts';
 import type { Settings } from './defaults.ts';
 import { handleIsolated, type IsolatedParts } from './isolated/handle-isolated.ts';
 import type { Lane } from './lane.ts';
-import { claimDueRows } from './store/claim-inbox.ts';
+import { claimDueRows, findDueTopics } from './store/claim-inbox.ts';
 import { releaseRows } from './store/mark-inbox.ts';
 
 export type Sweeper = {
@@ -32,7 +32,7 @@ export function createSweeper(parts: SweeperParts): Sweeper {
   const loops = {
     due: duty('inbox due', settings.sweepMs, async () => {
       await giveBackStale(settings, lanes);
-      await Promise.all([...lanes.values()].map((lane) => sweepLane(settings, lane, parts.onBacklog)));
+      await sweepDue(settings, lanes, parts.onBacklog);
       return undefined;
     }),
     isolated: duty('inbox isolated', settings.sweepMs, async () => ((await handleIsolated(parts)) ? 0 : undefined)),
@@ -68,6 +68,21 @@ async function giveBackStale({ knex, group, leaseMs, log }: Settings, lanes: Rea
     log.info({ topic: lane.topic, num_messages: stale.length }, 'messages have waited too long in memory and are given back');
     await releaseRows(knex, group, stale);
   }
+}
+
+/** Fills the lanes whose topics have rows due. A topic without room is not asked for; its rows wait in the inbox. */
+async function sweepDue(settings: Settings, lanes: ReadonlyMap<string, Lane>, onBacklog: (topic: string) => void): Promise<void> {
+  const all = [...lanes.values()];
+  for (const lane of all) if (!lane.hasRoom) onBacklog(lane.topic);
+  const withRoom = all.filter((lane) => lane.hasRoom);
+  const due = new Set(
+    await findDueTopics(
+      settings.knex,
+      settings.group,
+      withRoom.map(({ topic }) => topic),
+    ),
+  );
+  await Promise.all(withRoom.filter(({ topic }) => due.has(topic)).map((lane) => sweepLane(settings, lane, onBacklog)));
 }
 
 /** Fills a lane with due rows. */

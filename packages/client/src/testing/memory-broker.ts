@@ -1,4 +1,4 @@
-import type { BrokerSubscriber, BrokerSubscriberOptions, BrokerSubscriberState, ReceivedBrokerMessage } from '@tpc/broker';
+import type { BrokerSubscriber, BrokerSubscriberOptions, BrokerSubscriberState, BrokerSubscription, ReceivedBrokerMessage } from '@tpc/broker';
 import { type DeliveryProperties, encodeDeliveryProperties } from '@tpc/core';
 
 /** A message to deliver: what TPC would publish. Only key, topic and body are needed. */
@@ -94,13 +94,17 @@ class Group {
     this.wake();
   }
 
-  take(options: BrokerSubscriberOptions): ReceivedBrokerMessage[] {
-    const wanted = (message: ReceivedBrokerMessage) =>
-      options.subscriptions.some(({ topic, tags }) => topic === message.topic && (tags.length === 0 || tags.includes(message.tag)));
+  /** Takes messages of one topic; those of its other tags are dropped, as RocketMQ does. */
+  take({ topic, tags }: BrokerSubscription): ReceivedBrokerMessage[] {
     const taken: ReceivedBrokerMessage[] = [];
-    while (taken.length < MAX_BATCH && this.#waiting.length > 0) {
-      const message = this.#waiting.shift() as ReceivedBrokerMessage;
-      if (wanted(message)) taken.push({ ...message, deliveryAttempt: message.deliveryAttempt + 1 });
+    for (let place = 0; taken.length < MAX_BATCH && place < this.#waiting.length; ) {
+      const message = this.#waiting[place] as ReceivedBrokerMessage;
+      if (message.topic !== topic) {
+        place++;
+        continue;
+      }
+      this.#waiting.splice(place, 1);
+      if (tags.length === 0 || tags.includes(message.tag)) taken.push({ ...message, deliveryAttempt: message.deliveryAttempt + 1 });
     }
     this.#inFlight += taken.length;
     return taken;
@@ -133,9 +137,10 @@ class MemorySubscriber implements BrokerSubscriber {
   readonly #group: Group;
   readonly #isAvailable: () => boolean;
   readonly #firstPoll = Promise.withResolvers<void>();
-  #running: Promise<void> | undefined;
+  /** Topics whose last poll brought nothing. */
+  readonly #empty = new Set<string>();
+  #running: Promise<unknown> | undefined;
   #stopped = false;
-  #idle = false;
 
   constructor(options: BrokerSubscriberOptions, group: Group, isAvailable: () => boolean) {
     this.#options = options;
@@ -144,7 +149,7 @@ class MemorySubscriber implements BrokerSubscriber {
   }
 
   start(): void {
-    this.#running ??= this.#receive();
+    this.#running ??= Promise.all(this.#options.subscriptions.map((subscription) => this.#receive(subscription)));
   }
 
   ready(): Promise<void> {
@@ -153,7 +158,8 @@ class MemorySubscriber implements BrokerSubscriber {
 
   state(): BrokerSubscriberState {
     const connected = this.#isAvailable();
-    return { connected, error: connected ? '' : 'the broker is away', since: 0, idle: connected && this.#idle };
+    const idle = connected && this.#empty.size === this.#options.subscriptions.length;
+    return { connected, error: connected ? '' : 'the broker is away', since: 0, idle };
   }
 
   async stop(deadlineMs: number): Promise<void> {
@@ -162,16 +168,20 @@ class MemorySubscriber implements BrokerSubscriber {
     await Promise.race([this.#running, new Promise((resolve) => setTimeout(resolve, deadlineMs).unref())]);
   }
 
-  async #receive(): Promise<void> {
+  async #receive(subscription: BrokerSubscription): Promise<void> {
     while (!this.#stopped) {
-      await this.#options.beforeReceive?.();
+      await this.#options.beforeReceive?.(subscription.topic);
       if (this.#stopped) return;
       const available = this.#isAvailable();
       if (available) this.#firstPoll.resolve();
-      const messages = available ? this.#group.take(this.#options) : [];
-      this.#idle = messages.length === 0;
-      if (messages.length === 0) await this.#group.change();
-      else await this.#hand(messages);
+      const messages = available ? this.#group.take(subscription) : [];
+      if (messages.length > 0) {
+        this.#empty.delete(subscription.topic);
+        await this.#hand(messages);
+      } else {
+        this.#empty.add(subscription.topic);
+        await this.#group.change();
+      }
     }
   }
 
