@@ -39,8 +39,20 @@ const COMMON_REASONS: Readonly<Record<string, ReasonRow>> = {
   REQUEST_TOO_LARGE: {
     code: 'REQUEST_TOO_LARGE',
     status: 'RESOURCE_EXHAUSTED',
-    message: 'The request is longer than 4 MiB.',
+    message: 'The request is longer than 4 MiB; a question about health than 1 KiB, one to reflection than 4 KiB.',
     action: 'Send smaller batches.',
+  },
+  TOO_MANY_STREAMS: {
+    code: 'TOO_MANY_STREAMS',
+    status: 'RESOURCE_EXHAUSTED',
+    message: '{limit} calls of this method are open already; no more are taken at once.',
+    action: 'Close streams that nobody reads any more, and try again later.',
+  },
+  HEALTH_NAME_UNKNOWN: {
+    code: 'HEALTH_NAME_UNKNOWN',
+    status: 'NOT_FOUND',
+    message: 'No health is known of "{name}".',
+    action: 'grpc.health.v1.Health/List tells the names that there are.',
   },
   ...AUTH_REASONS,
   LOG_PART_NOT_FOUND: {

@@ -11,6 +11,7 @@ export {
   parseTokensFile,
   ROLES,
   type Role,
+  reflectionSetting,
   type TokenEntry,
   tlsSettings,
   tokensFileSetting,
@@ -36,8 +37,9 @@ export {
 export { AppError, type AppErrorOptions, type FieldViolation, SchemaBehind, StartError, toAppError } from './errors.ts';
 export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, serve, startGrpcServer } from './grpc/grpc-server.ts';
 export { createPageTokens, type PageTokens } from './grpc/page-token.ts';
+export { MAX_REQUEST_BYTES } from './grpc/requests.ts';
 export { OK_STATUS, readRpcStatus, toRpcStatus, toServiceError } from './grpc/status-details.ts';
-export { type CallContext, MAX_REQUEST_BYTES, type UnaryHandler, type UnaryHandlers } from './grpc/unary.ts';
+export type { CallContext, UnaryHandler, UnaryHandlers } from './grpc/unary.ts';
 export { createDatabaseProbe } from './health/database-probe.ts';
 export { type HealthServer, healthSettings, LIVE, startHealthServer } from './health/health-server.ts';
 export { createHealthWatch } from './health/health-watch.ts';

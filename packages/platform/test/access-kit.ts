@@ -53,8 +53,10 @@ export const viewer = (more: object = { sha256: sha256(VIEWER) }) => ({ kind: 'o
 export const producer = { kind: 'producer', group: 'PID_A', sha256: sha256(PRODUCER) };
 export const writeTokens = (...entries: object[]) => writeFileSync(file('tokens.json'), JSON.stringify({ entries }));
 
-export async function start(options: { host?: string; tls?: AccessOptions['tls']; tokensFile?: string | undefined } = {}): Promise<GrpcServer> {
-  const { host = '127.0.0.1', tls = {} } = options;
+export async function start(
+  options: { host?: string; tls?: AccessOptions['tls']; tokensFile?: string | undefined; reflection?: 'token' | 'open' } = {},
+): Promise<GrpcServer> {
+  const { host = '127.0.0.1', tls = {}, reflection = 'token' } = options;
   const tokensFile = 'tokensFile' in options ? options.tokensFile : file('tokens.json');
   const handlers = guard(
     {
@@ -67,7 +69,7 @@ export async function start(options: { host?: string; tls?: AccessOptions['tls']
     },
     () => needs('viewer'),
   );
-  const access = { tokensSetting: 'OPC_TOKENS_FILE', tokensFile, tls };
+  const access = { tokensSetting: 'OPC_TOKENS_FILE', tokensFile, reflection, tls };
   const common = { host, port: 0, portSetting: 'OPC_GRPC_PORT', domain: 'opc', log: log() };
   const server = await startGrpcServer({ ...common, access, services: [serve(NotificationServiceService, handlers)] });
   server.setHealth('', true);

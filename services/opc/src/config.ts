@@ -8,6 +8,7 @@ import {
   metricsPortSetting,
   migrateSetting,
   portSetting,
+  reflectionSetting,
   secretSetting,
   tlsSettings,
   tokensFileSetting,
@@ -79,6 +80,7 @@ export const configSchema = z.object({
   METRICS_HOST: metricsHostSetting(),
   OPC_TOKENS_FILE: tokensFileSetting(),
   ...tlsSettings,
+  GRPC_REFLECTION: reflectionSetting(),
   ...brokerSettings(),
   TPC_ADDRESS: z
     .string()

@@ -172,7 +172,7 @@ async function startGrpc({ config, log, knex, metrics, tracing }: Parts, probes:
         guard(service, () => needs('viewer', 'service')),
       ),
     ],
-    access: { tokensSetting: 'OPC_TOKENS_FILE', tokensFile: config.OPC_TOKENS_FILE, tls: config },
+    access: { tokensSetting: 'OPC_TOKENS_FILE', tokensFile: config.OPC_TOKENS_FILE, reflection: config.GRPC_REFLECTION, tls: config },
     health: probes.entries,
     tracing: tracing?.messages,
     meter: metrics.meter,

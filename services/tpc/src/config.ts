@@ -8,6 +8,7 @@ import {
   metricsPortSetting,
   migrateSetting,
   portSetting,
+  reflectionSetting,
   secretSetting,
   tlsSettings,
   tokensFileSetting,
@@ -72,6 +73,7 @@ export const configSchema = z.object({
   METRICS_HOST: metricsHostSetting(),
   TPC_TOKENS_FILE: tokensFileSetting(),
   ...tlsSettings,
+  GRPC_REFLECTION: reflectionSetting(),
   ...brokerSettings(),
   TPC_MAX_BODY_BYTES: integerSetting(DEFAULT_MAX_BODY_BYTES, 1, 2 * 1024 * 1024).describe('Largest body of a message, bytes.'),
   TPC_PUBLISH_LEASE_MS: integerSetting(DEFAULT_PUBLISH_LEASE_MS, 2_000, 600_000).describe(

@@ -108,7 +108,7 @@ export async function startTpcService({ config, log, tracing: given }: TpcServic
       portSetting: 'TPC_GRPC_PORT',
       domain: 'tpc',
       services: parts.services,
-      access: { tokensSetting: 'TPC_TOKENS_FILE', tokensFile: config.TPC_TOKENS_FILE, tls: config },
+      access: { tokensSetting: 'TPC_TOKENS_FILE', tokensFile: config.TPC_TOKENS_FILE, reflection: config.GRPC_REFLECTION, tls: config },
       health: health.entries,
       tracing: tracing?.messages,
       meter: metrics.meter,

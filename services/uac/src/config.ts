@@ -12,6 +12,7 @@ import {
   optionalBindSetting,
   portSetting,
   REDIS_ADDRESS_FORMS,
+  reflectionSetting,
   secretSetting,
   tlsSettings,
   tokensFileSetting,
@@ -126,6 +127,7 @@ export const configSchema = z.object({
   METRICS_HOST: metricsHostSetting(),
   UAC_TOKENS_FILE: tokensFileSetting(),
   ...tlsSettings,
+  GRPC_REFLECTION: reflectionSetting(),
   UAC_PUBLIC_URL: httpUrl(
     'Where people reach UAC, for the links in mails. With https the session cookie is Secure. Default: http:// with UAC_HTTP_PORT.',
   ),

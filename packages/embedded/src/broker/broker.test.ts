@@ -5,10 +5,15 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Duplex } from 'node:stream';
+import { Metadata } from '@grpc/grpc-js';
+import definition from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
+import service from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { EmbeddedBrokerOptions } from './options.ts';
 import { attemptOf, handleOf, RawClient, textOf } from './raw-client.fixture.ts';
 import { type EmbeddedBroker, startEmbeddedBroker } from './start.ts';
+import { TelemetryService } from './telemetry.ts';
 
 const SHORT_POLL_MS = 50;
 /** Longer than a test may take: what arrives only at a poll's end is too late. */
@@ -170,6 +175,21 @@ describe('embedded broker: clients of other libraries', () => {
     expect(await Promise.race([settings, ended])).toBe(20000);
     expect(await Promise.race([ended, client.send(client.message('still open'))])).toBe(20000);
     stream.cancel();
+  });
+});
+
+describe('embedded broker: telemetry', () => {
+  it('makes one answer at a time for a client that does not read', async () => {
+    const waiting: (() => void)[] = [];
+    const stream = new Duplex({ objectMode: true, read: () => undefined, write: (_answer, _, left) => void waiting.push(left) });
+    const telemetry = new TelemetryService(16, { streamOpened: () => undefined, streamEnded: () => undefined });
+    telemetry.handle(Object.assign(stream, { metadata: new Metadata() }) as unknown as Parameters<typeof telemetry.handle>[0]);
+    for (let n = 0; n < 12; n++) stream.push(new service.TelemetryCommand().setSettings(new definition.Settings()));
+    await new Promise(setImmediate);
+    expect([waiting.length, stream.writableLength]).toEqual([1, 1]);
+    waiting[0]?.();
+    await expect.poll(() => waiting.length).toBe(2);
+    telemetry.close();
   });
 });
 

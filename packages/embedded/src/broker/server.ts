@@ -11,6 +11,8 @@ import { BrokerStore } from './store.ts';
 import { TelemetryService } from './telemetry.ts';
 import { toDeadLetter } from './wire.ts';
 
+/** Largest request, as RocketMQ 5's proxy takes them with its default settings, bytes. */
+const MAX_REQUEST_BYTES = 130 * 1024 * 1024;
 /** How long calls under way may take to end at a stop, milliseconds. */
 const SHUTDOWN_MS = 1_000;
 
@@ -28,7 +30,7 @@ export async function runBroker(options: ResolvedOptions): Promise<RunningBroker
   const receive = new ReceiveService({ queue, store, minInvisibleMs: options.minInvisibleMs, storeHost: options.host });
   const telemetry = new TelemetryService(options.maxDeliveryAttempts, receive.presence);
   const cleanUp = new CleanUp(queue, store, options);
-  const server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
+  const server = new Server({ 'grpc.max_receive_message_length': MAX_REQUEST_BYTES, 'grpc.max_send_message_length': -1 });
   server.addService(serviceGrpc.MessagingServiceService, messagingService({ queue, store, receive, telemetry }));
   let port: number;
   try {

@@ -32,17 +32,24 @@ export class TelemetryService {
     const leave = () => {
       if (this.#streams.delete(call)) this.#presence.streamEnded(clientId);
     };
-    call.on('data', (command: TelemetryCommand) => {
-      const settings = command.getSettings();
-      if (settings) call.write(this.#answer(settings));
-    });
-    call.on('end', () => {
-      leave();
-      call.end();
-    });
     call.on('cancelled', leave);
     call.on('error', leave);
+    this.#serve(call)
+      .catch((error: unknown) => void call.emit('error', error))
+      .finally(leave);
   };
+
+  /** One answer at a time: the next command is read when the answer before it has left, so a client that does not read fills no memory. */
+  async #serve(call: Call): Promise<void> {
+    const gone = new Promise<void>((resolve) => call.once('close', resolve));
+    for await (const command of call.iterator({ destroyOnReturn: false }) as AsyncIterable<TelemetryCommand>) {
+      const settings = command.getSettings();
+      if (!settings) continue;
+      const left = new Promise<void>((resolve) => void call.write(this.#answer(settings), () => resolve()));
+      await Promise.race([left, gone]);
+    }
+    call.end();
+  }
 
   /** Ends all streams. */
   close(): void {

@@ -5,6 +5,8 @@ import type { ServerResponse } from 'node:http';
 const HEARTBEAT_MS = 15_000;
 /** How soon a page connects again after a break; milliseconds. */
 const RETRY_MS = 1000;
+/** A page that leaves so much unread is let go, bytes; it connects again and asks for what is new. */
+const MAX_UNREAD_BYTES = 64 * 1024;
 
 export type MailEvents = {
   /** Tells all open pages. */
@@ -17,7 +19,10 @@ export type MailEvents = {
 export function createMailEvents(): MailEvents {
   const open = new Set<ServerResponse>();
   const write = (text: string) => {
-    for (const response of open) response.write(text);
+    for (const response of open) {
+      if (response.writableLength > MAX_UNREAD_BYTES) response.destroy();
+      else response.write(text);
+    }
   };
   const heartbeat = setInterval(() => write(': still here\n\n'), HEARTBEAT_MS);
   heartbeat.unref();

@@ -20,6 +20,15 @@ export const tlsSettings = {
     .describe('mTLS: CA of the client certificates, PEM. Every caller then needs one; the tokens file says whose a subject is.'),
 };
 
+/** Setting of server reflection, the same for every gRPC port. */
+export const reflectionSetting = () =>
+  z
+    .enum(['token', 'open'], 'expected token or open')
+    .default('token')
+    .describe(
+      'Whom server reflection (grpcurl) answers. token: callers with a token, where there is a tokens file. open: everybody who reaches the port.',
+    );
+
 /** The setting of a tokens file; see docs/security.md for what stands in it. */
 export const tokensFileSetting = () =>
   z
@@ -31,6 +40,8 @@ export type AccessOptions = {
   /** Name of the setting of the tokens file, for lines about it. */
   tokensSetting: string;
   tokensFile: string | undefined;
+  /** Whom server reflection answers. Default: who has a token. */
+  reflection?: 'token' | 'open';
   tls: { TLS_CERT_FILE?: string | undefined; TLS_KEY_FILE?: string | undefined; TLS_CLIENT_CA_FILE?: string | undefined };
 };
 

@@ -1,5 +1,5 @@
 import type { PeerCertificate, TLSSocket } from 'node:tls';
-import type { ServerUnaryCall } from '@grpc/grpc-js';
+import type { Metadata, ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import { hashToken } from './tokens.ts';
 
 /** What a caller shows of itself. The token itself is forgotten at once. */
@@ -17,9 +17,9 @@ export type ClientCertificate = { state: 'none' } | { state: 'refused'; cause: s
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]{1,512}=*)$/i;
 
 /** Reads token and certificate of a call, and takes the token out of its metadata, so that nobody behind can log it. */
-export function proofOf(call: ServerUnaryCall<unknown, unknown>): Proof {
-  const given = call.metadata.get('authorization');
-  call.metadata.remove('authorization');
+export function proofOf(metadata: Metadata, call: ServerInterceptingCallInterface): Proof {
+  const given = metadata.get('authorization');
+  metadata.remove('authorization');
   return { token: tokenOf(given), certificate: certificateOf(call), peer: call.getPeer() };
 }
 
@@ -33,7 +33,7 @@ export function tokenOf(given: readonly (string | Buffer)[]): Proof['token'] {
 /** Reading a certificate is costly, and it is the same for all calls of a connection. */
 const seen = new WeakMap<TLSSocket, ClientCertificate>();
 
-function certificateOf(call: ServerUnaryCall<unknown, unknown>): ClientCertificate {
+function certificateOf(call: ServerInterceptingCallInterface): ClientCertificate {
   const socket = streamOf(call)?.session?.socket as TLSSocket | undefined;
   if (!socket?.encrypted) return { state: 'none' };
   const known = seen.get(socket);
@@ -89,11 +89,11 @@ type Stream = { session?: { socket?: unknown; close?: () => void } };
  * grpc-js shows only the certificate of accepted clients, and not why one was not accepted: hence this look inside. When a later version keeps it
  * elsewhere, no certificate is found and every call is refused.
  */
-function streamOf(call: ServerUnaryCall<unknown, unknown>): Stream | undefined {
-  return (call as unknown as { call?: { stream?: Stream } }).call?.stream;
+function streamOf(call: ServerInterceptingCallInterface): Stream | undefined {
+  return (call as unknown as { stream?: Stream }).stream;
 }
 
 /** Lets a connection end once its calls are answered: the client then makes a new one, with the certificate that it has by now. */
-export function endConnection(call: ServerUnaryCall<unknown, unknown>): void {
+export function endConnection(call: ServerInterceptingCallInterface): void {
   streamOf(call)?.session?.close?.();
 }

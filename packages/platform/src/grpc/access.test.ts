@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { credentials, status } from '@grpc/grpc-js';
+import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { ServerReflectionClient } from '@tpc/gen/grpc/reflection/v1/reflection';
 import { describe, expect, it } from 'vitest';
@@ -72,20 +72,32 @@ describe('tokens', () => {
     expect(answer.reason).toBe('TOKEN_MISSING');
   });
 
-  it('leaves health and reflection open', async () => {
-    writeTokens();
-    await start();
+  it.each([
+    ['token', undefined, 'TOKEN_MISSING'],
+    ['token', 'tpc_guess', 'TOKEN_UNKNOWN'],
+    ['token', VIEWER, 'opc.v1.NotificationService'],
+    ['open', undefined, 'opc.v1.NotificationService'],
+  ] as const)('leaves health open; reflection set to %s answers a caller with %s by %s', async (reflection, token, answer) => {
+    writeTokens(viewer());
+    await start({ reflection });
     const health = new HealthClient(target(), credentials.createInsecure());
-    const reflection = new ServerReflectionClient(target(), credentials.createInsecure());
-    kit.clients.push(health, reflection);
+    const client = new ServerReflectionClient(target(), credentials.createInsecure());
+    kit.clients.push(health, client);
     expect(await new Promise((resolve) => health.check({ service: '' }, (error, response) => resolve(error ?? response.status)))).toBe(1);
-    const list = await new Promise((resolve, reject) => {
-      const stream = reflection.serverReflectionInfo();
-      stream.on('data', resolve).on('error', reject);
+    const metadata = new Metadata();
+    if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+    const said = await new Promise((resolve) => {
+      const stream = client.serverReflectionInfo(metadata);
+      stream.on('data', resolve).on('error', (error: ServiceError) => resolve(answerOf(error)));
       stream.write({ host: '', listServices: '' } as never);
       stream.end();
     });
-    expect(JSON.stringify(list)).toContain('opc.v1.NotificationService');
+    expect(JSON.stringify(said)).toContain(answer);
+  });
+
+  it('says at the start that nobody may call where the file has no entry', async () => {
+    writeTokens();
+    await start();
     expect(logged('nobody may call')).toBe(true);
   });
 

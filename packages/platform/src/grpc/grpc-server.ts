@@ -4,21 +4,26 @@ import { logVerbosity, Server, type ServiceDefinition, setLogVerbosity, type Unt
 import { createNoopMeter, type Meter } from '@opentelemetry/api';
 import type { MessageTracer } from '@tpc/core';
 import { descriptorSet } from '@tpc/gen/descriptors';
+import { HealthService } from '@tpc/gen/grpc/health/v1/health';
 import { ServerReflectionService } from '@tpc/gen/grpc/reflection/v1/reflection';
 import { ServerReflectionService as ServerReflectionV1AlphaService } from '@tpc/gen/grpc/reflection/v1alpha/reflection';
 import { type Access, type AccessOptions, openAccess } from '../auth/access.ts';
 import { isLoopback } from '../config.ts';
 import { StartError } from '../errors.ts';
-import { createHealthEntries, type HealthEntries } from '../health/health-server.ts';
+import { createHealthEntries } from '../health/health-server.ts';
+import type { HealthEntries } from '../health/health-service.ts';
 import type { Running } from '../lifecycle.ts';
 import { type Log, logPartsOf } from '../log.ts';
 import type { ServiceTracing } from '../telemetry/call-spans.ts';
 import { createCallHistogram, createHealthGauge } from '../telemetry/metrics-parts.ts';
+import { createAdmission, type OnRefused } from './admission.ts';
 import { bind, type ListenAddress } from './bind.ts';
 import { logService } from './log-service.ts';
 import { createReflection } from './reflection.ts';
+import { MAX_REQUEST_BYTES, tolerantDefinition } from './requests.ts';
+import { answerEach, type StreamOptions } from './stream.ts';
 import { throttled } from './throttled.ts';
-import { MAX_REQUEST_BYTES, type OnRefused, toGrpcHandlers, tolerantDefinition, type UnaryHandlers } from './unary.ts';
+import { toGrpcHandlers, type UnaryHandlers } from './unary.ts';
 
 /** grpc-js itself cuts off only above this, so that a request over MAX_REQUEST_BYTES gets our typed answer. */
 const HARD_REQUEST_BYTES = 4 * MAX_REQUEST_BYTES;
@@ -28,6 +33,11 @@ const HARD_REQUEST_BYTES = 4 * MAX_REQUEST_BYTES;
  */
 const CONNECTION_AGE_MS = 600_000;
 const CONNECTION_GRACE_MS = 70_000;
+
+/** Calls of one connection at once; a client keeps more of them back by itself. */
+const MAX_STREAMS_PER_CONNECTION = 1_000;
+/** Most bytes of a question to reflection. */
+const MAX_QUESTION_BYTES = 4 * 1024;
 
 /** How long calls in flight may take at a stop, milliseconds. */
 const DRAIN_MS = 5_000;
@@ -100,7 +110,15 @@ function refuseExposure({ host, access: named, log }: GrpcServerOptions, { gate,
 async function serveWith(options: GrpcServerOptions, access: Access): Promise<GrpcServer> {
   const { log, domain, meter = createNoopMeter() } = options;
   const stopping = new AbortController();
+  const onAnswered = createCallHistogram(meter);
+  const onRefused = throttled<Parameters<OnRefused>[0]>(
+    ({ reason }) => reason,
+    (event, times) => log.warn({ ...event, times }, 'caller refused'),
+  );
+  const { interceptor, visitOf } = createAdmission({ domain, gate: access.gate, openTo: openMethods(options), onRefused, onAnswered });
   const server = new Server({
+    interceptors: [interceptor],
+    'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
     'grpc.max_receive_message_length': HARD_REQUEST_BYTES,
     'grpc.max_send_message_length': HARD_REQUEST_BYTES,
     'grpc.max_connection_age_ms': CONNECTION_AGE_MS,
@@ -109,19 +127,15 @@ async function serveWith(options: GrpcServerOptions, access: Access): Promise<Gr
   const parts = logPartsOf(log);
   const services: readonly ServiceEntry[] = parts === undefined ? options.services : [...options.services, logService(parts)];
   const names = services.map((service) => nameOf(service.definition));
-  const onRefused = throttled<Parameters<OnRefused>[0]>(
-    ({ reason }) => reason,
-    (event, times) => log.warn({ ...event, times }, 'caller refused'),
-  );
-  const common = { domain, log, stopping: stopping.signal, gate: access.gate, onRefused, onAnswered: createCallHistogram(meter) };
+  const common = { domain, log, stopping: stopping.signal, visitOf, onRefused, onAnswered };
   for (const service of services) {
     const tracing = options.tracing && { ...service.tracing, tracing: options.tracing };
     const handlers = toGrpcHandlers(service.handlers as never, { ...common, tracing });
     server.addService(tolerantDefinition(service.definition), handlers as UntypedServiceImplementation);
   }
   const health = options.health ?? createHealthEntries();
-  health.addToServer(server as never);
-  addReflection(server, names);
+  health.addToServer(server);
+  addReflection(server, names, common);
   const noteHealth = createHealthGauge(meter);
   const setHealth = (part: string, serving: boolean) => {
     noteHealth(part, serving);
@@ -143,11 +157,18 @@ async function serveWith(options: GrpcServerOptions, access: Access): Promise<Gr
   };
 }
 
-function addReflection(server: Server, names: readonly string[]): void {
+const REFLECTION_SERVICES = [ServerReflectionService, ServerReflectionV1AlphaService] as unknown as readonly ServiceDefinition[];
+
+/** Probes have no token, so health is open; reflection only where a setting says so. */
+function openMethods({ access }: GrpcServerOptions): ReadonlySet<string> {
+  const open = access?.reflection === 'open' ? [HealthService as unknown as ServiceDefinition, ...REFLECTION_SERVICES] : [HealthService];
+  return new Set(open.flatMap((definition) => Object.values(definition as ServiceDefinition).map(({ path }) => path)));
+}
+
+function addReflection(server: Server, names: readonly string[], options: StreamOptions): void {
   const all = [...names, 'grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection', 'grpc.reflection.v1alpha.ServerReflection'];
-  const reflection = createReflection(descriptorSet, () => all);
-  server.addService(ServerReflectionService, reflection);
-  server.addService(ServerReflectionV1AlphaService, reflection);
+  const serverReflectionInfo = answerEach(createReflection(descriptorSet, all), options);
+  for (const definition of REFLECTION_SERVICES) server.addService(tolerantDefinition(definition, MAX_QUESTION_BYTES), { serverReflectionInfo });
 }
 
 function nameOf(definition: ServiceDefinition): string {

@@ -1,38 +1,47 @@
 import { createFileRegistry, type DescFile, type FileRegistry, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import type { ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import type { ServerReflectionRequest, ServerReflectionResponse } from '@tpc/gen/grpc/reflection/v1/reflection';
+
+/** Longest name that is looked up, and longest host that is repeated, characters. Real names have fewer than a hundred. */
+const MAX_NAME_LENGTH = 512;
+
+/** Answers one question of server reflection. */
+export type Reflection = (request: ServerReflectionRequest) => ServerReflectionResponse;
 
 /**
  * Server reflection from `buf build`'s descriptor set, so that grpcurl needs no files. Written here since the kept library merges files
  * of one package and drops dependencies (grpc-node #3018).
  */
-export function createReflection(descriptorSet: Uint8Array, serviceNames: () => readonly string[]): UntypedServiceImplementation {
+export function createReflection(descriptorSet: Uint8Array, serviceNames: readonly string[]): Reflection {
   const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, descriptorSet));
-  return {
-    serverReflectionInfo: (call: ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>) => {
-      call.on('data', (request: ServerReflectionRequest) => call.write(reply(registry, serviceNames(), request)));
-      call.on('end', () => call.end());
-      call.on('error', () => call.end());
-    },
+  const encoded = new Map([...registry.files].map((file) => [file, Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto))]));
+  const service = serviceNames.map((name) => ({ name }));
+  return (request) => {
+    const response = emptyResponse(request);
+    const bad = [...Object.values(request), request.fileContainingExtension?.containingType].some(isOverlong);
+    if (bad)
+      return refusal({ ...response, validHost: '', originalRequest: undefined }, status.INVALID_ARGUMENT, `at most ${MAX_NAME_LENGTH} characters`);
+    if (request.listServices !== undefined) return { ...response, listServicesResponse: { service } };
+    const type = request.allExtensionNumbersOfType;
+    if (type !== undefined) return extensionNumbers(registry, response, type);
+    const extension = request.fileContainingExtension;
+    const wanted = request.fileByFilename ?? request.fileContainingSymbol ?? extension?.containingType ?? '';
+    const file = request.fileByFilename !== undefined ? fileByName(registry, wanted) : fileOfSymbol(registry, wanted);
+    if (!file || extension) return notFound(response, wanted);
+    const fileDescriptorProto = withDependencies(file).map((each) => encoded.get(each) as Buffer);
+    return { ...response, fileDescriptorResponse: { fileDescriptorProto } };
   };
 }
 
-function reply(registry: FileRegistry, services: readonly string[], request: ServerReflectionRequest): ServerReflectionResponse {
-  const response = emptyResponse(request);
-  if (request.listServices !== undefined) return { ...response, listServicesResponse: { service: services.map((name) => ({ name })) } };
-  const extension = request.fileContainingExtension;
-  if (request.allExtensionNumbersOfType !== undefined) {
-    const found = registry.getMessage(request.allExtensionNumbersOfType);
-    return found
-      ? { ...response, allExtensionNumbersResponse: { baseTypeName: found.typeName, extensionNumber: [] } }
-      : notFound(response, request.allExtensionNumbersOfType);
-  }
-  const wanted = request.fileByFilename ?? request.fileContainingSymbol ?? extension?.containingType ?? '';
-  const file = request.fileByFilename !== undefined ? fileByName(registry, wanted) : fileOfSymbol(registry, wanted);
-  if (!file || extension) return notFound(response, wanted);
-  return { ...response, fileDescriptorResponse: { fileDescriptorProto: withDependencies(file).map(encode) } };
+function isOverlong(value: unknown): boolean {
+  return typeof value === 'string' && value.length > MAX_NAME_LENGTH;
+}
+
+function extensionNumbers(registry: FileRegistry, response: ServerReflectionResponse, type: string): ServerReflectionResponse {
+  const found = registry.getMessage(type);
+  if (!found) return notFound(response, type);
+  return { ...response, allExtensionNumbersResponse: { baseTypeName: found.typeName, extensionNumber: [] } };
 }
 
 function emptyResponse(request: ServerReflectionRequest): ServerReflectionResponse {
@@ -47,27 +56,30 @@ function emptyResponse(request: ServerReflectionRequest): ServerReflectionRespon
 }
 
 function notFound(response: ServerReflectionResponse, what: string): ServerReflectionResponse {
-  return { ...response, errorResponse: { errorCode: status.NOT_FOUND, errorMessage: `not found: ${what}` } };
+  return refusal(response, status.NOT_FOUND, `not found: ${what}`);
+}
+
+function refusal(response: ServerReflectionResponse, errorCode: status, errorMessage: string): ServerReflectionResponse {
+  return { ...response, errorResponse: { errorCode, errorMessage } };
 }
 
 function fileByName(registry: FileRegistry, name: string): DescFile | undefined {
   return [...registry.files].find((file) => `${file.name}.proto` === name || file.proto.name === name);
 }
 
+/** A method or field is in the file of what contains it, so its name is shortened until something is found. */
 function fileOfSymbol(registry: FileRegistry, symbol: string): DescFile | undefined {
-  const found = registry.get(symbol);
-  if (found) return found.file;
-  // A method or field: look for what contains it.
-  const dot = symbol.lastIndexOf('.');
-  return dot > 0 ? fileOfSymbol(registry, symbol.slice(0, dot)) : undefined;
+  for (let name = symbol; name !== ''; name = name.slice(0, Math.max(0, name.lastIndexOf('.')))) {
+    const found = registry.get(name);
+    if (found) return found.file;
+  }
+  return undefined;
 }
 
-function withDependencies(file: DescFile, seen = new Set<DescFile>()): DescFile[] {
-  if (seen.has(file)) return [];
-  seen.add(file);
-  return [file, ...file.dependencies.flatMap((dependency) => withDependencies(dependency, seen))];
-}
-
-function encode(file: DescFile): Buffer {
-  return Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto));
+/** The file and all that it needs, itself first. */
+function withDependencies(file: DescFile): DescFile[] {
+  const seen = new Set([file]);
+  // The set grows while it is gone through.
+  for (const each of seen) for (const dependency of each.dependencies) seen.add(dependency);
+  return [...seen];
 }

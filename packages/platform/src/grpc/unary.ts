@@ -1,21 +1,15 @@
-import {
-  type handleUnaryCall,
-  type MethodDefinition,
-  type ServerUnaryCall,
-  type ServiceDefinition,
-  status,
-  type UntypedHandleCall,
-} from '@grpc/grpc-js';
+import { type handleUnaryCall, type ServerUnaryCall, status, type UntypedHandleCall } from '@grpc/grpc-js';
 import { context as contexts, type Span } from '@opentelemetry/api';
 import { contextUnder, endSpan, type MessageTracer, storedTraceOf } from '@tpc/core';
 import type { Caller } from '../auth/caller.ts';
-import type { Gate, Visit } from '../auth/gate.ts';
-import { endConnection, proofOf } from '../auth/peer.ts';
+import type { Visit } from '../auth/gate.ts';
 import { isAuthError } from '../auth/reasons.ts';
-import { AppError, toAppError } from '../errors.ts';
+import { type AppError, toAppError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type ServiceTracing, startCallSpan } from '../telemetry/call-spans.ts';
 import type { NoteCall } from '../telemetry/metrics-parts.ts';
+import type { Admission, OnRefused } from './admission.ts';
+import { isUnreadable } from './requests.ts';
 import { toServiceError } from './status-details.ts';
 
 /** What a handler may know of its call. */
@@ -44,57 +38,11 @@ export type UnaryHandlers<Service> = {
     : never;
 };
 
-/** Most bytes of a request; above it the answer is RESOURCE_EXHAUSTED with reason REQUEST_TOO_LARGE. */
-export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
-
-/** A request that could not be read; its handler is never called. */
-class UnreadableRequest {
-  readonly error: AppError;
-  constructor(error: AppError) {
-    this.error = error;
-  }
-}
-
-/** The definition with a deserializer that never throws, so that a malformed request is answered by our typed error and not by INTERNAL. */
-export function tolerantDefinition(definition: ServiceDefinition): ServiceDefinition {
-  const methods = Object.entries(definition).map(([name, method]) => [name, { ...method, requestDeserialize: tolerant(method) }]);
-  return Object.fromEntries(methods) as ServiceDefinition;
-}
-
-function tolerant(method: MethodDefinition<unknown, unknown>): (bytes: Buffer) => unknown {
-  return (bytes) => {
-    if (bytes.length > MAX_REQUEST_BYTES) {
-      return new UnreadableRequest(
-        new AppError({
-          status: status.RESOURCE_EXHAUSTED,
-          reason: 'REQUEST_TOO_LARGE',
-          message: `The request has ${bytes.length} bytes; at most ${MAX_REQUEST_BYTES} are taken.`,
-          metadata: { size: String(bytes.length), limit: String(MAX_REQUEST_BYTES) },
-        }),
-      );
-    }
-    try {
-      return method.requestDeserialize(bytes);
-    } catch (cause) {
-      return new UnreadableRequest(
-        new AppError({
-          status: status.INVALID_ARGUMENT,
-          reason: 'MALFORMED_REQUEST',
-          message: `The request is not a valid ${method.path} message: ${(cause as Error).message}`,
-        }),
-      );
-    }
-  };
-}
-
-/** Tells of a call that was refused by the rules of who may. */
-export type OnRefused = (event: { reason: string; method: string; peer: string; caller: string }) => void;
-
 export type UnaryOptions = {
   domain: string;
   log: Log;
   stopping: AbortSignal;
-  gate: Gate;
+  visitOf: Admission['visitOf'];
   onRefused: OnRefused;
   onAnswered: NoteCall;
   tracing?: CallTracing | undefined;
@@ -119,24 +67,25 @@ function toGrpcHandler(method: string, handler: UnaryHandler<unknown, unknown>, 
       options.onAnswered(call.getPath().slice(1), code, performance.now() - began);
     };
     const answered = span ? contexts.with(contextUnder(span), () => answer(call, handler, options, span)) : answer(call, handler, options);
-    answered.then(
-      (response) => {
+    const failed = (error: unknown) => {
+      const appError = toAppError(error);
+      callback(toServiceError(appError, options.domain), null);
+      ended(status[appError.status], status[appError.status]);
+      report(method, call, appError, options);
+    };
+    answered
+      .then((response) => {
         callback(null, response);
         ended('OK');
-      },
-      (error: unknown) => {
-        const appError = toAppError(error);
-        ended(status[appError.status], status[appError.status]);
-        report(method, call, appError, options);
-        callback(toServiceError(appError, options.domain), null);
-      },
-    );
+      }, failed)
+      // The caller has its answer; what fails behind it must not end the process.
+      .catch((err: unknown) => options.log.error({ method, err }, 'an answered call was not recorded'));
   };
 }
 
 function spanOf(method: string, call: ServerUnaryCall<unknown, unknown>, { tracing, beginTraces, keyOf }: CallTracing): Span | undefined {
   const mayBegin = beginTraces?.(method) ?? true;
-  const messageKey = () => (call.request instanceof UnreadableRequest ? undefined : keyOf?.(call.request));
+  const messageKey = () => (isUnreadable(call.request) ? undefined : keyOf?.(call.request));
   return startCallSpan(tracing, { path: call.getPath(), caller: traceOf(call), mayBegin, messageKey });
 }
 
@@ -145,7 +94,6 @@ function report(method: string, call: ServerUnaryCall<unknown, unknown>, error: 
   else log.debug({ method, reason: error.reason, status: status[error.status] }, 'call refused');
   if (!isAuthError(error)) return;
   onRefused({ reason: error.reason, method, peer: call.getPeer(), caller: error.metadata.caller ?? error.metadata.cause ?? '' });
-  if (error.reason === 'CERTIFICATE_REFUSED') endConnection(call);
 }
 
 async function answer(
@@ -154,10 +102,11 @@ async function answer(
   options: UnaryOptions,
   span?: Span,
 ): Promise<unknown> {
-  const visit = options.gate.enter(proofOf(call));
+  const visit = options.visitOf(call.metadata);
   const { context, release } = contextOf(call, visit, options.stopping, span);
   try {
-    if (call.request instanceof UnreadableRequest) throw call.request.error;
+    visit.ended.throwIfAborted();
+    if (isUnreadable(call.request)) throw call.request.error;
     const response = await handler(call.request, context);
     // A long poll of somebody who may no longer be here takes nothing with it.
     visit.ended.throwIfAborted();
@@ -204,7 +153,6 @@ function contextOf(
       call.removeListener('cancelled', onEnd);
       stopping.removeEventListener('abort', onEnd);
       visit.ended.removeEventListener('abort', onEnd);
-      visit.leave();
     },
   };
 }

@@ -1,8 +1,10 @@
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
-import { HealthImplementation } from 'grpc-health-check';
+import { OPEN_GATE } from '../auth/gate.ts';
 import { optionalPortSetting } from '../config.ts';
+import { createAdmission } from '../grpc/admission.ts';
 import { bind } from '../grpc/bind.ts';
 import type { Running } from '../lifecycle.ts';
+import { HealthEntries } from './health-service.ts';
 
 /** Setting of the health port, the same in every service. */
 export const healthSettings = {
@@ -14,12 +16,9 @@ export const healthSettings = {
 /** Entry that is SERVING as long as the process works at all, whatever is away outside: what liveness asks for. */
 export const LIVE = 'live';
 
-/** The states of grpc.health.v1, by name; the empty name is readiness. */
-export type HealthEntries = HealthImplementation;
-
-/** Entries of a service that has just begun: live, not ready. */
+/** Entries of a service that has just begun: live, not ready. The empty name is readiness. */
 export function createHealthEntries(): HealthEntries {
-  return new HealthImplementation({ '': 'NOT_SERVING', [LIVE]: 'SERVING' });
+  return new HealthEntries({ '': 'NOT_SERVING', [LIVE]: 'SERVING' });
 }
 
 export interface HealthServer extends Running {
@@ -39,8 +38,16 @@ export async function startHealthServer({ host, port }: { host: string; port: nu
   const entries = createHealthEntries();
   if (port === undefined) return { entries, port: undefined, stop: async () => undefined };
   setLogVerbosity(logVerbosity.NONE);
-  const server = new Server();
-  entries.addToServer(server as never);
+  const nobodyIsRefused = () => undefined;
+  const { interceptor } = createAdmission({
+    domain: 'grpc.health.v1',
+    gate: OPEN_GATE,
+    openTo: new Set(),
+    onRefused: nobodyIsRefused,
+    onAnswered: nobodyIsRefused,
+  });
+  const server = new Server({ interceptors: [interceptor] });
+  entries.addToServer(server);
   const bound = await bind(server, { host, port, portSetting: 'HEALTH_PORT' }, ServerCredentials.createInsecure());
   // Nothing there is worth waiting for.
   return { entries, port: bound, stop: async () => server.forceShutdown() };
