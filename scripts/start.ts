@@ -9,6 +9,7 @@ import {
   assertWritable,
   createLog,
   formatSetting,
+  isLoopback,
   levelSetting,
   loadConfig,
   logFrom,
@@ -151,10 +152,18 @@ async function startMail(config: StartConfig, folder: string, parts: Running[]):
   parts.push(mail);
   const inbox = `http://${urlHost(host)}:${mail.httpPort}`;
   return {
-    settings: { SMTP_HOST: host, SMTP_PORT: String(mail.smtpPort), INBOX_URL: inbox },
+    settings: { SMTP_HOST: host, SMTP_PORT: String(mail.smtpPort), INBOX_URL: inbox, UAC_ACTIVATE_BY_GET: activateByGet(host) },
     smtp: `${urlHost(host)}:${mail.smtpPort}`,
     inbox: `${inbox}/`,
   };
+}
+
+/**
+ * Here, and nowhere else, a program's plain GET on an activation link activates: the acceptance run of the project still follows the link that way. No scanner
+ * reads these mails, since they go to the catcher of this process, on loopback; the pages are on loopback too, else it stays off. A browser gets the button.
+ */
+function activateByGet(host: string): string {
+  return process.env.UAC_ACTIVATE_BY_GET || String(isLoopback(host) && isLoopback(process.env.UAC_HTTP_HOST || host));
 }
 
 /** One process has one environment, and UAC and OPC are two groups with a token each. */

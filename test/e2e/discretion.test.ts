@@ -86,7 +86,7 @@ it('shows no token, password, address, number or text of a mail in a log, metric
   await ask('/auth/register', { ...form, loginName: 'someoneelse', email: 'not an address' });
   await ask('/auth/resendActivationMail', { email: ADDRESS });
   const token = await activationToken(2);
-  expect((await ask(`/auth/activeUser/${token}`)).code).toBe(200);
+  expect((await ask(`/auth/activeUser/${token}`, {})).code).toBe(200);
   await ask(`/auth/activeUser/${token}`);
   await ask(`/auth/checkEmailActive/${ADDRESS}`);
   await ask('/auth/form', { loginName: NAME, loginPwd: 'another-Pass1' });

@@ -121,6 +121,8 @@ describe('npm start', () => {
     const [mail] = await product.mails();
     const message = (await (await fetch(`${product.inbox}/api/v1/message/${mail?.ID}`)).json()) as { HTML: string };
     const link = /https?:\/\/[^\s"<>]*activeUser\/[^\s"<>]+/.exec(message.HTML)?.[0] as string;
+    // A scanner that passes as a browser changes nothing; the acceptance run's plain GET activates, here alone (UAC_ACTIVATE_BY_GET).
+    expect(await (await fetch(link, { headers: { accept: 'text/html,*/*;q=0.8' } })).text()).toContain('data-testid="activate"');
     expect(((await (await fetch(link)).json()) as { code: number }).code).toBe(200);
     await until('the second mail', async () => (await product.mails()).length === 2);
   });

@@ -16,7 +16,7 @@ export type MainJobOptions = {
   onFirstMail?: () => void;
 };
 
-/** The whole job in a real browser, as tests: register, mail, click, active, second mail, log in and out. */
+/** The whole job in a real browser, as tests: register, mail, link, button, active, second mail, log in and out. */
 export function exerciseMainJob({ pictures, pages, onFirstMail }: MainJobOptions): void {
   const folder = join('test-results', 'browser', pictures);
   let browser: BrowserContext;
@@ -56,11 +56,14 @@ export function exerciseMainJob({ pictures, pages, onFirstMail }: MainJobOptions
     await shoot('3-inbox', inbox);
   }, 60_000);
 
-  it('activates by the link in the mail, and the second mail comes without a reload', async () => {
+  it('activates by the button behind the link in the mail, and the second mail comes without a reload', async () => {
     const opened = browser.waitForEvent('page');
     await mailLink().click();
     page = await opened;
-    await page.waitForSelector('[data-testid=activation-result]');
+    await page.waitForSelector('[data-testid=activation-confirm]');
+    await shoot('4-activate');
+    await page.click('[data-testid=activate]');
+    await page.waitForSelector('[data-testid=activation-result][data-outcome=activated]');
     await shoot('4-activated');
     await inbox.waitForSelector('[data-testid=mail-item]:has-text("注册用户-激活用户成功")');
     await shoot('5-second-mail', inbox);

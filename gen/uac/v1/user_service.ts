@@ -85,9 +85,12 @@ export interface RegisterRequest {
   loginPwd: string;
   /** Password again. Missing UAC10011009, different UAC10011010. */
   confirmPwd: string;
-  /** E-mail address. Missing UAC10011018, taken UAC10011019. */
+  /**
+   * E-mail address. Missing UAC10011018, taken UAC10011019. A registration that waits for its activation does not hold its address: a new one with
+   * the same address replaces it and its links.
+   */
   email: string;
-  /** Mobile number, 11 digits with an optional 86 before. Missing UAC10011006, taken UAC10011013. */
+  /** Mobile number, may be empty: with its country code (E.164), or of mainland China. Taken by an active user: UAC10011013. */
   mobileNo: string;
   /** Where the user registers, for example PC. Missing UAC10011017. */
   registerSource: string;
@@ -103,10 +106,12 @@ export interface RegisterResponse {
 
 /** Request of ActivateUser. */
 export interface ActivateUserRequest {
-  /** Token from the link in the activation mail. Unknown, used or older than a day: UAC10011030. */
+  /** Token from the link in the activation mail. Unknown, used, too old, or of a registration that another one has replaced: UAC10011030. */
   token: string;
   /** Language of the mail: "zh" or "en"; empty: "zh". */
   language: string;
+  /** Password of the registration; needed only where the address was registered more than once. Missing UAC10011112, wrong UAC10011113. */
+  loginPwd: string;
 }
 
 /** Response of ActivateUser. */
@@ -137,7 +142,7 @@ export interface CheckAvailabilityRequest {
 
 /** Response of CheckAvailability. */
 export interface CheckAvailabilityResponse {
-  /** True when nobody has it. */
+  /** True when a registration could have it. */
   available: boolean;
 }
 
@@ -461,7 +466,7 @@ export const RegisterResponse: MessageFns<RegisterResponse> = {
 };
 
 function createBaseActivateUserRequest(): ActivateUserRequest {
-  return { token: "", language: "" };
+  return { token: "", language: "", loginPwd: "" };
 }
 
 export const ActivateUserRequest: MessageFns<ActivateUserRequest> = {
@@ -471,6 +476,9 @@ export const ActivateUserRequest: MessageFns<ActivateUserRequest> = {
     }
     if (message.language !== "") {
       writer.uint32(18).string(message.language);
+    }
+    if (message.loginPwd !== "") {
+      writer.uint32(26).string(message.loginPwd);
     }
     return writer;
   },
@@ -502,6 +510,14 @@ export const ActivateUserRequest: MessageFns<ActivateUserRequest> = {
             }
 
             message.language = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.loginPwd = reader.string();
             continue;
           }
         }
@@ -1243,7 +1259,10 @@ export const UserServiceService = {
     responseSerialize: (value: RegisterResponse): Buffer => Buffer.from(RegisterResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RegisterResponse => RegisterResponse.decode(value),
   },
-  /** Activates the user that a token from an activation mail belongs to; the token is used up, and a mail tells of it (F-04). */
+  /**
+   * Activates the user that a token from an activation mail belongs to; the token is used up, and a mail tells of it (F-04). Call it only when a
+   * person has asked for it, not when a link is opened: mail scanners open links.
+   */
   activateUser: {
     path: "/uac.v1.UserService/ActivateUser" as const,
     requestStream: false as const,
@@ -1254,7 +1273,10 @@ export const UserServiceService = {
       Buffer.from(ActivateUserResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ActivateUserResponse => ActivateUserResponse.decode(value),
   },
-  /** Sends the activation mail again with a new token. The answer is the same whether the address is known or not. */
+  /**
+   * Sends the activation mail again with a new token; the ones before stay good until one of them is used. The answer is the same whether the address
+   * is known or not.
+   */
   resendActivationMail: {
     path: "/uac.v1.UserService/ResendActivationMail" as const,
     requestStream: false as const,
@@ -1266,7 +1288,7 @@ export const UserServiceService = {
       Buffer.from(ResendActivationMailResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ResendActivationMailResponse => ResendActivationMailResponse.decode(value),
   },
-  /** Whether a login name, e-mail address or mobile number is free (F-05a). */
+  /** Whether a login name, e-mail address or mobile number is free (F-05a): what a registration that waits for its activation holds, see Register. */
   checkAvailability: {
     path: "/uac.v1.UserService/CheckAvailability" as const,
     requestStream: false as const,
@@ -1324,11 +1346,17 @@ export const UserServiceService = {
 export interface UserServiceServer extends UntypedServiceImplementation {
   /** Registers a user, who stays disabled until activated, and sends the activation mail as a reliable message (F-01 to F-03). */
   register: handleUnaryCall<RegisterRequest, RegisterResponse>;
-  /** Activates the user that a token from an activation mail belongs to; the token is used up, and a mail tells of it (F-04). */
+  /**
+   * Activates the user that a token from an activation mail belongs to; the token is used up, and a mail tells of it (F-04). Call it only when a
+   * person has asked for it, not when a link is opened: mail scanners open links.
+   */
   activateUser: handleUnaryCall<ActivateUserRequest, ActivateUserResponse>;
-  /** Sends the activation mail again with a new token. The answer is the same whether the address is known or not. */
+  /**
+   * Sends the activation mail again with a new token; the ones before stay good until one of them is used. The answer is the same whether the address
+   * is known or not.
+   */
   resendActivationMail: handleUnaryCall<ResendActivationMailRequest, ResendActivationMailResponse>;
-  /** Whether a login name, e-mail address or mobile number is free (F-05a). */
+  /** Whether a login name, e-mail address or mobile number is free (F-05a): what a registration that waits for its activation holds, see Register. */
   checkAvailability: handleUnaryCall<CheckAvailabilityRequest, CheckAvailabilityResponse>;
   /** Whether an enabled user has this e-mail address or mobile number (F-05a). */
   checkActive: handleUnaryCall<CheckActiveRequest, CheckActiveResponse>;
@@ -1357,7 +1385,10 @@ export interface UserServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RegisterResponse) => void,
   ): ClientUnaryCall;
-  /** Activates the user that a token from an activation mail belongs to; the token is used up, and a mail tells of it (F-04). */
+  /**
+   * Activates the user that a token from an activation mail belongs to; the token is used up, and a mail tells of it (F-04). Call it only when a
+   * person has asked for it, not when a link is opened: mail scanners open links.
+   */
   activateUser(
     request: ActivateUserRequest,
     callback: (error: ServiceError | null, response: ActivateUserResponse) => void,
@@ -1373,7 +1404,10 @@ export interface UserServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ActivateUserResponse) => void,
   ): ClientUnaryCall;
-  /** Sends the activation mail again with a new token. The answer is the same whether the address is known or not. */
+  /**
+   * Sends the activation mail again with a new token; the ones before stay good until one of them is used. The answer is the same whether the address
+   * is known or not.
+   */
   resendActivationMail(
     request: ResendActivationMailRequest,
     callback: (error: ServiceError | null, response: ResendActivationMailResponse) => void,
@@ -1389,7 +1423,7 @@ export interface UserServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ResendActivationMailResponse) => void,
   ): ClientUnaryCall;
-  /** Whether a login name, e-mail address or mobile number is free (F-05a). */
+  /** Whether a login name, e-mail address or mobile number is free (F-05a): what a registration that waits for its activation holds, see Register. */
   checkAvailability(
     request: CheckAvailabilityRequest,
     callback: (error: ServiceError | null, response: CheckAvailabilityResponse) => void,

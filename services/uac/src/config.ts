@@ -142,6 +142,13 @@ export const configSchema = z.object({
       .describe('Key that signs access tokens (HS256), at least 32 bytes, the same for all replicas. Default: a random one, kept in the database.'),
   ),
   UAC_ACTIVATION_MINUTES: integerSetting(DEFAULT_ACTIVATION_MINUTES, 1, 30 * 24 * 60).describe('Life of an activation link, minutes.'),
+  UAC_ACTIVATE_BY_GET: z
+    .enum(['true', 'false'], 'expected true or false')
+    .default('false')
+    .transform((value) => value === 'true')
+    .describe(
+      'true: the GET of a program (without Accept: text/html) on an activation link activates, as POST does; only while the pages listen on loopback. Mail scanners send such GETs, so it is for trying out alone.',
+    ),
   UAC_ACCESS_TOKEN_MINUTES: integerSetting(DEFAULT_ACCESS_MINUTES, 1, 24 * 60).describe('Life of an access token, minutes.'),
   UAC_REFRESH_TOKEN_HOURS: integerSetting(DEFAULT_REFRESH_HOURS, 1, 365 * 24).describe('Life of a refresh token, hours.'),
   UAC_PREPARE_BUDGET_MS: integerSetting(DEFAULT_PREPARE_BUDGET_MS, 1, 60_000).describe(

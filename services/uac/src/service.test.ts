@@ -59,11 +59,33 @@ describe('UAC as a service', () => {
     await post((await kit.start()).httpPort, '/auth/register', formOf(1));
     const token = await kit.activationToken();
     const second = await kit.start();
-    const activation = await fetch(`http://127.0.0.1:${second.httpPort}/auth/activeUser/${token}`);
+    const activation = await fetch(`http://127.0.0.1:${second.httpPort}/auth/activeUser/${token}`, { method: 'POST' });
     expect(await activation.json()).toMatchObject({ code: 200 });
     const { result } = await post(second.httpPort, '/auth/form', { loginName: 'User1', loginPwd: 'correct horse' });
     const third = await kit.start();
     expect(await post(third.httpPort, '/auth/user/refreshToken', { refreshToken: result.refreshToken })).toMatchObject({ code: 200 });
+  });
+
+  describe('with UAC_ACTIVATE_BY_GET', () => {
+    const isActive = async (port: number) => (await post(port, '/auth/checkEmailActive/user1@example.com', {})).result as unknown;
+
+    it("activates by a program's GET, as the acceptance run follows the link, and never by a browser's or one that loads ahead", async () => {
+      const { httpPort } = await kit.start({ UAC_ACTIVATE_BY_GET: 'true' });
+      await post(httpPort, '/auth/register', formOf(1));
+      const link = `http://127.0.0.1:${httpPort}/auth/activeUser/${await kit.activationToken()}`;
+      expect(await (await fetch(link, { headers: { accept: 'text/html,*/*;q=0.8' } })).text()).toContain('data-testid="activate"');
+      await fetch(link, { headers: { 'sec-purpose': 'prefetch' } });
+      await fetch(link, { method: 'HEAD' });
+      expect(await isActive(httpPort)).toBe(false);
+      expect(await (await fetch(link)).json()).toMatchObject({ code: 200 });
+      expect(await isActive(httpPort)).toBe(true);
+    });
+
+    it.each([{ UAC_HTTP_HOST: '0.0.0.0' }, { UAC_HTTP_HOST: '::' }])('refuses to start where others reach the pages: %o', async (more) => {
+      const failure = await kit.start({ UAC_ACTIVATE_BY_GET: 'true', ...more }).catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(StartError);
+      expect((failure as Error).message).toMatch(/^UAC_ACTIVATE_BY_GET: only while the pages listen on a loopback address/);
+    });
   });
 
   it.each(['UAC_HTTP_PORT', 'UAC_GRPC_PORT'])('refuses to start when %s is taken, with a line that names it', async (setting) => {

@@ -10,6 +10,7 @@ import {
 import {
   createDatabaseProbe,
   createHealthWatch,
+  isLoopback,
   type KeyValueStore,
   type Log,
   type Metrics,
@@ -96,6 +97,7 @@ export async function migrateUac({ config, log, stopping }: { config: UacConfig;
 
 /** What is opened is noted in `opened`, in order; a stop goes backwards. */
 async function start({ config, log, keyValue, stopping, tracing: given }: UacServiceOptions, opened: Running[]): Promise<UacService> {
+  refuseOpenActivation(config);
   const tracing = given ?? (await startTracing({ service: 'uac', config, log }));
   if (tracing && !given) opened.push(tracing);
   const probes = await startHealthServer({ host: config.BIND_HOST, port: config.HEALTH_PORT });
@@ -141,6 +143,7 @@ async function start({ config, log, keyValue, stopping, tracing: given }: UacSer
       registerPerMinute: config.UAC_REGISTER_PER_IP,
       loginPerMinute: config.UAC_LOGIN_PER_IP,
     },
+    activateByGet: config.UAC_ACTIVATE_BY_GET,
     tracing,
     meter: metrics.meter,
     log: httpLog,
@@ -172,6 +175,18 @@ async function start({ config, log, keyValue, stopping, tracing: given }: UacSer
     producerState: () => producer.state(),
     stop: () => stopAll([...opened].reverse()),
   };
+}
+
+/**
+ * Where others than this machine reach the pages, mails reach people by servers that open their links.
+ * @throws StartError
+ */
+function refuseOpenActivation({ UAC_ACTIVATE_BY_GET: byGet, UAC_HTTP_HOST, BIND_HOST }: UacConfig): void {
+  const host = UAC_HTTP_HOST ?? BIND_HOST;
+  if (byGet && !isLoopback(host))
+    throw new StartError(
+      `UAC_ACTIVATE_BY_GET: only while the pages listen on a loopback address, and they listen on ${host}: mail scanners open every link by a GET`,
+    );
 }
 
 async function openMetrics(config: UacConfig, db: Knex, log: Log, opened: Running[]): Promise<Metrics> {

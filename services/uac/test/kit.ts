@@ -12,6 +12,7 @@ import { type AccessTokens, createAccessTokens } from '../src/adapters/access-to
 import { createPasswords } from '../src/adapters/passwords.ts';
 import { createIdGenerator } from '../src/domain/id-generator.ts';
 import type { RegistrationForm } from '../src/domain/registration.ts';
+import type { Activation } from '../src/flows/activate.ts';
 import { createFlows, type FlowParts, type Flows } from '../src/flows/index.ts';
 import { uacMigrations } from '../src/store/migrations/index.ts';
 
@@ -89,6 +90,8 @@ export type TestUac = TestDatabase & {
   log: Log;
   /** Mails whose transaction committed, oldest first. */
   mails(): Promise<SentMail[]>;
+  /** Activates by the button of the link's page. */
+  activate(token: string, password?: string): Promise<Activation>;
   /** Token in the newest activation mail to an address. */
   tokenFor(email: string): Promise<string>;
   /** Flows with other parts than the usual, on the same database. */
@@ -125,9 +128,10 @@ export async function startTestUac(open: () => Promise<TestDatabase>): Promise<T
     maxLoginsPerName: 20,
   };
   const mails = () => sentMails(db);
+  const flows = createFlows(usual);
   return {
     ...database,
-    flows: createFlows(usual),
+    flows,
     flowsWith: (parts) => createFlows({ ...usual, ...parts }),
     tpc,
     producer,
@@ -135,6 +139,7 @@ export async function startTestUac(open: () => Promise<TestDatabase>): Promise<T
     keyValue,
     log,
     mails,
+    activate: (token, password = '') => flows.activate({ token, password, language: 'zh' }),
     tokenFor: async (email) => tokenIn((await mails()).findLast((mail) => mail.to === email && mail.tag === 'ACTIVE_USER')),
     async drop() {
       await producer.stop(2_000);

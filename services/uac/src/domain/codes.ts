@@ -70,6 +70,18 @@ export const CODES = {
     en: 'The outcome is not known yet: in a moment log in, or ask for the activation mail again.',
   },
   UAC10011111: { name: 'UNAVAILABLE', kind: 'unavailable', zh: '服务暂时不可用，请稍后再试', en: 'The service cannot do this right now: try again.' },
+  UAC10011112: {
+    name: 'ACTIVATION_PASSWORD_MISSING',
+    kind: 'invalid',
+    zh: '此邮箱被注册过不止一次，请输入您注册时设置的密码',
+    en: 'This address was registered more than once: enter the password that you chose.',
+  },
+  UAC10011113: {
+    name: 'ACTIVATION_PASSWORD_WRONG',
+    kind: 'unauthenticated',
+    zh: '密码与最近一次注册时设置的不一致。如果不是您注册的，请重新注册',
+    en: 'This is not the password of the newest registration with this address. If that was not yours, register again.',
+  },
 } as const satisfies Record<string, CodeEntry>;
 
 /** Reason of a refusal, for example `UAC10011012`. */

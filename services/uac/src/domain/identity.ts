@@ -6,8 +6,12 @@
 export type IdentityKind = 'loginName' | 'email' | 'mobileNo';
 
 const LOGIN_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{2,49}$/;
-/** The original's rule, with the number ranges that exist today. */
-const MOBILE = /^((\+86)|(86))?(1[3-9]\d{9})$/;
+/** A mobile number of mainland China, with or without its country code: the original's rule, with the number ranges that exist today. */
+const MAINLAND_MOBILE = /^(?:\+?86)?(1[3-9]\d{9})$/;
+/** Any other number, with its country code (E.164: up to 15 digits). */
+const E164 = /^\+(?!86)[1-9]\d{6,14}$/;
+/** What people write between the digits. */
+const SEPARATORS = /[ ().-]/g;
 /** A dot-atom before the @, at least two labels after it; ASCII only, as plain SMTP takes it (RFC 5321, 4.1.2). */
 const EMAIL =
   /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]$/;
@@ -27,9 +31,12 @@ export function emailKey(email: string): string | undefined {
   return address.toLowerCase();
 }
 
-/** Key of a mobile number: its eleven digits without the country code. */
+/** Key of a mobile number: E.164, for example +8613800138000. A number without a country code is one of mainland China. */
 export function mobileKey(mobileNo: string): string | undefined {
-  return MOBILE.exec(mobileNo.trim())?.[4];
+  const digits = mobileNo.trim().replaceAll(SEPARATORS, '');
+  const mainland = MAINLAND_MOBILE.exec(digits)?.[1];
+  if (mainland !== undefined) return `+86${mainland}`;
+  return E164.test(digits) ? digits : undefined;
 }
 
 /** Key of an identity of any kind; undefined when the value has not its form. */

@@ -1,5 +1,5 @@
 import type { UacCode, Violation } from './codes.ts';
-import { emailKey, type IdentityKind, loginNameKey, mobileKey } from './identity.ts';
+import { emailKey, loginNameKey, mobileKey } from './identity.ts';
 import { isAllowedPassword } from './password.ts';
 
 /** A registration as it was typed. */
@@ -18,8 +18,8 @@ export type Registration = {
   loginNameKey: string;
   email: string;
   emailKey: string;
-  mobileNo: string;
-  mobileKey: string;
+  /** Undefined: none was given. */
+  mobileKey: string | undefined;
   password: string;
   registerSource: string;
 };
@@ -27,8 +27,8 @@ export type Registration = {
 const SOURCE = /^[A-Za-z0-9_-]{1,20}$/;
 
 /**
- * Checks a registration in the original's order (F-01): the six fields present, the passwords the same; then, which the original did not
- * check, each field's form. What is taken is the database's to say.
+ * Checks a registration in the original's order (F-01): the fields present, the passwords the same; then, which the original did not
+ * check, each field's form. A mobile number may be left out. What is taken is the database's to say.
  * @returns the registration, or all violations, of which the first is the one that the original would have answered
  */
 export function checkRegistration(form: RegistrationForm): { registration: Registration } | { violations: [Violation, ...Violation[]] } {
@@ -41,8 +41,7 @@ export function checkRegistration(form: RegistrationForm): { registration: Regis
       loginNameKey: keys.name as string,
       email: form.email.trim(),
       emailKey: keys.email as string,
-      mobileNo: form.mobileNo.trim(),
-      mobileKey: keys.mobile as string,
+      mobileKey: keys.mobile,
       password: form.loginPwd,
       registerSource: form.registerSource.trim(),
     },
@@ -57,7 +56,6 @@ function violationsOf(form: RegistrationForm, keys: Keys): Violation[] {
   const rules: [broken: boolean, field: keyof RegistrationForm, code: UacCode][] = [
     [!present(form.loginName), 'loginName', 'UAC10011007'],
     [!present(form.email), 'email', 'UAC10011018'],
-    [!present(form.mobileNo), 'mobileNo', 'UAC10011006'],
     [form.loginPwd === '', 'loginPwd', 'UAC10011014'],
     [form.confirmPwd === '', 'confirmPwd', 'UAC10011009'],
     [!present(form.registerSource), 'registerSource', 'UAC10011017'],
@@ -69,14 +67,4 @@ function violationsOf(form: RegistrationForm, keys: Keys): Violation[] {
     [present(form.registerSource) && !SOURCE.test(form.registerSource.trim()), 'registerSource', 'UAC10011017'],
   ];
   return rules.filter(([broken]) => broken).map(([, field, code]) => ({ field, code }));
-}
-
-/** What a user's keys collide with. */
-export type Taken = Record<IdentityKind, boolean>;
-
-/** The code for what is taken, in the original's order: login name, mobile, e-mail. Undefined when all is free. */
-export function takenViolation(taken: Taken): Violation | undefined {
-  if (taken.loginName) return { field: 'loginName', code: 'UAC10011012' };
-  if (taken.mobileNo) return { field: 'mobileNo', code: 'UAC10011013' };
-  return taken.email ? { field: 'email', code: 'UAC10011019' } : undefined;
 }

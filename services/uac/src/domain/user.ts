@@ -10,6 +10,10 @@ export type User = {
   status: UserStatus;
   /** Whether the user has ever been activated: one that an operator disabled later must not come back by an old link. */
   everActive: boolean;
+  /** As it was registered, E.164; empty: none. Nobody has proven it. */
+  mobileNo: string;
+  /** Whether this registration replaced another one of the same address with another password: only who knows its password may activate it. */
+  contested: boolean;
   /** UTC milliseconds. */
   createdAt: number;
 };

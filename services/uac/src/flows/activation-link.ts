@@ -24,7 +24,8 @@ export async function sendActivationMail(
 ): Promise<void> {
   const token = newSecretToken();
   const activeUserUrl = `${links.publicUrl()}/auth/activeUser/${token}`;
-  const mail = links.renderer.activeUser({ loginName: user.loginName, email: user.email, activeUserUrl }, language);
+  const { loginName, email, contested } = user;
+  const mail = links.renderer.activeUser({ loginName, email, activeUserUrl, contested }, language);
   await send('ACTIVE_USER', user.email, mail);
   await insertActivationToken(tx, hashSecretToken(token) as Buffer, user.id, links.activationLifeMs);
 }

@@ -1,16 +1,22 @@
 import type { Knex } from 'knex';
+import { judgeClaims } from '../domain/claims.ts';
 import { type IdentityKind, identityKey } from '../domain/identity.ts';
-import { findUserByKey } from '../store/users.ts';
+import { findHolders, findUserByKey } from '../store/users.ts';
 import { refuseFields } from './refusal.ts';
 
 const FORMAT = { loginName: 'UAC10011101', email: 'UAC10011102', mobileNo: 'UAC10011103' } as const;
 
+const NO_KEYS = { loginNameKey: '', emailKey: '', mobileKey: undefined };
+const KEY_FIELD = { loginName: 'loginNameKey', email: 'emailKey', mobileNo: 'mobileKey' } as const;
+
 /**
- * Whether nobody has this login name, address or number yet (F-05a).
+ * Whether a registration could have this login name, address or number (F-05a). A registration that waits holds its login name as long as its link works,
+ * and neither address nor number (domain/claims.ts).
  * @throws AppError UAC10011105 value missing, UAC10011101 to UAC10011103 it could not be registered at all
  */
 export async function isFree(db: Knex, kind: IdentityKind, value: string): Promise<boolean> {
-  return (await findUserByKey(db, kind, keyOf(kind, value))) === undefined;
+  const holders = await findHolders(db, { ...NO_KEYS, [KEY_FIELD[kind]]: keyOf(kind, value) });
+  return 'replaced' in judgeClaims(holders, { password: false, mobile: false });
 }
 
 /**

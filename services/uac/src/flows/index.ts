@@ -9,7 +9,7 @@ import type { RegistrationForm } from '../domain/registration.ts';
 import type { User } from '../domain/user.ts';
 import { createMailRenderer } from '../mails/render-mail.ts';
 import type { ClientAddress } from '../store/sessions.ts';
-import { type Activation, activate } from './activate.ts';
+import { type Activation, type ActivationRequest, activate, readActivationLink } from './activate.ts';
 import { isActive, isFree } from './check-identity.ts';
 import { type Credentials, login } from './login.ts';
 import type { MailProducer } from './mail-transactions.ts';
@@ -41,7 +41,8 @@ export type FlowParts = {
 /** What UAC does, the same for both entrances, gRPC and HTTP; each is documented at its function. All refuse with AppError. */
 export type Flows = {
   register(form: RegistrationForm, language: Language): Promise<User>;
-  activate(token: string, language: Language): Promise<Activation>;
+  readActivationLink(token: string): Promise<Activation>;
+  activate(request: ActivationRequest): Promise<Activation>;
   resendActivationMail(email: string, language: Language, ip: string): Promise<void>;
   isFree(kind: IdentityKind, value: string): Promise<boolean>;
   isActive(kind: 'email' | 'mobileNo', value: string): Promise<boolean>;
@@ -60,7 +61,8 @@ export function createFlows(parts: FlowParts): Flows {
   const sessions = { db, accessTokens: parts.accessTokens, refreshLifeMs: parts.refreshLifeMs };
   return {
     register: (form, language) => register({ db, producer, passwords: parts.passwords, ids: parts.ids, links, limit }, form, language),
-    activate: (token, language) => activate({ db, producer, renderer }, token, language),
+    readActivationLink: (token) => readActivationLink(db, token),
+    activate: (request) => activate({ db, producer, renderer, passwords: parts.passwords, limit }, request),
     resendActivationMail: (email, language, ip) => resendActivationMail({ db, producer, limit, links }, email, language, ip),
     isFree: (kind, value) => isFree(db, kind, value),
     isActive: (kind, value) => isActive(db, kind, value),

@@ -18,7 +18,13 @@ describe.each(DATABASES)('register on %s', (_name, open) => {
     const user = await uac.flows.register(formOf(1), 'zh');
     expect(user).toMatchObject({ loginName: 'User1', email: 'User1@Example.com', status: 'DISABLE', everActive: false });
     const { rows } = await run<Record<string, unknown>>(uac.db, 'SELECT * FROM pc_uac_user');
-    expect(rows[0]).toMatchObject({ login_name_key: 'user1', email_key: 'user1@example.com', mobile_key: '13800000001', user_source: 'REGISTER' });
+    expect(rows[0]).toMatchObject({
+      login_name_key: 'user1',
+      email_key: 'user1@example.com',
+      mobile_no: '+8613800000001',
+      mobile_key: null,
+      user_source: 'REGISTER',
+    });
     expect(rows[0]?.login_pwd).toMatch(/^\$2[aby]\$04\$/);
     const [mail] = await uac.mails();
     expect(mail).toMatchObject({ tag: 'ACTIVE_USER', to: 'User1@Example.com', subject: '注册用户-等待激活用户' });
@@ -35,18 +41,15 @@ describe.each(DATABASES)('register on %s', (_name, open) => {
     ['UAC10011019', { email: 'user1@EXAMPLE.COM' }],
   ])('refuses with %s what is taken, in any case or form', async (reason, changes) => {
     await uac.flows.register(formOf(1), 'zh');
+    await uac.activate(await uac.tokenFor('User1@Example.com'));
     await expect(uac.flows.register(formOf(2, changes), 'zh')).rejects.toMatchObject({ reason });
-    expect(await count(uac.db, 'tpc_outbox')).toBe(1);
+    expect(await count(uac.db, 'tpc_outbox')).toBe(2);
   });
 
-  it.each([
-    ['login name', 'UAC10011012', (n: number) => formOf(n, { loginName: 'same' })],
-    ['number', 'UAC10011013', (n: number) => formOf(n, { mobileNo: '13900000000' })],
-    ['address', 'UAC10011019', (n: number) => formOf(n, { email: 'same@example.com' })],
-  ])('lets exactly one of twenty win who register one %s at the same moment', async (_what, reason, form) => {
-    const all = await outcomes(Array.from({ length: 20 }, (_, n) => uac.flows.register(form(n), 'zh')));
+  it('lets exactly one of twenty win who register one login name at the same moment', async () => {
+    const all = await outcomes(Array.from({ length: 20 }, (_, n) => uac.flows.register(formOf(n, { loginName: 'same' }), 'zh')));
     expect(all.filter((outcome) => outcome === 'ok')).toHaveLength(1);
-    expect(all.filter((outcome) => outcome === reason)).toHaveLength(19);
+    expect(all.filter((outcome) => outcome === 'UAC10011012')).toHaveLength(19);
     for (const table of ['pc_uac_user', 'uac_activation_token', 'tpc_outbox']) expect(await count(uac.db, table)).toBe(1);
   });
 

@@ -1,12 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { classifySqlError } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { Passwords } from '../adapters/passwords.ts';
+import { type Claims, judgeClaims, waitingAtAddress } from '../domain/claims.ts';
 import type { IdGenerator } from '../domain/id-generator.ts';
 import { emailKey } from '../domain/identity.ts';
 import type { Language } from '../domain/language.ts';
-import { checkRegistration, type Registration, type RegistrationForm, takenViolation } from '../domain/registration.ts';
+import { checkRegistration, type Registration, type RegistrationForm } from '../domain/registration.ts';
 import type { User } from '../domain/user.ts';
-import { findTaken, findUserById, insertUser } from '../store/users.ts';
+import { deleteWaitingUser, findHolders, findUserById, insertUser } from '../store/users.ts';
 import { type ActivationLinks, sendActivationMail } from './activation-link.ts';
 import { inMailTransaction, type MailProducer } from './mail-transactions.ts';
 import type { RateLimiter } from './rate-limit.ts';
@@ -26,12 +28,18 @@ export type RegisterParts = {
 const PER_ADDRESS = 20;
 const ADDRESS_WINDOW_MS = 15 * 60_000;
 
-/** How often a registration is tried again when what it collided with was itself rolled back. */
-const MAX_COLLISIONS = 4;
+/** How often a registration is tried again when what it collided with was itself rolled back, replaced or activated meanwhile. */
+const MAX_COLLISIONS = 8;
+/** Longest wait before such another try, milliseconds. */
+const COLLISION_WAIT_MS = 30;
+
+/** A registration that was to be replaced does not wait any more: the look before is out of date. */
+class ClaimsChanged extends Error {}
 
 /**
  * Registers a user, disabled until activated, and sends the activation mail (F-01 to F-03). User, token and outbox row are one transaction. Whether a
- * name is free is decided by the unique keys; the look before only saves the bcrypt and gives the code of the right field.
+ * name is free is decided by the unique keys; the look before gives the code of the right field, and the waiting registrations that give way
+ * (domain/claims.ts): their links end in the same transaction.
  * @throws AppError UAC10011109 too many with this address; UAC10011006 to UAC10011019 and UAC100111xx, see domain/registration.ts
  */
 export async function register(parts: RegisterParts, form: RegistrationForm, language: Language): Promise<User> {
@@ -39,31 +47,40 @@ export async function register(parts: RegisterParts, form: RegistrationForm, lan
   if ('violations' in checked) throw refuseFields(checked.violations);
   const { registration } = checked;
   await parts.limit([{ name: 'register-address', value: emailKey(registration.email) ?? '', max: PER_ADDRESS, windowMs: ADDRESS_WINDOW_MS }]);
-  await refuseTaken(parts.db, registration);
-  const passwordHash = await parts.passwords.hash(registration.password);
+  let passwordHash: string | undefined;
   for (let collisions = 0; ; collisions++) {
+    const { replaced, contested } = await claim(parts, registration);
+    passwordHash ??= await parts.passwords.hash(registration.password);
     const id = parts.ids.next();
     try {
-      return await insertAndSend(parts, id, registration, passwordHash, language);
+      return await insertAndSend(parts, { id, registration, passwordHash, contested, replaced }, language);
     } catch (error) {
       if (isOutcomeUnknown(error)) return await userOrUnknown(parts.db, id, error);
-      const collision = classifySqlError(sqlErrorIn(error)) === 'duplicate';
+      const collision = error instanceof ClaimsChanged || classifySqlError(sqlErrorIn(error)) === 'duplicate';
       if (!collision) throw error;
-      await refuseTaken(parts.db, registration);
       if (collisions === MAX_COLLISIONS) throw refuse('UAC10011111', { cause: error });
+      await sleep(Math.random() * COLLISION_WAIT_MS);
     }
   }
 }
 
-async function refuseTaken(db: Knex, registration: Registration): Promise<void> {
-  const taken = takenViolation(await findTaken(db, registration));
-  if (taken) throw refuseFields([taken]);
+/** @throws AppError for what is taken */
+async function claim(parts: RegisterParts, registration: Registration): Promise<Exclude<Claims, { taken: unknown }>> {
+  const holders = await findHolders(parts.db, registration);
+  const waiting = waitingAtAddress(holders);
+  const password = waiting !== undefined && (await parts.passwords.matches(registration.password, waiting.passwordHash));
+  const claims = judgeClaims(holders, { password, mobile: waiting?.mobileKey === registration.mobileKey });
+  if ('taken' in claims) throw refuseFields(claims.taken);
+  return claims;
 }
 
+type NewUser = { id: string; registration: Registration; passwordHash: string; contested: boolean; replaced: readonly string[] };
+
 /** The user row first: a key that is taken then costs neither an outbox row nor a call to TPC. */
-function insertAndSend(parts: RegisterParts, id: string, registration: Registration, passwordHash: string, language: Language): Promise<User> {
+function insertAndSend(parts: RegisterParts, { id, registration, replaced, ...secret }: NewUser, language: Language): Promise<User> {
   return inMailTransaction(parts.producer, async (tx, send) => {
-    await insertUser(tx, id, registration, passwordHash);
+    for (const waiting of replaced) if (!(await deleteWaitingUser(tx, waiting))) throw new ClaimsChanged();
+    await insertUser(tx, id, registration, secret);
     const user = (await findUserById(tx, id)) as User;
     await sendActivationMail(parts.links, tx, send, user, language);
     return user;

@@ -2,7 +2,6 @@ import type { Knex } from 'knex';
 import { emailKey } from '../domain/identity.ts';
 import type { Language } from '../domain/language.ts';
 import { awaitsActivation } from '../domain/user.ts';
-import { voidActivationTokens } from '../store/activation-tokens.ts';
 import { findUserByKey, lockUser } from '../store/users.ts';
 import { type ActivationLinks, sendActivationMail } from './activation-link.ts';
 import { inMailTransaction, type MailProducer } from './mail-transactions.ts';
@@ -19,8 +18,9 @@ const PER_ADDRESS_HOUR = 5;
 const PER_IP_HOUR = 30;
 
 /**
- * Sends the activation mail again, with a new link; the ones before become void. The answer is the same whether the address is known, active or
- * neither. (How long it takes is not hidden: checkValid tells anyone which addresses are taken.)
+ * Sends the activation mail again, with a new link. The ones before go on working, since theirs may be the mail that arrives first, until one of them is
+ * used. The answer is the same whether the address is known, active or
+ * neither. (How long it takes is not hidden: checkValid tells anyone which addresses have an active user.)
  * @param ip whose requests are limited; empty: nobody's
  * @throws AppError UAC10011018 address missing, UAC10011102 not an address, UAC10011109 too many requests
  */
@@ -38,7 +38,6 @@ export async function resendActivationMail(parts: ResendParts, email: string, la
   await inMailTransaction(parts.producer, async (tx, send) => {
     const user = await lockUser(tx, found.id);
     if (!user || !awaitsActivation(user)) return;
-    await voidActivationTokens(tx, user.id);
     await sendActivationMail(parts.links, tx, send, user, language);
   });
 }

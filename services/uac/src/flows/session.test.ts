@@ -15,7 +15,7 @@ describe.each(DATABASES)('login and session on %s', (_name, open) => {
   });
   afterEach(() => uac.drop());
 
-  const activate = async () => uac.flows.activate(await uac.tokenFor(EMAIL), 'zh');
+  const activate = async () => uac.activate(await uac.tokenFor(EMAIL));
   const login = () => uac.flows.login(RIGHT, CLIENT);
 
   it('gives an active user tokens, and records the login', async () => {
@@ -74,7 +74,7 @@ describe.each(DATABASES)('login and session on %s', (_name, open) => {
     // 24 characters of 3 bytes: all of the 72 bytes that bcrypt reads.
     const longest = '密'.repeat(24);
     await uac.flows.register(formOf(2, { loginPwd: longest, confirmPwd: longest }), 'zh');
-    await uac.flows.activate(await uac.tokenFor('User2@Example.com'), 'zh');
+    await uac.activate(await uac.tokenFor('User2@Example.com'));
     const loginWith = (loginPwd: string) => uac.flows.login({ loginName: 'User2', loginPwd }, CLIENT);
     expect(await outcomes([`${longest}x`, `${longest}\0`, longest].map(loginWith))).toEqual(['UAC10011016', 'UAC10011016', 'ok']);
   });
@@ -130,12 +130,13 @@ describe.each(DATABASES)('login and session on %s', (_name, open) => {
   it('says what is free and who is active', async () => {
     const { isFree, isActive } = uac.flows;
     expect(await isFree('loginName', 'USER1')).toBe(false);
-    expect(await isFree('mobileNo', '+8613800000001')).toBe(false);
+    expect(await isFree('mobileNo', '+8613800000001')).toBe(true);
     expect(await isFree('email', 'other@example.com')).toBe(true);
     expect(await isActive('email', EMAIL)).toBe(false);
     await activate();
     expect(await isActive('email', EMAIL)).toBe(true);
     expect(await isActive('mobileNo', '8613800000001')).toBe(true);
+    expect([await isFree('email', EMAIL), await isFree('mobileNo', '+8613800000001')]).toEqual([false, false]);
     await expect(isFree('email', ' ')).rejects.toMatchObject({ reason: 'UAC10011105' });
     await expect(isActive('mobileNo', '1')).rejects.toMatchObject({ reason: 'UAC10011103' });
   });

@@ -27,7 +27,7 @@ describe('UserService', () => {
     const { user } = await client.register({ ...formOf(1), language: 'en' });
     expect(user).toMatchObject({ loginName: 'User1', status: UserStatus.USER_STATUS_DISABLE });
     expect(user?.id).toBeGreaterThan(BigInt(Number.MAX_SAFE_INTEGER));
-    const activation = { token: await kit.activationToken(), language: '' };
+    const activation = { token: await kit.activationToken(), language: '', loginPwd: '' };
     expect((await client.activateUser(activation)).user).toMatchObject({ id: user?.id, status: UserStatus.USER_STATUS_ENABLE });
     expect(await refusalOf(client.activateUser(activation))).toMatchObject({ code: status.NOT_FOUND, reason: 'UAC10011030' });
     const { tokens } = await client.login({ loginName: 'user1', loginPwd: 'correct horse' });
@@ -51,7 +51,7 @@ describe('UserService', () => {
       reason: 'UAC10011007',
       name: 'LOGIN_NAME_MISSING',
       domain: 'uac',
-      fields: ['login_name', 'email', 'mobile_no', 'login_pwd', 'confirm_pwd', 'register_source'],
+      fields: ['login_name', 'email', 'login_pwd', 'confirm_pwd', 'register_source'],
     });
   });
 
@@ -60,8 +60,11 @@ describe('UserService', () => {
     expect(await refusalOf(client.register({ ...formOf(1), language: '' }))).toMatchObject({ code: status.ALREADY_EXISTS, reason: 'UAC10011012' });
     const credentials = { loginName: 'User1', loginPwd: 'correct horse' };
     expect(await refusalOf(client.login(credentials))).toMatchObject({ code: status.PERMISSION_DENIED, reason: 'UAC10011106' });
-    expect(await client.checkAvailability({ kind: EMAIL, value: 'user1@example.com' })).toEqual({ available: false });
+    expect(await client.checkAvailability({ kind: IdentityKind.IDENTITY_KIND_LOGIN_NAME, value: 'USER1' })).toEqual({ available: false });
+    expect(await client.checkAvailability({ kind: EMAIL, value: 'user1@example.com' })).toEqual({ available: true });
     expect(await client.checkActive({ kind: EMAIL, value: 'user1@example.com' })).toEqual({ active: false });
+    await client.activateUser({ token: await kit.activationToken(), language: '', loginPwd: '' });
+    expect(await client.checkAvailability({ kind: EMAIL, value: 'user1@example.com' })).toEqual({ available: false });
   });
 
   it('reports health by grpc.health.v1', async () => {

@@ -13,8 +13,8 @@ export function createUserService(flows: Flows): ServiceEntry {
     register: handler(async ({ language, ...form }, context) => ({
       user: toUserMessage(await flows.register(form, languageFor(language, context))),
     })),
-    activateUser: handler(async ({ token, language }, context) => {
-      const { user, already } = await flows.activate(token, languageFor(language, context));
+    activateUser: handler(async ({ token, language, loginPwd }, context) => {
+      const { user, already } = await flows.activate({ token, password: loginPwd, language: languageFor(language, context) });
       if (already) throw refuse('UAC10011030');
       return { user: toUserMessage(user) };
     }),

@@ -40,7 +40,7 @@ const get = (url: string, headers = {}): Promise<LightMyRequestResponse> => app.
 const registered = async (n = 1) => post('/auth/register', formOf(n));
 const activated = async (n = 1) => {
   await registered(n);
-  await get(`/auth/activeUser/${await uac.tokenFor(`User${n}@Example.com`)}`);
+  await post(`/auth/activeUser/${await uac.tokenFor(`User${n}@Example.com`)}`, '');
 };
 const login = (headers = {}) => post('/auth/form', { loginName: 'User1', loginPwd: 'correct horse' }, headers);
 const cookieOf = (response: LightMyRequestResponse) => response.cookies.find(({ name }) => name.endsWith('uac_refresh'));
@@ -72,7 +72,7 @@ describe('paths of the original', () => {
   });
 
   it('checkValid: true when free, else false with the reason', async () => {
-    await registered();
+    await activated();
     const check = (type: string, validValue: string) => post('/auth/checkValid', { type, validValue }).then((response) => response.json());
     expect(await check('loginName', 'user1')).toEqual({ code: 200, message: '用户名已存在', result: false });
     expect(await check('email', 'USER1@example.com')).toEqual({ code: 200, message: '邮箱已存在', result: false });
@@ -86,7 +86,7 @@ describe('paths of the original', () => {
     await registered();
     const check = (url: string) => app.inject({ method, url }).then((response) => response.json().result);
     expect(await check('/auth/checkEmailActive/user1%40example.com')).toBe(false);
-    await get(`/auth/activeUser/${await uac.tokenFor('User1@Example.com')}`);
+    await post(`/auth/activeUser/${await uac.tokenFor('User1@Example.com')}`, '');
     expect(await check('/auth/checkEmailActive/user1%40example.com')).toBe(true);
     expect(await check('/auth/checkPhoneActive/%2B8613800000001')).toBe(true);
     expect(await check('/auth/checkPhoneActive/13900000000')).toBe(false);
@@ -109,30 +109,65 @@ describe('the activation link', () => {
 
   const link = async () => `/auth/activeUser/${await uac.tokenFor('User1@Example.com')}`;
 
-  it('gives a program the envelope: success once, then UAC10011030', async () => {
+  const isActive = async () => (await post('/auth/checkEmailActive/user1@example.com', '')).json().result;
+
+  it('tells a program what POST would do, and by POST activates once, then UAC10011030', async () => {
     await registered();
     const url = await link();
-    expect((await get(url)).json()).toEqual({ code: 200, message: '操作成功', result: '激活成功' });
-    expect((await get(url)).json()).toMatchObject({ code: 10011030 });
-    expect((await get('/auth/activeUser/unknown')).json()).toMatchObject({ code: 10011030, message: '激活失败, 链接已过期' });
+    const said = (await get(url, EN)).json();
+    expect(said).toEqual({
+      code: 200,
+      message: 'The link works: send a POST to this address, and the account is active.',
+      result: { loginName: 'User1', status: 'DISABLE', activateBy: 'POST', passwordNeeded: false },
+    });
+    expect(await isActive()).toBe(false);
+    expect((await post(url, '')).json()).toEqual({ code: 200, message: '操作成功', result: '激活成功' });
+    for (const answer of [await get(url), await post(url, {}), await get('/auth/activeUser/unknown'), await post('/auth/activeUser/unknown', '')])
+      expect(answer.json()).toMatchObject({ code: 10011030, message: '激活失败, 链接已过期' });
   });
 
-  it('gives a person a page: active, active already, or too old with a way to a new mail', async () => {
+  it('gives a person a page with a button that needs no script, which activates; then active already, or too old with a way to a new mail', async () => {
     await registered();
     const url = await link();
-    const first = await get(url, PAGE);
-    expect(first.headers['content-type']).toContain('text/html');
-    expect(first.body).toContain('data-outcome="activated"');
-    const second = await get(url, { ...PAGE, ...EN });
-    expect(second.body).toContain('data-outcome="already"');
-    expect(second.body).toContain('Your account is active already');
+    const page = await get(url, { ...PAGE, ...EN });
+    expect(page.headers['content-type']).toContain('text/html');
+    expect(page.body).toMatch(/<form class="activate" method="post" data-testid="activate-form">\s*<button class="primary" type="submit"/);
+    expect(page.body).toContain('User1');
+    expect(await isActive()).toBe(false);
+    const pressed = await post(url, '', { ...FORM, ...PAGE, origin: 'null' });
+    expect(pressed.body).toContain('data-outcome="activated"');
+    for (const later of [await get(url, { ...PAGE, ...EN }), await post(url, '', { ...FORM, ...PAGE, ...EN })]) {
+      expect(later.body).toContain('data-outcome="already"');
+      expect(later.body).toContain('Your account is active already');
+    }
     const expired = await get('/auth/activeUser/unknown', PAGE);
     expect(expired.body).toContain('data-outcome="expired"');
     expect(expired.body).toContain('href="/resend"');
   });
 
+  it('asks for the password where the address was registered more than once', async () => {
+    await registered();
+    await post('/auth/register', formOf(2, { email: 'user1@example.com', loginPwd: 'battery staple', confirmPwd: 'battery staple' }));
+    const url = `/auth/activeUser/${await uac.tokenFor('user1@example.com')}`;
+    expect((await get(url)).json().result).toMatchObject({ loginName: 'User2', passwordNeeded: true });
+    expect((await get(url, PAGE)).body).toContain('name="loginPwd"');
+    const press = (loginPwd: string) => post(url, new URLSearchParams({ loginPwd }).toString(), { ...FORM, ...PAGE, ...EN });
+    expect((await press('')).body).toMatch(/id="loginPwd-error"[^>]*>This address was registered more than once/);
+    expect((await press('correct horse')).body).toMatch(/id="loginPwd-error"[^>]*>This is not the password/);
+    expect((await post(url, {})).json()).toMatchObject({ code: 10011112 });
+    expect((await post(url, { loginPwd: 'correct horse' })).json()).toMatchObject({ code: 10011113 });
+    expect(await isActive()).toBe(false);
+    expect((await press('battery staple')).body).toContain('data-outcome="activated"');
+  });
+
   it.each([
     ['HEAD', {}],
+    ['GET', {}],
+    ['GET', PAGE],
+    [
+      'GET',
+      { accept: 'text/html,application/xhtml+xml,*/*;q=0.8', 'user-agent': 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/120 Safari/537.36' },
+    ],
     ['GET', { 'sec-purpose': 'prefetch' }],
     ['GET', { 'sec-purpose': 'prefetch;prerender' }],
     ['GET', { purpose: 'prefetch', ...PAGE }],
@@ -141,9 +176,10 @@ describe('the activation link', () => {
     await registered();
     const url = await link();
     const response = await app.inject({ method, url, headers });
-    expect(response.statusCode).toBe(method === 'HEAD' ? 200 : 503);
-    expect((await post('/auth/checkEmailActive/user1@example.com', '')).json().result).toBe(false);
-    expect((await get(url)).json()).toMatchObject({ code: 200 });
+    expect(response.statusCode).toBe(200);
+    expect(await isActive()).toBe(false);
+    expect(await uac.mails()).toHaveLength(1);
+    expect((await post(url, '')).json()).toMatchObject({ code: 200 });
   });
 
   it('tells nobody its address, and is kept nowhere', async () => {

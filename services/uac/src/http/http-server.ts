@@ -34,6 +34,8 @@ export type HttpParts = {
   tracesUrl?: string;
   trustProxy: TrustProxy;
   ipLimits: IpLimits;
+  /** UAC_ACTIVATE_BY_GET. */
+  activateByGet?: boolean;
   /** Undefined: requests are not traced. */
   tracing?: Tracing | undefined;
   meter: Meter;
@@ -71,7 +73,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
   addErrorAnswers(app, pages, parts.log);
   addHealthRoutes(app, parts.health);
   addPageRoutes(app, { flows: parts.flows, pages, sessionCookie });
-  addActivationRoutes(app, parts.flows, pages);
+  addActivationRoutes(app, { flows: parts.flows, pages, activateByGet: parts.activateByGet ?? false });
   addCheckRoutes(app, parts.flows);
   addAuthRoutes(app, { flows: parts.flows, pages, sessionCookie, ipLimits: parts.ipLimits });
   return app;

@@ -10,7 +10,7 @@ import { PAGE_TEXTS } from './page-texts.ts';
 const ASSETS = fileURLToPath(new URL('../../assets', import.meta.url));
 
 /** Pages, one template each in `assets/pages`. */
-export type PageName = 'register' | 'login' | 'resend' | 'activation' | 'me' | 'message';
+export type PageName = 'register' | 'login' | 'resend' | 'activate' | 'activation' | 'me' | 'message';
 
 export type Pages = {
   /** Renders a page and answers with it. Values are escaped by the templates. */

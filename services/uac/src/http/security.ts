@@ -39,6 +39,9 @@ const HSTS = 'max-age=31536000; includeSubDomains';
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
+/** For a route that another site may send to: its address itself is the secret. */
+export const ANY_SITE = { config: { anySite: true } };
+
 /** Adds the security headers to every answer, and refuses what another site makes a browser send (CSRF). */
 export function addSecurity(app: FastifyInstance, publicUrl: () => string): void {
   const setHeaders = helmet(HELMET);
@@ -46,7 +49,8 @@ export function addSecurity(app: FastifyInstance, publicUrl: () => string): void
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
     if (publicUrl().startsWith('https:')) reply.header('strict-transport-security', HSTS);
-    if (!SAFE_METHODS.has(request.method)) refuseCrossSite(request);
+    const { anySite } = request.routeOptions.config as { anySite?: boolean };
+    if (!SAFE_METHODS.has(request.method) && !anySite) refuseCrossSite(request);
   });
 }
 

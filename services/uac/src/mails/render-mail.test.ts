@@ -6,7 +6,7 @@ const renderer = createMailRenderer({
   activationLifeMs: 24 * 3_600_000,
   now: () => Date.UTC(2026, 0, 2, 3, 4, 5),
 });
-const values = { loginName: 'alice', email: 'alice@example.com', activeUserUrl: 'http://uac.test/auth/activeUser/token' };
+const values = { loginName: 'alice', email: 'alice@example.com', activeUserUrl: 'http://uac.test/auth/activeUser/token', contested: false };
 
 describe('mails', () => {
   it("have the original's subjects in Chinese", () => {
@@ -25,7 +25,12 @@ describe('mails', () => {
   });
 
   it('let no value become HTML', () => {
-    const hostile = { loginName: '<img src=x onerror=alert(1)>', email: '"><script>x</script>@example.com', activeUserUrl: 'http://x/"onclick="y' };
+    const hostile = {
+      loginName: '<img src=x onerror=alert(1)>',
+      email: '"><script>x</script>@example.com',
+      activeUserUrl: 'http://x/"onclick="y',
+      contested: true,
+    };
     const { html } = renderer.activeUser(hostile, 'en');
     expect(html).not.toContain('<img');
     expect(html).not.toContain('<script');

@@ -7,7 +7,7 @@ import { ACTIVE_USER, ACTIVE_USER_SUCCESS, type MailText } from './mail-texts.ts
 export type Mail = { subject: string; html: string; plain: string };
 
 export type MailRenderer = {
-  activeUser(values: { loginName: string; email: string; activeUserUrl: string }, language: Language): Mail;
+  activeUser(values: { loginName: string; email: string; activeUserUrl: string; contested: boolean }, language: Language): Mail;
   activeUserSuccess(values: { loginName: string }, language: Language): Mail;
 };
 

@@ -11,12 +11,16 @@ export async function insertActivationToken(tx: Knex.Transaction, tokenHash: Buf
   ]);
 }
 
-/** Whose token this is, whatever became of it. Primary key. */
-export async function findActivationTokenUser(db: Knex | Knex.Transaction, tokenHash: Buffer): Promise<string | undefined> {
-  const { rows } = await run<{ user_id: string }>(db, 'SELECT CAST(user_id AS CHAR) AS user_id FROM uac_activation_token WHERE token_hash = ?', [
-    tokenHash,
-  ]);
-  return rows[0]?.user_id;
+/** Whose token this is, whatever became of it, and whether it can still be used. Primary key. */
+export async function findActivationToken(db: Knex | Knex.Transaction, tokenHash: Buffer): Promise<{ userId: string; usable: boolean } | undefined> {
+  const { now } = dialectOf(db);
+  const { rows } = await run<{ user_id: string; usable: number }>(
+    db,
+    `SELECT CAST(user_id AS CHAR) AS user_id, used_at IS NULL AND void_at IS NULL AND expires_at > ${now} AS usable
+     FROM uac_activation_token WHERE token_hash = ?`,
+    [tokenHash],
+  );
+  return rows[0] && { userId: rows[0].user_id, usable: Number(rows[0].usable) === 1 };
 }
 
 /** Uses a token up. @returns false when it is used, void or too old; of two at once only one gets true. The user is locked before. */
@@ -28,9 +32,4 @@ export async function consumeActivationToken(tx: Knex.Transaction, tokenHash: Bu
     [tokenHash],
   );
   return affected === 1;
-}
-
-/** Makes a user's open tokens void, before a new one is added. Index k_activation_token_user; the user is locked before. */
-export async function voidActivationTokens(tx: Knex.Transaction, userId: string): Promise<void> {
-  await run(tx, `UPDATE uac_activation_token SET void_at = ${dialectOf(tx).now} WHERE user_id = ? AND used_at IS NULL AND void_at IS NULL`, [userId]);
 }

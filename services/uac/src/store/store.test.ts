@@ -1,13 +1,13 @@
-import { migrate, pendingMigrations } from '@tpc/core';
+import { migrate, pendingMigrations, run } from '@tpc/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { count, DATABASES, formOf, type TestDatabase } from '../../test/kit.ts';
 import { createIdGenerator } from '../domain/id-generator.ts';
 import { checkRegistration, type Registration } from '../domain/registration.ts';
 import { createWorkerIdLease } from '../workers/worker-id-lease.ts';
-import { consumeActivationToken, findActivationTokenUser, insertActivationToken, voidActivationTokens } from './activation-tokens.ts';
+import { consumeActivationToken, findActivationToken, insertActivationToken } from './activation-tokens.ts';
 import { uacMigrations } from './migrations/index.ts';
 import { readOrCreateSigningKey } from './signing-key.ts';
-import { findTaken, findUserById, findUserByKey, insertUser } from './users.ts';
+import { deleteWaitingUser, enableUser, findHolders, findUserById, findUserByKey, insertUser } from './users.ts';
 import { acquireWorkerLease, renewWorkerLease } from './worker-leases.ts';
 
 function registrationOf(n: number): Registration {
@@ -16,6 +16,7 @@ function registrationOf(n: number): Registration {
   return checked.registration;
 }
 
+const SECRET = { passwordHash: 'hash', contested: false };
 const silent = { warn() {}, error() {} } as never;
 
 describe.each(DATABASES)('store on %s', (_name, open) => {
@@ -37,7 +38,7 @@ describe.each(DATABASES)('store on %s', (_name, open) => {
     const { db } = database;
     const ids = ['9007199254740992001', '9007199254740992002'];
     await db.transaction(async (tx) => {
-      for (const [n, id] of ids.entries()) await insertUser(tx, id, registrationOf(n), 'hash');
+      for (const [n, id] of ids.entries()) await insertUser(tx, id, registrationOf(n), SECRET);
     });
     for (const [n, id] of ids.entries()) {
       expect(await findUserById(db, id)).toMatchObject({ id, loginName: `User${n}` });
@@ -46,35 +47,79 @@ describe.each(DATABASES)('store on %s', (_name, open) => {
     expect(await findUserById(db, '9007199254740992003')).toBeUndefined();
   });
 
-  it('says which keys are taken, whatever their case', async () => {
+  it('says who holds the keys of a registration, and whether they wait', async () => {
     const { db } = database;
-    await db.transaction((tx) => insertUser(tx, '1', registrationOf(1), 'hash'));
-    const other = registrationOf(2);
-    expect(await findTaken(db, other)).toEqual({ loginName: false, mobileNo: false, email: false });
-    expect(await findTaken(db, { ...other, emailKey: 'user1@example.com' })).toEqual({ loginName: false, mobileNo: false, email: true });
-    expect(await findTaken(db, registrationOf(1))).toEqual({ loginName: true, mobileNo: true, email: true });
+    await db.transaction((tx) => insertUser(tx, '1', registrationOf(1), SECRET));
+    expect(await findHolders(db, registrationOf(2))).toEqual([]);
+    const waiting = { id: '1', waiting: true, linkWorks: false, contested: false, passwordHash: 'hash', mobileKey: '+8613800000001' };
+    const holds = { loginName: true, mobileNo: false, email: true };
+    expect(await findHolders(db, registrationOf(1))).toEqual([{ ...waiting, holds }]);
+    await db.transaction((tx) => insertActivationToken(tx, Buffer.alloc(32, 1), '1', 60_000));
+    expect(await findHolders(db, { ...registrationOf(2), emailKey: 'user1@example.com' })).toEqual([
+      { ...waiting, linkWorks: true, holds: { ...holds, loginName: false } },
+    ]);
+    await db.transaction((tx) => enableUser(tx, '1', '+8613800000001'));
+    expect(await findHolders(db, { ...registrationOf(1), emailKey: '', loginNameKey: '' })).toMatchObject([
+      { waiting: false, holds: { loginName: false, mobileNo: true, email: false } },
+    ]);
   });
 
-  it.each(['loginNameKey', 'emailKey', 'mobileKey'] as const)('has no two users with the same %s', async (key) => {
+  it.each(['loginNameKey', 'emailKey'] as const)('has no two users with the same %s', async (key) => {
     const { db } = database;
-    await db.transaction((tx) => insertUser(tx, '1', registrationOf(1), 'hash'));
+    await db.transaction((tx) => insertUser(tx, '1', registrationOf(1), SECRET));
     const second = { ...registrationOf(2), [key]: registrationOf(1)[key] };
-    await expect(db.transaction((tx) => insertUser(tx, '2', second, 'hash'))).rejects.toThrow();
+    await expect(db.transaction((tx) => insertUser(tx, '2', second, SECRET))).rejects.toThrow();
     expect(await count(db, 'pc_uac_user')).toBe(1);
   });
 
-  it('uses an activation token up once, and none that is void', async () => {
+  it('has no two active users with the same number, and any number without one', async () => {
     const { db } = database;
-    const [used, voided] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+    for (const n of [1, 2, 3, 4]) await db.transaction((tx) => insertUser(tx, String(n), registrationOf(n), SECRET));
+    for (const n of ['1', '2']) await db.transaction((tx) => enableUser(tx, n, undefined));
+    await db.transaction((tx) => enableUser(tx, '3', '+8613800000001'));
+    await expect(db.transaction((tx) => enableUser(tx, '4', '+8613800000001'))).rejects.toThrow();
+    expect(await count(db, 'pc_uac_user', "status = 'ENABLE'")).toBe(3);
+  });
+
+  it('removes one who waits, with the links, and nobody else', async () => {
+    const { db } = database;
+    const [ones, twos] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+    await db.transaction(async (tx) => {
+      for (const [n, token] of [ones, twos].entries()) {
+        await insertUser(tx, String(n + 1), registrationOf(n), SECRET);
+        await insertActivationToken(tx, token, String(n + 1), 60_000);
+      }
+      await enableUser(tx, '2', undefined);
+    });
+    expect(await db.transaction((tx) => deleteWaitingUser(tx, '1'))).toBe(true);
+    expect(await db.transaction((tx) => deleteWaitingUser(tx, '1'))).toBe(false);
+    expect(await db.transaction((tx) => deleteWaitingUser(tx, '2'))).toBe(false);
+    expect([await findActivationToken(db, ones), await findActivationToken(db, twos)]).toEqual([undefined, { userId: '2', usable: true }]);
+  });
+
+  it('takes users of the schema before into the new one: numbers of those who were never active are held no more', async () => {
+    const { db } = database;
+    await db.transaction(async (tx) => {
+      for (const n of [1, 2]) await insertUser(tx, String(n), registrationOf(n), SECRET);
+      await enableUser(tx, '2', undefined);
+    });
+    await run(db, "UPDATE pc_uac_user SET mobile_key = CASE id WHEN 1 THEN '13800000001' ELSE '13800000002' END");
+    await db(uacMigrations.tableName).whereIn('name', ['0012_user_claims', '0013_user_mobile_keys']).delete();
+    await migrate(db, uacMigrations);
+    const { rows } = await run(db, 'SELECT mobile_key FROM pc_uac_user ORDER BY id');
+    expect(rows).toEqual([{ mobile_key: null }, { mobile_key: '+8613800000002' }]);
+  });
+
+  it('uses an activation token up once', async () => {
+    const { db } = database;
+    const used = Buffer.alloc(32, 1);
     await db.transaction(async (tx) => {
       await insertActivationToken(tx, used, '7', 60_000);
+      expect(await findActivationToken(tx, used)).toEqual({ userId: '7', usable: true });
       expect(await consumeActivationToken(tx, used)).toBe(true);
       expect(await consumeActivationToken(tx, used)).toBe(false);
-      await insertActivationToken(tx, voided, '7', 60_000);
-      await voidActivationTokens(tx, '7');
-      expect(await consumeActivationToken(tx, voided)).toBe(false);
     });
-    expect(await findActivationTokenUser(db, voided)).toBe('7');
+    expect(await findActivationToken(db, used)).toEqual({ userId: '7', usable: false });
   });
 
   it('gives every process that starts at once the same signing key', async () => {
