@@ -63,6 +63,8 @@ CREATE TABLE IF NOT EXISTS tpc_inbox_effect (
   last_error VARCHAR(1024) NOT NULL DEFAULT '',
   created_at BIGINT NOT NULL,
   finished_at BIGINT NULL,
+  deferrals INT NOT NULL DEFAULT 0,
+  waits_for VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   PRIMARY KEY (consumer_group, message_key, generation, effect_key),
   KEY tpc_inbox_effect_state (consumer_group, state)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

@@ -65,6 +65,8 @@ CREATE TABLE IF NOT EXISTS tpc_inbox_effect (
   last_error TEXT NOT NULL DEFAULT '',
   created_at INTEGER NOT NULL,
   finished_at INTEGER NULL,
+  deferrals INTEGER NOT NULL DEFAULT 0,
+  waits_for TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (consumer_group, message_key, generation, effect_key)
 );
 

@@ -16,6 +16,7 @@ import { type HeartbeatOutcome, Registration } from './registration.ts';
 import { Reporter } from './reporter.ts';
 import { releaseRows } from './store/mark-inbox.ts';
 import { readInboxBacklog } from './store/read-backlog.ts';
+import { wakeEffects } from './store/wake-effects.ts';
 import { createSweeper, type Sweeper } from './sweeper.ts';
 import type { Consumer, ConsumerOptions, ConsumerState, Handler } from './types.ts';
 
@@ -120,6 +121,13 @@ class InboxConsumer implements Consumer {
     this.#reporter.close();
     if (this.#registration === undefined) this.#registered.reject(new Error('the consumer was stopped before it was started'));
     this.#settings.log.info({ consumer_group: this.#settings.group, complete: results !== undefined }, 'consumer stopped');
+  }
+
+  async wake(waitsFor: string): Promise<number> {
+    const { knex, group } = this.#settings;
+    const woken = await wakeEffects(knex, group, waitsFor);
+    if (woken > 0) this.#sweeper.wake();
+    return woken;
   }
 
   state(): ConsumerState {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decideEffectOutcome, decideEffectStep, decideHandlerOutcome, decideSettledMessage } from './decide-outcome.ts';
-import { BadMessageError, describeError, EffectFailed, EffectUncertain, FencedError, reasonCode } from './errors.ts';
+import { BadMessageError, describeError, EffectDeferred, EffectFailed, EffectUncertain, FencedError, reasonCode } from './errors.ts';
 
 const retry = { firstWaitMs: 1000, factor: 2, maxWaitMs: 60_000, jitter: 0, maxAttempts: 3 };
 
@@ -32,6 +32,13 @@ describe('decideEffectOutcome', () => {
     [new EffectUncertain('lost'), 1, 'repeat', { kind: 'retry', waitMs: 1000, error: 'EffectUncertain: lost' }],
     [new EffectUncertain('lost'), 1, 'hold', { kind: 'held', detail: 'EffectUncertain: lost' }],
     [new EffectUncertain('lost'), 3, 'hold', { kind: 'held', detail: 'EffectUncertain: lost' }],
+    [new EffectDeferred('450', { waitMs: 7 }), 99, 'hold', { kind: 'retry', waitMs: 7, error: '450', deferral: { counts: true, waitsFor: '' } }],
+    [
+      new EffectDeferred('away', { waitMs: 0, counts: false, waitsFor: 'server' }),
+      3,
+      'repeat',
+      { kind: 'retry', waitMs: 1, error: 'away', deferral: { counts: false, waitsFor: 'server' } },
+    ],
   ] as const)('%o at try %i with %s', (error, attempts, onUncertain, expected) => {
     expect(decideEffectOutcome(error, attempts, { retry, onUncertain, random: 0.5 })).toEqual(expected);
   });

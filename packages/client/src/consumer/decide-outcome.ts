@@ -1,5 +1,5 @@
 import { isExhausted, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
-import { BadMessageError, describeError, EffectFailed, EffectUncertain, FencedError, reasonCode } from './errors.ts';
+import { BadMessageError, describeError, EffectDeferred, EffectFailed, EffectUncertain, FencedError, reasonCode } from './errors.ts';
 import { EffectState, Reason } from './states.ts';
 
 /** What follows from a handler's error. */
@@ -23,9 +23,9 @@ export function decideHandlerOutcome(error: unknown, attempts: number, retry: Re
   return { kind: 'retry', waitMs: waitBeforeRetry(retry, attempts, random), error: describeError(error) };
 }
 
-/** What follows from an effect's error. */
+/** What follows from an effect's error. `deferral`: the handler has asked for a later try. */
 export type EffectOutcome =
-  | { kind: 'retry'; waitMs: number; error: string }
+  | { kind: 'retry'; waitMs: number; error: string; deferral?: { counts: boolean; waitsFor: string } }
   | { kind: 'dead'; reason: string; detail: string }
   | { kind: 'held'; detail: string };
 
@@ -38,6 +38,10 @@ export function decideEffectOutcome(
   attempts: number,
   options: { retry: RetryPolicy; onUncertain: 'repeat' | 'hold'; random: number },
 ): EffectOutcome {
+  if (error instanceof EffectDeferred) {
+    const { waitMs, counts, waitsFor } = error;
+    return { kind: 'retry', waitMs: Math.max(1, Math.round(waitMs)), error: describeOwn(error), deferral: { counts, waitsFor } };
+  }
   if (error instanceof EffectUncertain && options.onUncertain === 'hold') return { kind: 'held', detail: describeError(error) };
   const outcome = decideHandlerOutcome(error, attempts, options.retry, options.random);
   if (outcome.kind === 'fenced') return { kind: 'retry', waitMs: options.retry.firstWaitMs, error: describeError(error) };

@@ -35,6 +35,30 @@ export class EffectFailed extends Error {
   }
 }
 
+/**
+ * This effect was not done, and is to be tried later; the handler says when. The retry policy neither sets this wait nor ends such tries: how often an
+ * effect may be deferred is the handler's decision (`EffectContext.deferrals`).
+ */
+export class EffectDeferred extends Error {
+  readonly waitMs: number;
+  readonly counts: boolean;
+  readonly waitsFor: string;
+
+  /**
+   * @param detail why, without personal data
+   * @param options.waitMs time to the next try, milliseconds
+   * @param options.counts whether `EffectContext.deferrals` of later tries counts this one; default true
+   * @param options.waitsFor what ends the wait early (`Consumer.wake`), at most 32 characters of [A-Za-z0-9_-]; default: nothing does
+   */
+  constructor(detail: string, { waitMs, counts = true, waitsFor = '' }: { waitMs: number; counts?: boolean; waitsFor?: string }) {
+    super(detail);
+    this.name = 'EffectDeferred';
+    this.waitMs = waitMs;
+    this.counts = counts;
+    this.waitsFor = waitsFor;
+  }
+}
+
 /** Nobody knows whether the effect was done (the reply was lost after the act). What follows is the handler's `onUncertain`. */
 export class EffectUncertain extends Error {
   constructor(detail: string, cause?: unknown) {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { databaseAttributes, errorTypeOf, inTransaction, MESSAGE_KEY, type MessageSpan, statementsUnderSpan } from '@tpc/core';
-import { decideEffectOutcome, decideEffectStep, type SettledMessage } from './decide-outcome.ts';
+import { decideEffectOutcome, decideEffectStep, type EffectOutcome, type SettledMessage } from './decide-outcome.ts';
 import { FencedError } from './errors.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import { type ClaimedRow, messageOfRow } from './inbox-row.ts';
@@ -182,6 +182,7 @@ class EffectRound {
         plan,
         message: this.#message,
         attempt: effect.attempts + 1,
+        deferrals: effect.deferrals,
         onLate: (late) => this.#settleLate(effect, late),
       });
       settlement = { state: EffectState.DONE, result };
@@ -201,7 +202,7 @@ class EffectRound {
     this.#failure = errorTypeOf(error);
     const fields = { ...this.#fields(), effect_key: effect.effectKey, attempt: effect.attempts + 1, err: error };
     if (outcome.kind === 'retry') {
-      settings.log.warn({ ...fields, wait_ms: outcome.waitMs }, 'an effect failed; it is tried again');
+      this.#logRetry(fields, outcome);
       await this.#tryAgain(effect, token, outcome);
       return undefined;
     }
@@ -211,7 +212,15 @@ class EffectRound {
       : { state: EffectState.HELD, reason: Reason.EFFECT_UNCERTAIN, detail: outcome.detail };
   }
 
-  async #tryAgain(effect: EffectRow, token: string, outcome: { waitMs: number; error: string }): Promise<void> {
+  /** A handler that defers has said why; where this does not count, it waits for something that has its own line. */
+  #logRetry(fields: { err: unknown }, { waitMs, error, deferral }: Extract<EffectOutcome, { kind: 'retry' }>): void {
+    const { log } = this.#parts.settings;
+    const { err: _, ...named } = fields;
+    if (deferral === undefined) log.warn({ ...fields, wait_ms: waitMs }, 'an effect failed; it is tried again');
+    else log[deferral.counts ? 'warn' : 'debug']({ ...named, wait_ms: waitMs, reason: error }, 'an effect is deferred; it is tried again');
+  }
+
+  async #tryAgain(effect: EffectRow, token: string, outcome: Omit<Extract<EffectOutcome, { kind: 'retry' }>, 'kind'>): Promise<void> {
     const { settings, goOn } = this.#parts;
     await persist(() => retryEffect(settings.knex, settings.group, this.#row, { effectKey: effect.effectKey, token }, outcome), goOn);
   }
@@ -286,7 +295,7 @@ class EffectRound {
   }
 }
 
-const FRESH = { state: EffectState.OPEN, attempts: 0, claim: null, leaseUntil: null, reason: '', error: '' };
+const FRESH = { state: EffectState.OPEN, attempts: 0, deferrals: 0, claim: null, leaseUntil: null, reason: '', error: '' };
 
 /** Two effects with one key are one effect. */
 function distinct(plans: readonly EffectPlan[]): EffectPlan[] {

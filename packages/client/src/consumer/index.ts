@@ -14,7 +14,7 @@ export {
 export { migrateClientStore, pendingClientMigrations, renewStoreId } from '../migrations/index.ts';
 export { createConsumer } from './consumer.ts';
 export { DEFAULT_RETRY, DEFAULTS } from './defaults.ts';
-export { BadMessageError, EffectFailed, EffectUncertain } from './errors.ts';
+export { BadMessageError, EffectDeferred, EffectFailed, EffectUncertain } from './errors.ts';
 export { getInbox, type InboxDetail, type InboxEffect, type InboxEntry, type ListInboxOptions, listInbox } from './read-inbox.ts';
 export { effectIdOf } from './run-effect.ts';
 export { EffectState, InboxState, Reason } from './states.ts';

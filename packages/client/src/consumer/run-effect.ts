@@ -14,7 +14,7 @@ export function effectIdOf(key: InboxKey, effectKey: string): string {
  */
 export async function runWithinTime(
   handler: EffectHandler,
-  run: { plan: EffectPlan; message: ConsumedMessage; attempt: number; onLate: (result: string) => void },
+  run: { plan: EffectPlan; message: ConsumedMessage; attempt: number; deferrals: number; onLate: (result: string) => void },
 ): Promise<string> {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
@@ -24,7 +24,8 @@ export async function runWithinTime(
       controller.abort();
     }, handler.timeoutMs);
   });
-  const context = { effectId: effectIdOf(run.message, run.plan.key), attempt: run.attempt, signal: controller.signal };
+  const { attempt, deferrals } = run;
+  const context = { effectId: effectIdOf(run.message, run.plan.key), attempt, deferrals, signal: controller.signal };
   const done = (async () => (await handler.run(run.plan, run.message, context)).result ?? '')();
   done.then(
     (result) => controller.signal.aborted && run.onLate(result),

@@ -55,6 +55,8 @@ export type EffectContext = {
   effectId: string;
   /** Which try of this effect this is, from 1. */
   attempt: number;
+  /** Earlier tries that ended with an EffectDeferred that counts. */
+  deferrals: number;
   /** Aborted when `timeoutMs` has passed. */
   signal: AbortSignal;
 };
@@ -192,5 +194,12 @@ export interface Consumer {
   registered(): Promise<void>;
   /** Stops receiving, lets what is being handled end, sends what is to be reported; gives the rest back to the inbox. At most `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
+  /**
+   * Brings forward what waits for something that has come back: the effects that were deferred with this `waitsFor` are due now. May be called again
+   * at any time.
+   * @returns how many messages have such effects
+   * @throws Error of the database
+   */
+  wake(waitsFor: string): Promise<number>;
   state(): ConsumerState;
 }

@@ -17,6 +17,8 @@ export const clientMigrationSource: Knex.MigrationSource<MigrationStep> = {
   getMigration: (step) =>
     Promise.resolve({
       up: async (db) => {
+        const { unlessColumn } = step;
+        if (unlessColumn !== undefined && (await db.schema.hasColumn(unlessColumn.table, unlessColumn.column))) return;
         for (const statement of dialectOf(db).name === 'mysql' ? [step.mysql] : step.sqlite) await db.raw(statement);
       },
       down: () => Promise.reject(new Error('The tables of @tpc/client go forward only.')),

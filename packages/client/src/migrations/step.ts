@@ -6,4 +6,6 @@ export type MigrationStep = {
   mysql: string;
   /** SQLite's DDL is part of the transaction, so a table and its indexes may be one step. */
   sqlite: readonly string[];
+  /** Runs only where the table has no such column yet, since no dialect in use can say that within ALTER TABLE. */
+  unlessColumn?: { table: string; column: string };
 };

@@ -5,7 +5,7 @@ import type { SmtpVerdict } from '../domain/smtp-verdicts.ts';
 import { createSendEmailHandler } from './send-email.ts';
 
 const email = { to: ['Ann@example.com', 'bob@example.com'], subject: 'Hello', text: '<p>Hello <b>you</b></p>' };
-const context = { effectId: 'k/1/e', attempt: 1, signal: new AbortController().signal };
+const context = { effectId: 'k/1/e', attempt: 1, deferrals: 0, signal: new AbortController().signal };
 
 function message(body: unknown, more: Partial<ConsumedMessage> = {}): ConsumedMessage {
   return { messageKey: 'k', generation: 1, body: Buffer.from(JSON.stringify(body)), ...more } as ConsumedMessage;

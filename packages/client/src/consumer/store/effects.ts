@@ -13,6 +13,8 @@ export type EffectRow = {
   payload: unknown;
   /** Claims so far: raised before the act. */
   attempts: number;
+  /** Tries after which the handler wanted a later one. */
+  deferrals: number;
   claim: string | null;
   /** End of the claim's lease, or, without a claim, when the next try is due; the database's clock. */
   leaseUntil: number | null;
@@ -79,6 +81,7 @@ export async function readEffects(db: Knex | Knex.Transaction, group: string, ke
     state: number;
     payload: Buffer | null;
     attempts: number;
+    deferrals: number;
     claim: string | null;
     lease_until: number | string | null;
     reason: string;
@@ -86,7 +89,7 @@ export async function readEffects(db: Knex | Knex.Transaction, group: string, ke
     clock: number | string;
   }>(
     db,
-    `SELECT effect_key, state, payload, attempts, claim, lease_until, reason, last_error, ${now} AS clock FROM tpc_inbox_effect
+    `SELECT effect_key, state, payload, attempts, deferrals, claim, lease_until, reason, last_error, ${now} AS clock FROM tpc_inbox_effect
 WHERE ${OF_MESSAGE} ORDER BY effect_key`,
     [...ofMessage(group, key)],
   );
@@ -95,6 +98,7 @@ WHERE ${OF_MESSAGE} ORDER BY effect_key`,
     state: row.state,
     payload: row.payload === null ? undefined : (JSON.parse(row.payload.toString()) as unknown),
     attempts: row.attempts,
+    deferrals: row.deferrals,
     claim: row.claim,
     leaseUntil: row.lease_until === null ? null : Number(row.lease_until),
     reason: row.reason,
@@ -131,13 +135,23 @@ export async function retryEffect(
   group: string,
   key: InboxKey,
   effect: { effectKey: string; token: string },
-  outcome: { waitMs: number; error: string },
+  outcome: { waitMs: number; error: string; deferral?: { counts: boolean; waitsFor: string } },
 ): Promise<void> {
   const { now } = dialectOf(db);
   await run(
     db,
-    `UPDATE tpc_inbox_effect SET claim = NULL, lease_until = ${now} + ?, last_error = ? WHERE ${OF_MESSAGE} AND effect_key = ? AND state = ? AND claim = ?`,
-    [outcome.waitMs, outcome.error, ...ofMessage(group, key), effect.effectKey, EffectState.OPEN, effect.token],
+    `UPDATE tpc_inbox_effect SET claim = NULL, lease_until = ${now} + ?, last_error = ?, deferrals = deferrals + ?, waits_for = ?
+WHERE ${OF_MESSAGE} AND effect_key = ? AND state = ? AND claim = ?`,
+    [
+      outcome.waitMs,
+      outcome.error,
+      outcome.deferral?.counts ? 1 : 0,
+      outcome.deferral?.waitsFor ?? '',
+      ...ofMessage(group, key),
+      effect.effectKey,
+      EffectState.OPEN,
+      effect.token,
+    ],
   );
 }
 

@@ -5,7 +5,8 @@ import type { MigrationStep } from '../step.ts';
  * and marked after it.
  *
  * state: 10 open, 30 done, 40 held for an operator (its outcome is unknown and it must not be repeated), 50 dead. attempts is raised by the
- * claim, before the act; claim and lease_until are the fence. payload is what the act needs, result what the outside answered.
+ * claim, before the act; claim and lease_until are the fence. deferrals counts the tries after which the handler wanted a later one, and waits_for
+ * names what ends the wait early, if anything does. payload is what the act needs, result what the outside answered.
  * Index (consumer_group, state) lists what is held or dead.
  */
 export const inboxEffect: MigrationStep = {
@@ -25,6 +26,8 @@ export const inboxEffect: MigrationStep = {
   last_error VARCHAR(1024) NOT NULL DEFAULT '',
   created_at BIGINT NOT NULL,
   finished_at BIGINT NULL,
+  deferrals INT NOT NULL DEFAULT 0,
+  waits_for VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   PRIMARY KEY (consumer_group, message_key, generation, effect_key),
   KEY tpc_inbox_effect_state (consumer_group, state)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
@@ -44,6 +47,8 @@ export const inboxEffect: MigrationStep = {
   last_error TEXT NOT NULL DEFAULT '',
   created_at INTEGER NOT NULL,
   finished_at INTEGER NULL,
+  deferrals INTEGER NOT NULL DEFAULT 0,
+  waits_for TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (consumer_group, message_key, generation, effect_key)
 )`,
     'CREATE INDEX IF NOT EXISTS tpc_inbox_effect_state ON tpc_inbox_effect (consumer_group, state)',
