@@ -9,6 +9,7 @@ export { inPacketTransaction, runOnPrimary, runTogether, writeLater } from './sq
 export { inTransaction, placeholders, run, type Sql, type SqlResult, type SqlValue, valueRows } from './sql/run.ts';
 export { admit, checkSessionsOf, dispose, UnsuitableSession } from './sql/session/checked-sessions.ts';
 export { type SessionFault, sessionFaults } from './sql/session/faults.ts';
+export { OtherServer, ServerWatch } from './sql/session/server-watch.ts';
 export { type SessionSettings, type SettingRow, SHOW_SETTINGS, settingsOf } from './sql/session/settings.ts';
 export { classifySqlError, doomsTransaction, duplicateKeyOf, isTransient, type SqlErrorKind } from './sql/sql-errors.ts';
 export { withoutValues } from './sql/without-values.ts';

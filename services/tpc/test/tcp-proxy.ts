@@ -7,9 +7,9 @@ import { freePort } from '../../../test/support/mariadb.ts';
  */
 export type TcpProxy = { port: number; cut(): Promise<void>; mend(): Promise<void>; silence(): void };
 
-/** Starts cut. */
-export async function createTcpProxy(targetPort: number): Promise<TcpProxy> {
-  const port = await freePort();
+/** Starts cut. @param at its own port; two that are never mended at once may have the same */
+export async function createTcpProxy(targetPort: number, at?: number): Promise<TcpProxy> {
+  const port = at ?? (await freePort());
   const sockets = new Set<Socket>();
   let server: Server | undefined;
   let silent = false;

@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { type BeginningConnection, beginBy, beginTogether, type Opening, takesPackets } from './begin.ts';
 import { dialectOf } from './dialect.ts';
 import { admit, readSettings } from './session/checked-sessions.ts';
+import { watchOf } from './session/server-watch.ts';
 import { isReadCommitted } from './session/settings.ts';
 import { type BoundValue, bound } from './values.ts';
 
@@ -67,6 +68,7 @@ export async function withConnection<T>(client: MysqlClient, work: (connection: 
   const connection = await client.acquireConnection();
   try {
     await admit(client, connection);
+    await watchOf(client)?.admit(client, connection);
     return await work(connection);
   } finally {
     await client.releaseConnection(connection);

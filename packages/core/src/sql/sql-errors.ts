@@ -41,6 +41,7 @@ const BY_CODE: ReadonlyMap<string, SqlErrorKind> = new Map([
   ['SQLITE_BUSY_SNAPSHOT', 'locked'],
   ['SQLITE_LOCKED', 'locked'],
   ['SQLITE_READONLY', 'read_only'],
+  ['OTHER_SERVER', 'connection'],
   ['PROTOCOL_CONNECTION_LOST', 'connection'],
   ['PROTOCOL_ENQUEUE_AFTER_FATAL_ERROR', 'connection'],
   ['PROTOCOL_ENQUEUE_AFTER_QUIT', 'connection'],

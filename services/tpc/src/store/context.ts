@@ -1,4 +1,4 @@
-import type { Dialect } from '@tpc/core';
+import type { Dialect, ServerWatch } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { GroupProgress } from './group-progress.ts';
 import type { MessageIds } from './message-ids.ts';
@@ -17,6 +17,10 @@ export type StoreContext = {
   ids: MessageIds;
   subscriptions: SubscriptionView;
   progress: GroupProgress;
+  /** Tells when another server answers, or the same one from an earlier moment. */
+  servers: ServerWatch;
+  /** The last that was read. */
+  epoch: { last?: number };
   observer: StoreObserver;
   /**
    * There when a write met copies at the id of a message that was never sent: what starts sending then looks for them, and notes here the keys of

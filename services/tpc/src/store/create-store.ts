@@ -1,4 +1,4 @@
-import { dialectOf } from '@tpc/core';
+import { dialectOf, ServerWatch } from '@tpc/core';
 import type { Knex } from 'knex';
 import { applyVerdicts } from './apply-verdicts.ts';
 import { claimDueRedeliveries } from './claim-due-redeliveries.ts';
@@ -56,15 +56,24 @@ export function createStoreContext(knex: Knex, options: StoreOptions = {}): Stor
   const sql = dialectOf(knex);
   const random = options.random ?? Math.random;
   const retry: StoreContext['retry'] = (work) => retrying(random, work);
+  const remembered = {
+    names: new Names({ knex, sql, retry }),
+    subscriptions: new SubscriptionView({ knex, retry }, options.clock ?? (() => performance.now())),
+    progress: new GroupProgress(),
+  };
+  const servers = ServerWatch.of(knex);
+  servers.onChange(() => {
+    for (const memory of Object.values(remembered)) memory.forget();
+  });
   return {
+    ...remembered,
     knex,
     sql,
     policies: options.policies ?? DEFAULT_POLICIES,
     random,
-    names: new Names({ knex, sql, retry }),
     ids: new MessageIds(),
-    subscriptions: new SubscriptionView({ knex, retry }, options.clock ?? (() => performance.now())),
-    progress: new GroupProgress(),
+    servers,
+    epoch: {},
     observer: options.observer ?? NOBODY,
     retry,
   };
@@ -76,7 +85,7 @@ export function createStoreContext(knex: Knex, options: StoreOptions = {}): Stor
  */
 export function createStore(knex: Knex, options: StoreOptions = {}): Store {
   const ctx = createStoreContext(knex, options);
-  return {
+  return onOneServer(ctx.servers, {
     saveMessages: (items) => inChunks(items, (part) => saveMessages(ctx, part)),
     confirmMessages: (items, claim) => outcomeInChunks(items, (part) => confirmMessages(ctx, part, claim)),
     saveAndSendMessages: (items, claim, until) => outcomeInChunks(items, (part) => saveAndSendMessages(ctx, part, claim, until)),
@@ -98,7 +107,14 @@ export function createStore(knex: Knex, options: StoreOptions = {}): Store {
     getMessage: (messageKey, what) => getMessage(ctx, messageKey, what),
     resendMessage: (request) => resendMessage(ctx, request),
     readBacklog: () => readBacklog(ctx),
-  };
+  });
+}
+
+/** Each call goes to one server from its first look at a name to its last statement, or begins anew. */
+function onOneServer(servers: ServerWatch, store: Store): Store {
+  const calls = Object.entries(store as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>);
+  const guarded = calls.map(([name, call]) => [name, (...args: unknown[]) => servers.onOneServer(() => call(...args))]);
+  return Object.fromEntries(guarded) as Store;
 }
 
 function atMost(limit: number): number {

@@ -16,6 +16,11 @@ export class GroupProgress {
   /** What this process has written, by group and topic; only saves writes, the table decides. */
   readonly #written = new Map<string, number>();
 
+  /** The table may lack the last of it. */
+  forget(): void {
+    this.#written.clear();
+  }
+
   async note(ctx: Pick<StoreContext, 'knex' | 'sql' | 'retry'>, progress: readonly Progress[]): Promise<void> {
     for (const [key, parts] of Map.groupBy(progress, (one) => `${one.groupId} ${one.topicId}`)) {
       const latest = Math.max(...parts.map((one) => one.publishedAt));

@@ -8,14 +8,19 @@ export type Owner = { producerGroupId: number; storeId: number; ownerId: number 
 /**
  * Names to ids, so that hot rows carry numbers. A name that is not there is inserted by a statement of its own, before any transaction begins, and
  * remembered only once that is committed: a later rollback can never leave an id in the memory that is not in the table. Names are never renamed
- * or deleted while TPC runs.
+ * or deleted while TPC runs. Another server may lack the last ones and give their ids to others, so all are forgotten when one takes over (`forget`).
  */
 export class Names {
   readonly #ctx: Pick<StoreContext, 'knex' | 'sql' | 'retry'>;
-  readonly #ids = new Map<string, number>();
+  #ids = new Map<string, number>();
 
   constructor(ctx: Pick<StoreContext, 'knex' | 'sql' | 'retry'>) {
     this.#ctx = ctx;
+  }
+
+  /** What is being read just now is not remembered either. */
+  forget(): void {
+    this.#ids = new Map();
   }
 
   topic(name: string): Promise<number> {
@@ -60,11 +65,12 @@ export class Names {
 
   async #find(table: string, names: Iterable<string>): Promise<Map<string, number>> {
     const found = new Map<string, number>();
+    const ids = this.#ids;
     for (const name of new Set(names)) {
       const key = cacheKey(table, [name]);
-      const id = this.#ids.get(key) ?? (await this.#ctx.retry(() => this.#select(table, ['name'], [name])));
+      const id = ids.get(key) ?? (await this.#ctx.retry(() => this.#select(table, ['name'], [name])));
       if (id === undefined) continue;
-      this.#ids.set(key, id);
+      ids.set(key, id);
       found.set(name, id);
     }
     return found;
@@ -74,10 +80,11 @@ export class Names {
     const columns = Object.keys(row);
     const values = Object.values(row);
     const key = cacheKey(table, values);
-    const known = this.#ids.get(key);
+    const ids = this.#ids;
+    const known = ids.get(key);
     if (known !== undefined) return known;
     const id = await this.#ctx.retry(async () => (await this.#select(table, columns, values)) ?? this.#insert(table, columns, values));
-    this.#ids.set(key, id);
+    ids.set(key, id);
     return id;
   }
 

@@ -18,7 +18,7 @@ export async function registerConsumer(ctx: StoreContext, registration: Register
   const added = await widen(ctx, groupId, registration.subscriptions);
   const { instanceId, storeId: store, host, idle } = registration;
   await ctx.retry(() => noteHeartbeat(ctx, { kind: InstanceKind.CONSUMER, groupId, instanceId, store, host, idle }));
-  return { epoch: await ctx.retry(() => readEpoch(ctx.knex)), added };
+  return { epoch: await ctx.retry(() => readEpoch(ctx)), added };
 }
 
 /** The first inbox database of a group stays its only one; of two at once, the statement's guard lets one through. */

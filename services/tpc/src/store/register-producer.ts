@@ -11,7 +11,7 @@ export async function registerProducer(ctx: StoreContext, registration: Register
   const { instanceId, storeId: store, host } = registration;
   await ctx.retry(() => noteHeartbeat(ctx, { kind: InstanceKind.PRODUCER, groupId: producerGroupId, instanceId, store, host, idle: false }));
   await noteTopics(ctx, producerGroupId, registration.topics);
-  return { epoch: await ctx.retry(() => readEpoch(ctx.knex)) };
+  return { epoch: await ctx.retry(() => readEpoch(ctx)) };
 }
 
 async function noteTopics(ctx: StoreContext, producerGroupId: number, topics: readonly string[]): Promise<void> {

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { classifySqlError, duplicateKeyOf, type SqlErrorKind } from '@tpc/core';
+import { classifySqlError, duplicateKeyOf, OtherServer, type SqlErrorKind } from '@tpc/core';
 
 /**
  * Tries in all for each kind of error; kinds that are not listed are thrown at once. A lost connection may have committed: all work of the store may
@@ -31,6 +31,8 @@ export function pause(random: () => number, tries: number): Promise<void> {
 }
 
 function triesAllowed(error: unknown): number {
+  // The work must begin before it looked at the names.
+  if (error instanceof OtherServer) return 1;
   // No connection was free for seconds already: asking again only lengthens the queue.
   if ((error as { name?: string } | undefined)?.name === 'KnexTimeoutError') return 1;
   return MAX_TRIES[classifySqlError(error)] ?? 1;

@@ -28,6 +28,11 @@ export class SubscriptionView {
     this.#clock = clock;
   }
 
+  /** The next question is put to the table. */
+  forget(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY;
+  }
+
   /** For each of these, whether any group takes its topic and tag. One read at most, however many of them nobody takes. */
   async areTaken(wanted: readonly TopicAndTag[]): Promise<boolean[]> {
     const fresh = this.#clock() - this.#readAt < FRESH_MS;

@@ -15,8 +15,11 @@ const NAMES = [
   'innodb_rollback_on_timeout',
 ] as const;
 
+/** What tells servers apart; MySQL and MariaDB name different parts of it. */
+const IDENTITY = ['server_uuid', 'server_uid', 'server_id', 'hostname', 'port', 'datadir'] as const;
+
 /** Shows the settings. A name that the server does not know is left out. */
-export const SHOW_SETTINGS = `SHOW SESSION VARIABLES WHERE Variable_name IN (${NAMES.map((name) => `'${name}'`).join(', ')})`;
+export const SHOW_SETTINGS = `SHOW SESSION VARIABLES WHERE Variable_name IN (${[...NAMES, ...IDENTITY].map((name) => `'${name}'`).join(', ')})`;
 
 export type SettingRow = { Variable_name: string; Value: string };
 
@@ -28,4 +31,9 @@ export function settingsOf(rows: readonly SettingRow[]): SessionSettings {
 /** Whether transactions of the session begin at READ COMMITTED by themselves. */
 export function isReadCommitted(settings: SessionSettings): boolean {
   return (settings.get('transaction_isolation') ?? settings.get('tx_isolation')) === 'READ-COMMITTED';
+}
+
+/** The server that a session is on, as a text that another server does not have. */
+export function serverOf(settings: SessionSettings): string {
+  return IDENTITY.map((name) => settings.get(name) ?? '').join(' ');
 }
