@@ -2,7 +2,7 @@
  * npm start: the whole product in one process on embedded parts. The services talk over the same gRPC, SMTP and broker protocol as anywhere; only
  * the outside parts are small.
  */
-import { resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { startEmbeddedBroker, startMailCatcher } from '@tpc/embedded';
 import { configSchema as opcSchema, startOpcService } from '@tpc/opc-service';
 import {
@@ -10,9 +10,11 @@ import {
   createLog,
   formatSetting,
   isLoopback,
+  type Log,
   levelSetting,
   loadConfig,
   logFrom,
+  logPartsOf,
   loopbackSetting,
   portSetting,
   type Running,
@@ -23,7 +25,9 @@ import {
 import { startTpcService, configSchema as tpcSchema } from '@tpc/tpc-service';
 import { startUacService, configSchema as uacSchema } from '@tpc/uac-service';
 import { z } from 'zod';
+import { assertPortsFree, type WantedPort } from './lib/free-ports.ts';
 import { lockFolder } from './lib/lock-folder.ts';
+import { startScreen } from './lib/start-screen.ts';
 import { createTracePrinter } from './trace/trace-printer.ts';
 
 const startSchema = z.object({
@@ -57,20 +61,18 @@ const ABOUT = `npm start: TPC, UAC and OPC in one process on embedded parts (SQL
 Each service's own settings (docs/configuration.md) may be set as well. Ctrl-C stops everything; the state stays in DATA_DIR.
 --trace prints the trace of each message as a waterfall.`;
 
-const given = process.argv.slice(2);
-const args = given.filter((arg) => arg !== '--trace');
-const env = given.length > args.length ? { ...process.env, TRACE: 'true' } : process.env;
-await runProgram({ name: 'tpc', about: ABOUT, schema: startSchema, start }, { args, env });
-
-async function start(config: StartConfig): Promise<Running> {
+async function start(config: StartConfig, stopping: AbortSignal): Promise<Running> {
   const began = performance.now();
   refuseTokens();
   const folder = resolve(config.DATA_DIR);
-  assertWritable(folder);
+  checkServices(config, folder);
+  assertWritable(folder, 'DATA_DIR');
   const parts: Running[] = [];
   try {
+    // The folder first: a second start on the same folder is told so, and not that all of its ports are taken.
     parts.push(lockFolder(folder));
-    await startParts(config, folder, parts, began);
+    await assertPortsFree(wantedPorts(config), 'npm start');
+    await startParts(config, folder, parts, began, stopping);
   } catch (error) {
     await stopAll(parts.reverse());
     throw error;
@@ -78,28 +80,51 @@ async function start(config: StartConfig): Promise<Running> {
   return { stop: () => stopAll(parts.reverse()) };
 }
 
-/** Starts in the order of the message's way back, so that everyone finds the ones it needs; pushes each part as soon as it runs. */
-async function startParts(config: StartConfig, folder: string, parts: Running[], began: number): Promise<void> {
-  const host = config.BIND_HOST;
-  const keep = <P extends Running>(part: P): P => {
-    parts.push(part);
-    return part;
-  };
-  const broker = keep(
-    await naming(config, ['BROKER_GRPC_PORT'], startEmbeddedBroker({ file: `${folder}/broker.db`, host, port: config.BROKER_GRPC_PORT })),
-  );
-  const mail = await startMail(config, folder, parts);
+const PORTS = [
+  'UAC_HTTP_PORT',
+  'INBOX_HTTP_PORT',
+  'SMTP_PORT',
+  'BROKER_GRPC_PORT',
+  'TPC_GRPC_PORT',
+  'UAC_GRPC_PORT',
+  'OPC_GRPC_PORT',
+  'TPC_METRICS_PORT',
+  'UAC_METRICS_PORT',
+  'OPC_METRICS_PORT',
+] as const satisfies readonly (keyof StartConfig)[];
+
+/** The mail server of SMTP_HOST has its port, and needs no inbox page. */
+function wantedPorts(config: StartConfig): WantedPort[] {
+  const ofCatcher = ['SMTP_PORT', 'INBOX_HTTP_PORT'];
+  const ours = PORTS.filter((setting) => !config.SMTP_HOST || !ofCatcher.includes(setting));
+  return ours.map((setting) => ({ setting, host: config.BIND_HOST, port: config[setting] }));
+}
+
+type Mail = Running & {
+  /** Where the services find it. */
+  settings: Record<string, string>;
+  smtp: string;
+  inbox: string | undefined;
+};
+
+/** All settings of the services are looked at before anything starts. */
+function checkServices(config: StartConfig, folder: string): void {
+  const env = environmentOf(config, folder, { broker: '127.0.0.1:1', mail: { SMTP_HOST: config.BIND_HOST } });
+  for (const schema of [tpcSchema, uacSchema, opcSchema]) loadConfig(schema, env);
+}
+
+function environmentOf(config: StartConfig, folder: string, { broker, mail }: { broker: string; mail: Record<string, string> }) {
   const database = (name: string) => {
     const setting = `${name.toUpperCase()}_DATABASE_URL`;
     return process.env[`${setting}_FILE`] ? '' : process.env[setting] || `sqlite:${folder}/${name}.db`;
   };
-  const env = {
+  return {
     ...process.env,
     TPC_DATABASE_URL: database('tpc'),
     UAC_DATABASE_URL: database('uac'),
     OPC_DATABASE_URL: database('opc'),
-    BROKER_ENDPOINTS: `${urlHost(host)}:${broker.port}`,
-    ...mail.settings,
+    BROKER_ENDPOINTS: broker,
+    ...mail,
     LOG_FORMAT: config.LOG_FORMAT,
     KEY_VALUE_URL: `sqlite:${folder}/key-value.db`,
     KEY_VALUE_URL_FILE: '',
@@ -109,52 +134,66 @@ async function startParts(config: StartConfig, folder: string, parts: Running[],
     UAC_METRICS_PORT: String(config.UAC_METRICS_PORT),
     OPC_METRICS_PORT: String(config.OPC_METRICS_PORT),
   };
-  const tracing = config.TRACE ? createTracePrinter((text) => console.log(text)) : undefined;
-  const tpcConfig = loadConfig(tpcSchema, env);
-  const tpc = keep(await startTpcService({ config: tpcConfig, log: logFrom('tpc', tpcConfig), tracing: tracing?.('tpc') }));
-  const withTpc = { ...env, TPC_ADDRESS: `${urlHost(host)}:${tpc.grpcPort}` };
-  const opcConfig = loadConfig(opcSchema, withTpc);
-  const opc = keep(await startOpcService({ config: opcConfig, log: logFrom('opc', opcConfig), tracing: tracing?.('opc') }));
-  // A message without a subscriber would be refused: the consumer is there before the first producer serves.
-  await opc.registered();
-  const uacConfig = loadConfig(uacSchema, withTpc);
-  const uac = keep(await startUacService({ config: uacConfig, log: logFrom('uac', uacConfig), tracing: tracing?.('uac') }));
-  const pages = `http://${urlHost(host)}:${uac.httpPort}`;
-  console.log(`
-TPC is up after ${((performance.now() - began) / 1000).toFixed(1)} s.
-
-  Register a user    ${pages}/
-  Log in             ${pages}/login
-  Inbox              ${mail.inbox}
-  TPC  (gRPC)        ${urlHost(host)}:${tpc.grpcPort}    grpcurl -plaintext ${urlHost(host)}:${tpc.grpcPort} list
-  UAC  (gRPC)        ${urlHost(host)}:${uac.grpcPort}
-  OPC  (gRPC)        ${urlHost(host)}:${opc.grpcPort}
-  Broker, SMTP       ${urlHost(host)}:${broker.port}, ${mail.smtp}
-  Metrics            ${[tpc, uac, opc].map(({ metricsPort }) => `http://${urlHost(host)}:${metricsPort}/metrics`).join(', ')}
-  State              ${folder}
-
-No access tokens are configured: everything on this machine may call everything. Ctrl-C stops.`);
 }
 
-type Mail = { settings: Record<string, string>; smtp: string; inbox: string };
+/** Pushes each part as soon as it runs, and goes on only while nobody has asked to stop. */
+type Keep = <P extends Running>(part: P) => P;
+
+/** Starts in the order of the message's way back, so that everyone finds the ones it needs. */
+async function startParts(config: StartConfig, folder: string, parts: Running[], began: number, stopping: AbortSignal): Promise<void> {
+  const keep: Keep = (part) => {
+    parts.push(part);
+    stopping.throwIfAborted();
+    return part;
+  };
+  const at = (port: number) => `${urlHost(config.BIND_HOST)}:${port}`;
+  const { BIND_HOST: host, BROKER_GRPC_PORT: port } = config;
+  const broker = keep(await naming(config, ['BROKER_GRPC_PORT'], startEmbeddedBroker({ file: `${folder}/broker.db`, host, port })));
+  const mail = keep(await startMail(config, folder));
+  const env = environmentOf(config, folder, { broker: at(broker.port), mail: mail.settings });
+  const logs = new QuietLogs();
+  const tracing = config.TRACE ? createTracePrinter((text) => console.log(text)) : undefined;
+  const tpcConfig = loadConfig(tpcSchema, env);
+  const tpc = keep(await startTpcService({ config: tpcConfig, log: logs.make('tpc', tpcConfig), tracing: tracing?.('tpc') }));
+  const withTpc = { ...env, TPC_ADDRESS: at(tpc.grpcPort) };
+  const opcConfig = loadConfig(opcSchema, withTpc);
+  const opc = keep(await startOpcService({ config: opcConfig, log: logs.make('opc', opcConfig), tracing: tracing?.('opc') }));
+  // A message without a subscriber would be refused: the consumer is there before the first producer serves.
+  await orAborted(opc.registered(), stopping);
+  const uacConfig = loadConfig(uacSchema, withTpc);
+  const uac = keep(await startUacService({ config: uacConfig, log: logs.make('uac', uacConfig), tracing: tracing?.('uac') }));
+  console.log(
+    startScreen({
+      seconds: (performance.now() - began) / 1000,
+      pages: `http://${at(uac.httpPort)}`,
+      inbox: mail.inbox,
+      grpc: { TPC: at(tpc.grpcPort), UAC: at(uac.grpcPort), OPC: at(opc.grpcPort) },
+      broker: at(broker.port),
+      smtp: mail.smtp,
+      metrics: [tpc, uac, opc].flatMap(({ metricsPort }) => metricsPort ?? []),
+      folder: relative('.', folder).startsWith('..') ? folder : `./${relative('.', folder)}`,
+    }),
+  );
+  logs.speak();
+}
 
 /** Starts the mail catcher, unless mail goes to another server; answers with what the services and people need to know of it. */
-async function startMail(config: StartConfig, folder: string, parts: Running[]): Promise<Mail> {
+async function startMail(config: StartConfig, folder: string): Promise<Mail> {
   const { BIND_HOST: host, SMTP_HOST: other, SMTP_PORT: smtpPort, INBOX_HTTP_PORT: httpPort } = config;
   if (other) {
-    const smtp = `${urlHost(other)}:${smtpPort}`;
-    return { settings: { SMTP_PORT: String(smtpPort) }, smtp, inbox: `none: all mail goes to ${smtp} (SMTP_HOST)` };
+    const settings = { SMTP_PORT: String(smtpPort) };
+    return { settings, smtp: `${urlHost(other)}:${smtpPort} (SMTP_HOST)`, inbox: undefined, stop: async () => undefined };
   }
   const links = [{ label: 'Register', url: `http://${urlHost(host)}:${config.UAC_HTTP_PORT}/` }];
   const log = createLog({ service: 'inbox', level: config.LOG_LEVEL, format: config.LOG_FORMAT });
   const starting = startMailCatcher({ file: `${folder}/mail.db`, host, smtpPort, httpPort, links, log });
   const mail = await naming(config, ['SMTP_PORT', 'INBOX_HTTP_PORT'], starting);
-  parts.push(mail);
   const inbox = `http://${urlHost(host)}:${mail.httpPort}`;
   return {
     settings: { SMTP_HOST: host, SMTP_PORT: String(mail.smtpPort), INBOX_URL: inbox, UAC_ACTIVATE_BY_GET: activateByGet(host) },
     smtp: `${urlHost(host)}:${mail.smtpPort}`,
-    inbox: `${inbox}/`,
+    inbox,
+    stop: () => mail.stop(),
   };
 }
 
@@ -164,6 +203,34 @@ async function startMail(config: StartConfig, folder: string, parts: Running[]):
  */
 function activateByGet(host: string): string {
   return process.env.UAC_ACTIVATE_BY_GET || String(isLoopback(host) && isLoopback(process.env.UAC_HTTP_HOST || host));
+}
+
+/** The services' logs: the screen at the end says what they would say of a start that goes well, so until then they only warn. */
+class QuietLogs {
+  readonly #made: Log[] = [];
+
+  make(service: string, config: Parameters<typeof logFrom>[1]): Log {
+    const log = logFrom(service, config);
+    if (config.LOG_LEVEL === 'info') logPartsOf(log)?.set('', 'warn');
+    this.#made.push(log);
+    return log;
+  }
+
+  /** From now on they say what the settings ask for. */
+  speak(): void {
+    for (const log of this.#made) logPartsOf(log)?.set('', undefined);
+  }
+}
+
+async function orAborted<T>(work: Promise<T>, stopping: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(stopping.reason);
+  stopping.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    stopping.removeEventListener('abort', abort);
+  }
 }
 
 /** One process has one environment, and UAC and OPC are two groups with a token each. */
@@ -187,3 +254,9 @@ async function naming<P>(config: StartConfig, settings: readonly (keyof StartCon
 function urlHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
+
+const given = process.argv.slice(2);
+const args = given.filter((arg) => arg !== '--trace');
+const env = given.length > args.length ? { ...process.env, TRACE: 'true' } : process.env;
+const program = { name: 'tpc', about: ABOUT, schema: startSchema, otherSchemas: [tpcSchema, uacSchema, opcSchema], switches: ['--trace'], start };
+await runProgram(program, { args, env });

@@ -52,8 +52,9 @@ describe('npm start with something wrong says so in one line and ends', () => {
     const { code, stderr } = await run({ ...quiet, ...free, [name]: port, DATA_DIR: newFolder() });
     expect(code).toBe(1);
     expect(stderr.trim().split('\n')).toHaveLength(1);
-    expect(stderr).toContain(name);
-    expect(stderr).toContain(port);
+    expect(stderr).toContain(`${name}=${port}: the port is taken by `);
+    expect(stderr).toContain(`(process ${process.pid})`);
+    expect(stderr).toMatch(new RegExp(`call: ${name}=\\d+ npm start`));
   });
 
   // In /proc nothing can be made, and the system says ENOENT: Node's recursive mkdir never returns from that.
@@ -64,14 +65,24 @@ describe('npm start with something wrong says so in one line and ends', () => {
     const { code, stderr } = await run({ ...quiet, ...free, DATA_DIR: folder });
     expect(code).toBe(1);
     expect(stderr.trim().split('\n')).toHaveLength(1);
-    expect(stderr).toContain(folder);
+    expect(stderr).toContain(`DATA_DIR: folder ${folder}`);
+    const asDatabase = await run({ ...quiet, ...free, DATA_DIR: newFolder(), TPC_DATABASE_URL: `sqlite:${folder}/tpc.db` });
+    expect(asDatabase.stderr).toContain(`TPC_DATABASE_URL: folder ${folder}`);
   });
 
-  it('an argument that it does not know', async () => {
-    const { code, stderr } = await run({}, ['--port=3000']);
+  it('a setting that is misspelt, beside what ends it', async () => {
+    const { stderr } = await run({ ...quiet, ...free, UAC_HTPP_PORT: '3001', DATA_DIR: join(newFolder(), 'in-use.lock'), LOG_LEVEL: 'loud' });
+    expect(stderr).toContain('tpc: UAC_HTPP_PORT is not a setting; did you mean UAC_HTTP_PORT?\n');
+  });
+
+  it.each([
+    ['--port=3000', 'tpc: unexpected argument "--port=3000". Settings'],
+    ['--trcae', 'tpc: unexpected argument "--trcae"; did you mean --trace? Settings'],
+  ])('an argument that it does not know: %s', async (argument, words) => {
+    const { code, stderr } = await run({}, [argument]);
     expect(code).toBe(1);
     expect(stderr.trim().split('\n')).toHaveLength(1);
-    expect(stderr).toContain('--port');
+    expect(stderr).toContain(words);
   });
 
   it.each([
@@ -79,6 +90,7 @@ describe('npm start with something wrong says so in one line and ends', () => {
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL="loud"'],
     [{ BIND_HOST: '0.0.0.0' }, 'BIND_HOST="0.0.0.0": only a loopback address'],
     [{ TPC_CHECK_FIRST_MS: '-1' }, 'TPC_CHECK_FIRST_MS'],
+    [{ OPC_DATABASE_URL: 'postgres://127.0.0.1/opc' }, 'OPC_DATABASE_URL: expected sqlite:<file> or mysql://'],
   ])('a bad setting: %o', async (env, words) => {
     const { code, stderr } = await run({ ...quiet, ...free, DATA_DIR: newFolder(), ...(env as unknown as Record<string, string>) });
     expect(code).toBe(1);

@@ -1,5 +1,6 @@
 export { type CachedOptions, type CachedReading, cachedReading, FRESH_MS } from './cached-reading.ts';
 export { type DeliveryProperties, decodeDeliveryProperties, encodeDeliveryProperties } from './delivery-properties.ts';
+export { cannotListen } from './listen-error.ts';
 export { BatchDeadlineExceeded, BatcherFull, NaturalBatcher, type NaturalBatcherOptions } from './natural-batcher.ts';
 export { isExhausted, type RetryPolicy, waitBeforeRetry } from './retry-policy.ts';
 export { type BeginningConnection, beginBy, beginTogether, type Opening, takesPackets } from './sql/begin.ts';

@@ -17,15 +17,18 @@ const SAME_SIGNAL_MS = 1_000;
 
 /**
  * Runs a program's main: starts it, stops it gracefully on SIGINT, SIGTERM or SIGHUP (a later second signal ends at once). What can reload does so on
- * SIGHUP instead, as services do. A start that waits for something may end its waiting by `stopping`, with the signal's reason. A StartError is printed as one line, without a stack, and ends with code 1.
+ * SIGHUP instead, as services do. A start that waits for something may end its waiting by `stopping`, with the signal's reason; one that does not end
+ * it in time is left, since a signal must work whatever the start waits for. A StartError is printed as one line, without a stack, and ends with code 1.
  */
 export async function runMain(name: string, start: (stopping: AbortSignal) => Promise<Running>): Promise<void> {
   const stopping = new AbortController();
-  const started = (async () => start(stopping.signal))();
+  // Begins behind this turn of the event loop, when signals are listened to.
+  const started = Promise.resolve().then(() => start(stopping.signal));
   const { close } = closeWithGrace({ delay: STOP_DEADLINE_MS, logger: false, skip: [...SIGNALS] }, async ({ err }) => {
     if (err) process.stderr.write(`${name}: ${err.stack ?? err.message}\n`);
     stopping.abort();
-    await (await started).stop();
+    const running = await withinGrace(started);
+    await running?.stop();
   });
   let firstSignal: number | undefined;
   const onSignal = () => {
@@ -41,6 +44,20 @@ export async function runMain(name: string, start: (stopping: AbortSignal) => Pr
     if (stopping.signal.aborted && error === stopping.signal.reason) process.exit(0);
     process.stderr.write(`${name}: ${error instanceof StartError ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
     process.exit(1);
+  }
+}
+
+/** A start that was told to stop may take this long to come to an end, milliseconds. */
+const ABANDON_START_AFTER_MS = 3_000;
+
+/** What has started; undefined when the start does not come to an end. */
+async function withinGrace(started: Promise<Running>): Promise<Running | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(resolve, ABANDON_START_AFTER_MS, undefined);
+  try {
+    return await Promise.race([started, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

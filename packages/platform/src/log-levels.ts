@@ -22,6 +22,8 @@ export class LogParts {
   readonly #service: string;
   readonly #levels: Readonly<Record<string, LogLevel>>;
   readonly #base: LogLevel;
+  /** What all parts were set to last; parts that are made later have it, too. */
+  #ofAll: LogLevel | undefined;
 
   /** @param levels of parts, by their full names; others have the base's */
   constructor(service: string, root: Logger, base: LogLevel, levels: Readonly<Record<string, LogLevel>>) {
@@ -54,12 +56,13 @@ export class LogParts {
     const parts = names.map((one) => this.#parts.get(one));
     if (!parts.every((part) => part !== undefined)) return undefined;
     for (const part of parts) change(part, level, resetAfterMs);
+    if (name === '') this.#ofAll = resetAfterMs === undefined ? level : undefined;
     return this.list().filter((part) => names.includes(part.name));
   }
 
   #add(name: string, logger: Logger): Logger {
     const configured = this.#levels[name] ?? this.#base;
-    logger.level = configured;
+    logger.level = this.#ofAll ?? configured;
     this.#parts.set(name, { logger, configured, resetAt: undefined, timer: undefined });
     return logger;
   }

@@ -56,6 +56,16 @@ describe('parts', () => {
     expect(parts?.set('tpc.nothing', 'debug')).toBeUndefined();
   });
 
+  it('have the level that all were set to, when they are made later', () => {
+    const { log, parts, said } = make();
+    parts?.set('', 'warn');
+    partLog(log, 'late').info('a detail');
+    expect(said()).toEqual([]);
+    parts?.set('', undefined);
+    partLog(log, 'late').info('a detail');
+    expect(said()).toEqual(['tpc.late a detail']);
+  });
+
   it('go back by themselves after the time that was asked for, counted from the last change', () => {
     vi.useFakeTimers();
     const { log, parts } = make();

@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util';
 import type { z } from 'zod';
 import { type ConfigSchema, describeConfig, loadConfig } from './config.ts';
 import { StartError } from './errors.ts';
 import { type Running, runMain } from './lifecycle.ts';
+import { didYouMean, nearMisses } from './near-misses.ts';
 
 export type Program<S extends ConfigSchema> = {
   /** Stands before each line that the program says about itself. */
@@ -10,6 +10,10 @@ export type Program<S extends ConfigSchema> = {
   /** First lines of --help: what it is and does. */
   about: string;
   schema: S;
+  /** Settings that others of the same process read: they are no misspelt ones. */
+  otherSchemas?: readonly ConfigSchema[];
+  /** Switches that the caller has taken out of the arguments, for --help's sake: `--trace`. */
+  switches?: readonly string[];
   /** @param stopping aborted when the program is told to stop while it still starts */
   start: (config: z.output<S>, stopping: AbortSignal) => Promise<Running>;
   /** What the argument `migrate` does instead: brings the program's database up to date. Absent: there is no such argument. */
@@ -27,12 +31,13 @@ export async function runProgram<S extends ConfigSchema>(
   const { name, schema } = program;
   let wish: Wish;
   try {
-    wish = readArguments(args, program.migrate !== undefined);
+    wish = readArguments(args, program);
   } catch (error) {
-    process.stderr.write(`${name}: ${(error as Error).message}. Settings are environment variables: --help lists them.\n`);
+    process.stderr.write(`${name}: ${(error as Error).message}\n`);
     process.exitCode = 1;
     return;
   }
+  if (wish !== 'help') warnOfSlips(program, env);
   if (wish === 'help') process.stdout.write(`${helpText(program)}\n`);
   else if (wish === 'migrate') await runMain(name, async (stopping) => migrateOnly(program, loadConfig(schema, env), stopping));
   else await runMain(name, async (stopping) => program.start(loadConfig(schema, env), stopping));
@@ -41,16 +46,23 @@ export async function runProgram<S extends ConfigSchema>(
 type Wish = 'help' | 'migrate' | 'start';
 
 /** @throws Error in words for people */
-function readArguments(args: readonly string[], knowsMigrate: boolean): Wish {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    options: { help: { type: 'boolean', short: 'h' } },
-    allowPositionals: true,
-  });
-  const stranger = positionals.find((argument, index) => index > 0 || argument !== 'migrate' || !knowsMigrate);
-  if (stranger !== undefined) throw new Error(`Unexpected argument '${stranger}'`);
-  if (values.help) return 'help';
-  return positionals.length > 0 ? 'migrate' : 'start';
+function readArguments(args: readonly string[], { migrate, switches = [] }: Pick<Program<ConfigSchema>, 'switches'> & { migrate?: unknown }): Wish {
+  const wishes: Record<string, Wish> = { '--help': 'help', '-h': 'help', ...(migrate === undefined ? {} : { migrate: 'migrate' }) };
+  const stranger = args.find((argument) => !(argument in wishes)) ?? (args.length > 1 ? args.at(-1) : undefined);
+  if (stranger === undefined) return wishes[args[0] ?? ''] ?? 'start';
+  const meant = didYouMean(stranger, [...Object.keys(wishes), ...switches]);
+  throw new Error(
+    `unexpected argument "${stranger}"${meant === undefined || meant === stranger ? '.' : `; did you mean ${meant}?`} Settings are environment variables; --help lists them.`,
+  );
+}
+
+/** A misspelt setting would be ignored without a word. */
+function warnOfSlips<S extends ConfigSchema>(
+  { name, schema, otherSchemas = [] }: Program<S>,
+  env: Readonly<Record<string, string | undefined>>,
+): void {
+  const known = [schema, ...otherSchemas].flatMap((one) => Object.keys(one.shape));
+  for (const line of nearMisses(known, env)) process.stderr.write(`${name}: ${line}\n`);
 }
 
 /** Nothing of it runs on, so the process ends by itself. */

@@ -93,7 +93,7 @@ export async function startOpcService({ config, log, stopping, tracing: given }:
     if (tracing && !given) undo.unshift(tracing);
     const probes = await startHealthServer({ host: config.BIND_HOST, port: config.HEALTH_PORT });
     undo.unshift(probes);
-    const knex = openDatabase({ url: config.OPC_DATABASE_URL, poolMax: config.OPC_DATABASE_POOL });
+    const knex = openDatabase({ url: config.OPC_DATABASE_URL, setting: 'OPC_DATABASE_URL', poolMax: config.OPC_DATABASE_POOL });
     undo.unshift({ stop: () => knex.destroy() });
     if (tracing) traceStatements(knex, tracing);
     const { METRICS_HOST: host = config.BIND_HOST, OPC_METRICS_PORT: port } = config;

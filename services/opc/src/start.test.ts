@@ -54,7 +54,7 @@ it('with MIGRATE=check says what is missing, and starts once it is there', async
 });
 
 it.each([
-  ['a database address of no known kind', { OPC_DATABASE_URL: 'postgres://127.0.0.1/opc' }, 'bad database address'],
+  ['a database address of no known kind', { OPC_DATABASE_URL: 'postgres://127.0.0.1/opc' }, 'OPC_DATABASE_URL: expected sqlite:'],
   ['a topic without a handler', { OPC_SUBSCRIPTIONS: 'SEND_EMAIL_TOPIC;OTHER_TOPIC' }, 'OPC_SUBSCRIPTIONS'],
 ])('refuses to start on %s, with one line that names it', async (_, settings, named) => {
   expect(await lineOf(start(settings as unknown as Record<string, string>))).toContain(named);

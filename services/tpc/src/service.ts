@@ -82,6 +82,7 @@ export async function startTpcService({ config, log, tracing: given }: TpcServic
   const ownTracing = given ? undefined : tracing;
   const knex = openDatabase({
     url: config.TPC_DATABASE_URL,
+    setting: 'TPC_DATABASE_URL',
     poolMax: config.TPC_DATABASE_POOL,
     idleTransactionS: idleTransactionSeconds(config.TPC_PUBLISH_LEASE_MS),
     // The store passes every value by a placeholder.

@@ -7,6 +7,7 @@ import {
   pendingClientMigrations,
   tpcOptionsFrom,
 } from '@tpc/client/producer';
+import { cannotListen } from '@tpc/core';
 import {
   createDatabaseProbe,
   createHealthWatch,
@@ -102,7 +103,7 @@ async function start({ config, log, keyValue, stopping, tracing: given }: UacSer
   if (tracing && !given) opened.push(tracing);
   const probes = await startHealthServer({ host: config.BIND_HOST, port: config.HEALTH_PORT });
   opened.push(probes);
-  const db = openDatabase({ url: config.UAC_DATABASE_URL, poolMax: config.UAC_DATABASE_POOL });
+  const db = openDatabase({ url: config.UAC_DATABASE_URL, setting: 'UAC_DATABASE_URL', poolMax: config.UAC_DATABASE_POOL });
   opened.push({ stop: () => db.destroy() });
   if (tracing) traceStatements(db, tracing);
   const databaseLog = partLog(log, 'database');
@@ -273,8 +274,7 @@ async function listen(http: FastifyInstance, host: string, port: number): Promis
   try {
     await http.listen({ host, port });
   } catch (cause) {
-    const taken = (cause as { code?: string }).code === 'EADDRINUSE';
-    throw new StartError(`UAC_HTTP_PORT: cannot listen on ${host}:${port}: ${taken ? 'the port is taken' : (cause as Error).message}`, { cause });
+    throw new StartError(cannotListen('UAC_HTTP_PORT', host, port, cause), { cause });
   }
   return (http.server.address() as { port: number }).port;
 }

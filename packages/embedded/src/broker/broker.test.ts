@@ -49,7 +49,7 @@ describe('embedded broker: start', () => {
     await once(other, 'listening');
     const { port } = other.address() as { port: number };
     await expect(startEmbeddedBroker({ file: newFile(), port })).rejects.toThrow(
-      `the embedded broker cannot listen on 127.0.0.1:${port}: the port is taken`,
+      `embedded broker: cannot listen on 127.0.0.1:${port}: the port is taken`,
     );
     other.close();
   });

@@ -1,4 +1,5 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { cannotListen } from '@tpc/core';
 import serviceGrpc from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
 import { CleanUp } from './clean-up.ts';
 import { CommitQueue } from './commit-queue.ts';
@@ -64,8 +65,7 @@ function listen(server: Server, host: string, port: number): Promise<number> {
         resolve(bound);
         return;
       }
-      const why = error.message.includes('EADDRINUSE') ? 'the port is taken' : error.message;
-      reject(new Error(`the embedded broker cannot listen on ${host}:${port}: ${why}`, { cause: error }));
+      reject(new Error(cannotListen('embedded broker', host, port, error), { cause: error }));
     });
   });
 }

@@ -20,8 +20,9 @@ export type EmbeddedBroker = {
  * @throws Error with one line that names the file or the address that it cannot have
  */
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
-  // Without the process's own flags: a telemetry preload or an --eval of the main thread has no place in the broker's thread.
-  const worker = new Worker(WORKER, { workerData: resolveOptions(options), execArgv: [] });
+  // Of the process's own flags only those by which modules are found: a telemetry preload or an --eval has no place in the broker's thread.
+  const execArgv = process.execArgv.filter((flag) => flag.startsWith('--conditions='));
+  const worker = new Worker(WORKER, { workerData: resolveOptions(options), execArgv });
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const port = await started(worker);
   const answers = new Map<number, (count: number) => void>();

@@ -50,8 +50,8 @@ describe('starting the mail catcher', () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
-    expect(await failure(start({ smtpPort: port }))).toBe(`SMTP: port ${port} on 127.0.0.1 is already in use`);
-    expect(await failure(start({ httpPort: port }))).toBe(`inbox page: port ${port} on 127.0.0.1 is already in use`);
+    expect(await failure(start({ smtpPort: port }))).toBe(`SMTP: cannot listen on 127.0.0.1:${port}: the port is taken`);
+    expect(await failure(start({ httpPort: port }))).toBe(`inbox page: cannot listen on 127.0.0.1:${port}: the port is taken`);
     other.close();
     await start();
   });

@@ -1,8 +1,9 @@
 /** The HTTP side of the catcher: the inbox page, its files, and Mailpit's REST paths. */
+
 import type { AddressInfo } from 'node:net';
+import { cannotListen } from '@tpc/core';
 import fastify, { type FastifyInstance } from 'fastify';
 import { type ApiOptions, registerApi } from './api.ts';
-import { listenError } from './listen-error.ts';
 import type { MailLog } from './log.ts';
 import { PAGE_HEADERS, type PageLink, type Pages } from './pages.ts';
 
@@ -34,7 +35,7 @@ export async function startHttp({ host, port, ...options }: HttpOptions): Promis
     await app.listen({ host, port });
   } catch (error) {
     await app.close();
-    throw listenError('inbox page', host, port, error);
+    throw new Error(cannotListen('inbox page', host, port, error), { cause: error });
   }
   return {
     port: (app.server.address() as AddressInfo).port,

@@ -2,9 +2,10 @@
  * The SMTP side of the catcher: takes every mail for every recipient, with any login or none. A mail is answered 250 only when `receive` has
  * resolved, that is after its COMMIT; what is not stored is answered 4xx, so that the sender keeps it and tries again.
  */
+
 import type { AddressInfo } from 'node:net';
+import { cannotListen } from '@tpc/core';
 import { SMTPServer, type SMTPServerDataStream, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server';
-import { listenError } from './listen-error.ts';
 import type { MailLog } from './log.ts';
 import type { Envelope } from './parse.ts';
 
@@ -87,7 +88,7 @@ export async function startSmtp({ host, port, maxBytes = MAX_MAIL_BYTES, receive
 
 function listen(server: SMTPServer, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const refuse = (error: Error) => reject(listenError('SMTP', host, port, error));
+    const refuse = (error: Error) => reject(new Error(cannotListen('SMTP', host, port, error), { cause: error }));
     server.once('error', refuse);
     server.listen(port, host, () => {
       server.off('error', refuse);

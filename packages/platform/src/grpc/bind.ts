@@ -1,4 +1,5 @@
 import type { Server, ServerCredentials } from '@grpc/grpc-js';
+import { cannotListen } from '@tpc/core';
 import { StartError } from '../errors.ts';
 
 export type ListenAddress = {
@@ -18,12 +19,8 @@ export function bind(server: Server, { host, port, portSetting }: ListenAddress,
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   return new Promise((resolve, reject) => {
     server.bindAsync(address, credentials, (error, bound) => {
-      if (error) reject(new StartError(`${portSetting}: cannot listen on ${address}: ${reasonOf(error)}`, { cause: error }));
+      if (error) reject(new StartError(cannotListen(portSetting, host, port, error), { cause: error }));
       else resolve(bound);
     });
   });
-}
-
-function reasonOf(error: Error): string {
-  return error.message.includes('EADDRINUSE') ? 'the port is taken' : error.message;
 }

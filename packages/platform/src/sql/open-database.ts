@@ -8,6 +8,8 @@ import { type GuardedSession, guardSession } from './guard-session.ts';
 export type DatabaseOptions = {
   /** `sqlite:<file>`, or `mysql://user:password@host:port/database`. */
   url: string;
+  /** Name of the setting that has the address, for the lines of errors. */
+  setting?: string;
   /** Connections at most, for MySQL and MariaDB; SQLite has one writer and so one connection. Default 16. */
   poolMax?: number;
   /** How long a statement waits for another's lock, seconds. Default 1: a claimer tries again later rather than wait. */
@@ -42,13 +44,14 @@ const STATEMENT_LIMIT_MS = 30_000;
  * @throws StartError when the address is of no known kind or the folder cannot be written
  */
 export function openDatabase(options: DatabaseOptions): Knex {
-  if (options.url.startsWith('sqlite:')) return openSqlite(options.url.slice('sqlite:'.length));
+  const { url, setting } = options;
+  if (url.startsWith('sqlite:')) return openSqlite(url.slice('sqlite:'.length), setting);
   if (/^(mysql|mariadb):\/\//.test(options.url)) return openMysql(options);
-  throw new StartError('bad database address: expected sqlite:<file> or mysql://user:password@host:port/database');
+  throw new StartError(`${setting ?? 'bad database address'}: expected sqlite:<file> or mysql://user:password@host:port/database`);
 }
 
-function openSqlite(file: string): Knex {
-  if (file !== ':memory:') assertWritable(dirname(resolve(file)));
+function openSqlite(file: string, setting: string | undefined): Knex {
+  if (file !== ':memory:') assertWritable(dirname(resolve(file)), setting);
   return knexFactory({
     client: 'better-sqlite3',
     log: QUIET,
@@ -69,14 +72,22 @@ function openSqlite(file: string): Knex {
   });
 }
 
-/** @throws StartError when the folder cannot be made or written */
-export function assertWritable(folder: string): void {
+/**
+ * @param setting that named the folder, for the error's line
+ * @throws StartError when the folder cannot be made or written
+ */
+export function assertWritable(folder: string, setting?: string): void {
   try {
     makeFolder(resolve(folder));
     accessSync(folder, constants.W_OK);
   } catch (cause) {
-    throw new StartError(`folder ${folder} cannot be written: ${(cause as Error).message}`, { cause });
+    throw new StartError(`${setting === undefined ? '' : `${setting}: `}folder ${folder} cannot be written: ${reasonOf(cause)}`, { cause });
   }
+}
+
+function reasonOf(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return code === 'EEXIST' || code === 'ENOTDIR' ? 'there is a file of that name' : message;
 }
 
 /** Makes a folder and its parents. Node's own recursive mode never returns where nothing can be made and the answer is ENOENT, as in /proc. */

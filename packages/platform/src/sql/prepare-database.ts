@@ -60,7 +60,7 @@ export async function bringUpToDate(knex: Knex, { setting, mode, schemas, log }:
  */
 export async function migrateDatabase(options: Omit<PrepareDatabase, 'mode'> & { url: string; stopping: AbortSignal }): Promise<void> {
   const { url, setting, stopping, log } = options;
-  const knex = openDatabase({ url });
+  const knex = openDatabase({ url, setting });
   try {
     await prepareDatabase(knex, { ...options, mode: 'auto' });
     log.info({ setting }, 'the database is up to date');

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import type { MetricReader, ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import { cannotListen } from '@tpc/core';
 import { StartError } from '../errors.ts';
 import type { Log } from '../log.ts';
 
@@ -37,8 +38,7 @@ export async function listenForScrapes({ host, port, portSetting, reader, log }:
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      const reason = cause.code === 'EADDRINUSE' ? 'the port is taken' : cause.message;
-      reject(new StartError(`${portSetting}: cannot listen on ${host}:${port}: ${reason}`, { cause }));
+      reject(new StartError(cannotListen(portSetting, host, port, cause), { cause }));
     });
     server.listen({ host, port }, resolve);
   });

@@ -60,7 +60,7 @@ export async function startMetrics(options: MetricsOptions): Promise<Metrics> {
     throw error;
   }
   const { port } = server.address() as { port: number };
-  options.log.info({ host: options.host, port }, 'metrics listen');
+  options.log.debug({ host: options.host, port }, 'metrics listen');
   return { meter: provider.getMeter('tpc'), provider, port, stop };
 }
 
