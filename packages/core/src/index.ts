@@ -1,4 +1,5 @@
 export { type CachedOptions, type CachedReading, cachedReading, FRESH_MS } from './cached-reading.ts';
+export * from './contract/index.ts';
 export { type DeliveryProperties, decodeDeliveryProperties, encodeDeliveryProperties } from './delivery-properties.ts';
 export { cannotListen } from './listen-error.ts';
 export { BatchDeadlineExceeded, BatcherFull, NaturalBatcher, type NaturalBatcherOptions } from './natural-batcher.ts';

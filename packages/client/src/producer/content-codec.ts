@@ -1,3 +1,4 @@
+import { decodeHeaders, encodeHeaders } from '@tpc/core';
 import type { OutgoingMessage } from '@tpc/gen/tpc/v1/message';
 import type { SendType } from './domain/message.ts';
 
@@ -56,7 +57,7 @@ export function fromRow(row: ContentRow): OutboxContent {
     tag: row.tag,
     body: row.body ?? Buffer.alloc(0),
     contentType: row.content_type,
-    headers: row.headers === null ? {} : JSON.parse(row.headers.toString('utf8')),
+    headers: decodeHeaders(row.headers),
     sendType: SEND_TYPES.find(([, number]) => number === row.send_type)?.[0] ?? 'WAIT_CONFIRM',
     traceparent: row.traceparent,
     tracestate: row.tracestate,
@@ -94,11 +95,4 @@ export function sameContent(one: OutboxContent, other: OutboxContent): boolean {
 /** Bytes that a message takes in a request, a little high. */
 export function sizeOnWire(content: OutboxContent): number {
   return FRAME_BYTES + content.body.length + (encodeHeaders(content.headers)?.length ?? 0);
-}
-
-/** JSON with names in order, so that the same headers are the same bytes. */
-function encodeHeaders(headers: Readonly<Record<string, string>>): Buffer | null {
-  const entries = Object.entries(headers);
-  if (entries.length === 0) return null;
-  return Buffer.from(JSON.stringify(Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))));
 }

@@ -1,4 +1,4 @@
-import { type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import { DEFAULT_MESSAGE_LIMITS, type MessageLimits, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
 import type { TpcConnection, TpcError } from '../connection/index.ts';
 import { toTpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
@@ -34,6 +34,7 @@ export class Link {
   #mode: Mode = 'online';
   #failures = 0;
   #registered = false;
+  #limits: MessageLimits = DEFAULT_MESSAGE_LIMITS;
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
@@ -47,6 +48,11 @@ export class Link {
   /** Whether TPC knows this instance. */
   get registered(): boolean {
     return this.#registered;
+  }
+
+  /** TPC's limits on a message, as it told them last; the usual ones until then. */
+  get limits(): MessageLimits {
+    return this.#limits;
   }
 
   start(): void {

@@ -1,9 +1,11 @@
 import { context as contexts, SpanKind } from '@opentelemetry/api';
 import {
+  checkMessageKey,
   contextOf,
   databaseAttributes,
   inSpan,
   MESSAGE_KEY,
+  type MessageLimits,
   type MessageTracer,
   messageAttributes,
   messageSpanName,
@@ -13,7 +15,7 @@ import {
 import type { Knex } from 'knex';
 import { type OutboxContent, sameContent } from './content-codec.ts';
 import { type CheckedMessage, checkMessage, InvalidMessage, type OutboxMessage } from './domain/message.ts';
-import { keyForAttempt, keyProblem, MAX_KEY_ATTEMPTS } from './domain/message-key.ts';
+import { keyForAttempt, MAX_KEY_ATTEMPTS } from './domain/message-key.ts';
 import { newKey } from './domain/new-key.ts';
 import { OUTBOX_ROLLED_BACK } from './domain/outbox-state.ts';
 import { type TraceContext, usableTraceContext } from './domain/trace-context.ts';
@@ -37,6 +39,8 @@ type OutboxParts = {
   tx: Knex.Transaction;
   guard: TransactionGuard;
   group: string;
+  /** As TPC told them last. */
+  limits: () => MessageLimits;
   firstWaitMs: number;
   traceContext: () => TraceContext | undefined;
   tracing: MessageTracer | undefined;
@@ -87,7 +91,7 @@ export class TransactionOutbox implements Outbox {
   async #addOwnKey(checked: CheckedMessage, own: string, trace: Required<TraceContext>): Promise<string> {
     for (let attempt = 1; attempt <= MAX_KEY_ATTEMPTS; attempt++) {
       const content = { ...checked, ...trace, key: keyForAttempt(own, attempt) };
-      if (keyProblem(content.key, this.#parts.group) !== undefined) break;
+      if (checkMessageKey('key', content.key, this.#parts.group).length > 0) break;
       const known = await this.#failing(content.key, () => readOutboxRow(this.#parts.tx, content.key));
       if (known === undefined) return this.#insert(content);
       if (known.state === OUTBOX_ROLLED_BACK) continue;
@@ -129,7 +133,7 @@ export class TransactionOutbox implements Outbox {
 
   #checked(message: OutboxMessage, group: string): CheckedMessage {
     try {
-      return checkMessage(message, group);
+      return checkMessage(message, group, this.#parts.limits());
     } catch (error) {
       throw this.#doomed(error as Error);
     }

@@ -143,7 +143,18 @@ class OutboxProducer implements Producer {
       tracing,
       ...checkBack,
     });
-    this.#transactionParts = { knex, group, delivery, openKeys, prepareBudgetMs, firstWaitMs, traceContext, onEvent, tracing };
+    this.#transactionParts = {
+      knex,
+      group,
+      limits: () => link.limits,
+      delivery,
+      openKeys,
+      prepareBudgetMs,
+      firstWaitMs,
+      traceContext,
+      onEvent,
+      tracing,
+    };
   }
 
   async start(): Promise<void> {

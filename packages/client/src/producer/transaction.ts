@@ -1,5 +1,5 @@
 import { context as contexts, SpanKind, trace } from '@opentelemetry/api';
-import { inSpan, type MessageTracer, onlyKey, run, type Sql, statementsUnderSpan } from '@tpc/core';
+import { inSpan, type MessageLimits, type MessageTracer, onlyKey, run, type Sql, statementsUnderSpan } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { OutboxContent } from './content-codec.ts';
 import { DatabaseSession, NotCommitted } from './database-session.ts';
@@ -18,6 +18,8 @@ export type Work<T> = (tx: Knex.Transaction, outbox: Outbox) => Promise<T>;
 export type TransactionParts = {
   knex: Knex;
   group: string;
+  /** As TPC told them last. */
+  limits: () => MessageLimits;
   delivery: Delivery;
   openKeys: OpenKeys;
   prepareBudgetMs: number;
@@ -67,6 +69,7 @@ export class BusinessTransaction {
       tx: session.tx,
       guard: this.#guard,
       group: parts.group,
+      limits: parts.limits,
       firstWaitMs: parts.firstWaitMs,
       traceContext: parts.traceContext,
       tracing: parts.tracing,

@@ -146,6 +146,12 @@ export const REASONS = {
     message: 'Message {message_key} is prepared or cancelled and cannot be resent.',
     action: 'A prepared message is settled by its producer.',
   },
+  CONTENT_INVALID: {
+    code: 'CONTENT_INVALID',
+    status: 'FAILED_PRECONDITION',
+    message: 'Message {message_key} was committed though it breaks the rules of contents; it cannot be published as it is.',
+    action: 'Read what is wrong in its reason, and the whole message in its body (GetMessage). Mend the producer and send the event under a new key.',
+  },
   GROUP_NOT_SUBSCRIBED: {
     code: 'GROUP_NOT_SUBSCRIBED',
     status: 'FAILED_PRECONDITION',

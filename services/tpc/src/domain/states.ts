@@ -44,6 +44,8 @@ export const DeadReason = {
   COMMIT_AFTER_ROLLBACK: 'COMMIT_AFTER_ROLLBACK',
   ROLLBACK_AFTER_COMMIT: 'ROLLBACK_AFTER_COMMIT',
   KEY_CONFLICT: 'KEY_CONFLICT',
+  /** Committed, though it breaks the rules of contents: kept as it came. */
+  CONTENT_INVALID: 'CONTENT_INVALID',
   BROKER_REFUSED: 'BROKER_REFUSED',
   /** Copies of a lost message stood at its id: the database's tables do not fit together, as after a restore of some of them. */
   STRAY_COPIES: 'STRAY_COPIES',

@@ -4,6 +4,7 @@ import {
   classifySqlError,
   encodeDeliveryProperties,
   isTransient,
+  MAX_BATCH,
   type MessageTracer,
   NaturalBatcher,
   storedTraceOfContext,
@@ -67,7 +68,6 @@ const LEASE_RESERVE = 0.2;
 const MAX_PUBLISH_COUNT = 128;
 /** Requests to the broker under way; the adapter has its own limit for each topic. */
 const MAX_PUBLISHES_IN_FLIGHT = 8;
-const MAX_RESULTS = 512;
 const DEFAULT_MAX_PUBLISH_QUEUED = 10_000;
 /** Between two tries to record outcomes while the database is away, milliseconds. */
 const RECORD_RETRY_MS = 250;
@@ -82,7 +82,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
   const results = new NaturalBatcher<Recorded, void>({
     name: 'publish results',
     flush: (batch) => record(options.store, batch, (endsAt) => !closing && now() < endsAt),
-    maxCount: MAX_RESULTS,
+    maxCount: MAX_BATCH,
     gatherMs: RESULT_GATHER_MS,
     bisect: () => false,
   });

@@ -1,6 +1,5 @@
-import { BatchDeadlineExceeded, BatcherFull } from '@tpc/core';
+import { BatchDeadlineExceeded, BatcherFull, MAX_BATCH } from '@tpc/core';
 import { describe, expect, it, vi } from 'vitest';
-import { MAX_BATCH } from '../store/in-chunks.ts';
 import type { ConfirmItem, MessageContent, PublishItem, SaveItem, StateResult } from '../store/store-types.ts';
 import { createWrites } from './writes.ts';
 

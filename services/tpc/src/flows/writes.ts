@@ -1,7 +1,6 @@
-import { classifySqlError, isTransient, NaturalBatcher } from '@tpc/core';
+import { classifySqlError, isTransient, MAX_BATCH, MAX_BATCH_BYTES, NaturalBatcher } from '@tpc/core';
 import type { Refusal } from '../domain/reasons.ts';
 import { MessageState } from '../domain/states.ts';
-import { MAX_BATCH } from '../store/in-chunks.ts';
 import type { Store } from '../store/store.ts';
 import type {
   ConfirmItem,
@@ -51,9 +50,6 @@ export type WritesOptions = {
   tracing?: WriteTracing | undefined;
 };
 
-/** A flush is one transaction of the store: a part that failed would else hide what another part has claimed. */
-const MAX_ITEMS = MAX_BATCH;
-const MAX_BYTES = 2 * 1024 * 1024;
 /** What a message costs in a statement beside body and headers, bytes, roughly. */
 const ROW_OVERHEAD_BYTES = 512;
 
@@ -106,11 +102,12 @@ function batcher<I extends Traced<{ messageKey: string }>, O>(
 ): NaturalBatcher<I, O> {
   return new NaturalBatcher<I, O>({
     name,
+    // A flush is one transaction of the store: otherwise a part that failed would hide what another part has claimed.
     flush: flushUnderSpan(tracing, database, flush),
     sizeOf,
     maxQueued,
-    maxCount: MAX_ITEMS,
-    maxBytes: MAX_BYTES,
+    maxCount: MAX_BATCH,
+    maxBytes: MAX_BATCH_BYTES,
     // An absent database fails halves like the whole; a value that does not fit fails alone.
     bisect: (error) => !isTransient(classifySqlError(error)),
   });

@@ -1,17 +1,16 @@
 import { SpanKind } from '@opentelemetry/api';
-import { endSpan, type MessageTracer, storedTraceOf } from '@tpc/core';
+import { checkInstanceId, checkKeySyntax, checkProducerGroup, checkStoreId, endSpan, MAX_BATCH, type MessageTracer, storedTraceOf } from '@tpc/core';
 import { MessageState } from '@tpc/gen/tpc/v1/message';
 import type { Outcome } from '@tpc/gen/tpc/v1/reliable_message_service';
 import type { Log } from '@tpc/platform';
 import { Verdict } from '../domain/states.ts';
-import { checkInstanceId, checkKeySyntax, checkProducerGroup, checkStoreId } from '../domain/validation.ts';
 import type { Writes } from '../flows/writes.ts';
 import type { Store } from '../store/store.ts';
 import type { UncertainMessage } from '../store/store-types.ts';
 import type { CheckBackWorker } from '../workers/check-back.ts';
 import { answerItems } from './batch-results.ts';
 import { stateOrRefuse } from './errors.ts';
-import { MAX_BATCH, type MessageHandlers } from './handlers.ts';
+import type { MessageHandlers } from './handlers.ts';
 import { refuseOwner } from './save-message.ts';
 import { checkDuration, checkRange, durationMs, refuseBatchSize, refuseViolations } from './validate.ts';
 

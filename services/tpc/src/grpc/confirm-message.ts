@@ -1,10 +1,10 @@
+import { checkKeySyntax, checkProducerGroup, MAX_BATCH } from '@tpc/core';
 import { MessageState } from '@tpc/gen/tpc/v1/message';
 import type { CallContext, Log } from '@tpc/platform';
-import { checkKeySyntax, checkProducerGroup } from '../domain/validation.ts';
 import type { Writes } from '../flows/writes.ts';
 import { answerItems } from './batch-results.ts';
 import { stateOrRefuse } from './errors.ts';
-import { MAX_BATCH, type MessageHandlers } from './handlers.ts';
+import type { MessageHandlers } from './handlers.ts';
 import type { CallTrace } from './outgoing-message.ts';
 import { refuseBatchSize, refuseViolations } from './validate.ts';
 

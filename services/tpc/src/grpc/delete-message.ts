@@ -1,4 +1,4 @@
-import { checkKeySyntax, checkProducerGroup } from '../domain/validation.ts';
+import { checkKeySyntax, checkProducerGroup } from '@tpc/core';
 import type { Writes } from '../flows/writes.ts';
 import { stateOrRefuse } from './errors.ts';
 import type { MessageHandlers } from './handlers.ts';

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { checkStoredKey } from '../domain/validation.ts';
+import { checkStoredKey } from '@tpc/core';
 import type { Store } from '../store/store.ts';
 import { appErrorOf } from './errors.ts';
 import type { AdminHandlers } from './handlers.ts';

@@ -8,7 +8,3 @@ export type AdminHandlers = UnaryHandlers<typeof MessageAdminServiceService>;
 
 /** ErrorInfo.domain of everything that TPC answers. */
 export const DOMAIN = 'tpc';
-/** Most items of a batch of messages or keys. */
-export const MAX_BATCH = 512;
-/** Most reports of a consumer's batch. */
-export const MAX_REPORTS = 1_024;

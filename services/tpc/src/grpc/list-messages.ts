@@ -1,7 +1,7 @@
+import { checkProducerGroup, checkStoredKey, checkTag, checkTopic, type Violation } from '@tpc/core';
 import type { ListMessagesRequest } from '@tpc/gen/tpc/v1/message_admin_service';
 import type { PageTokens } from '@tpc/platform';
 import { MessageState } from '../domain/states.ts';
-import { checkProducerGroup, checkStoredKey, checkTag, checkTopic, type Violation } from '../domain/validation.ts';
 import type { Store } from '../store/store.ts';
 import type { MessageFilter } from '../store/store-types.ts';
 import type { AdminHandlers } from './handlers.ts';

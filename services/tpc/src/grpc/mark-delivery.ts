@@ -1,10 +1,10 @@
+import { checkConsumerGroup, checkFailureReason, checkGeneration, checkStoredKey, MAX_REPORTS, type Violation } from '@tpc/core';
 import type { ConsumeFailure, Delivery } from '@tpc/gen/tpc/v1/reliable_message_service';
 import type { CallContext, Log } from '@tpc/platform';
-import { checkConsumerGroup, checkFailureReason, checkGeneration, checkStoredKey, type Violation } from '../domain/validation.ts';
 import type { Writes } from '../flows/writes.ts';
 import { answerItems } from './batch-results.ts';
 import { appErrorOfRefusal, isRefusal } from './errors.ts';
-import { MAX_REPORTS, type MessageHandlers } from './handlers.ts';
+import type { MessageHandlers } from './handlers.ts';
 import { refuseBatchSize, refuseViolations } from './validate.ts';
 
 /** A failure's words are cut to this many characters. */

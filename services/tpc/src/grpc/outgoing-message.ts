@@ -1,37 +1,57 @@
+import { checkContent, checkMessageKey, checkTrace, DEFAULT_MESSAGE_LIMITS, MAX_BATCH_BYTES, type MessageLimits, type Violation } from '@tpc/core';
 import type { OutgoingMessage } from '@tpc/gen/tpc/v1/message';
-import { checkContent, checkMessageKey, type Violation } from '../domain/validation.ts';
+import { type InvalidContent, keepInvalid } from '../domain/invalid-content.ts';
 import type { MessageContent } from '../store/store-types.ts';
 import { appErrorOf } from './errors.ts';
 import { refuseViolations } from './validate.ts';
 
-/** Most bytes of the bodies of one batch. */
-const MAX_BATCH_BYTES = 2 * 1024 * 1024;
-
 /** Trace context of the call, used where the message brings none. */
 export type CallTrace = { traceparent: string; tracestate: string };
+
+/** A message as the store takes it. */
+export type ReadMessage = { messageKey: string; content: MessageContent; call: CallTrace };
+
+/** What a message is judged by. */
+export type ReadRules = { producerGroup: string; maxBodyBytes: number };
+
+type Given = OutgoingMessage & { body: Buffer | undefined };
+
+/** A feature that is in the contract and not served yet. */
+type NotServed = { feature: string; field: string };
 
 /**
  * Reads a message as a producer hands it over.
  * @param path of the message in the request: `message`, or `messages[3]`
  * @throws AppError INVALID_ARGUMENT for bad fields, UNIMPLEMENTED for delay and order
  */
-export function readOutgoingMessage(
+export function readOutgoingMessage(path: string, message: OutgoingMessage | undefined, rules: ReadRules, trace: CallTrace): ReadMessage {
+  const given = required(path, message);
+  refuseViolations(violationsOf(path, given, rules));
+  const [notServed] = notServedIn(path, given);
+  if (notServed !== undefined) throw appErrorOf('NOT_SERVED', notServed);
+  return readAs(given, given.messageKey, { ...given, body: given.body ?? Buffer.alloc(0) }, trace);
+}
+
+/**
+ * Reads a message whose business has committed. One that breaks the rules is not refused: it is kept, DEAD, as it came.
+ * @throws AppError INVALID_ARGUMENT when there is no message at all
+ */
+export function readCommittedMessage(
   path: string,
   message: OutgoingMessage | undefined,
-  producerGroup: string,
-  maxBodyBytes: number,
+  rules: ReadRules,
   trace: CallTrace,
-): { messageKey: string; content: MessageContent; call: CallTrace } {
-  if (!message) {
-    refuseViolations([{ field: path, reason: 'DATA_EMPTY', description: 'The message is required.' }]);
-    throw new Error('unreachable: an absent message is refused');
-  }
-  const body = bodyOf(message);
-  const keyViolations = checkMessageKey(`${path}.message_key`, message.messageKey, producerGroup);
-  refuseViolations([...keyViolations, ...checkContent(path, { ...message, body }, maxBodyBytes), ...checkOrderSeq(path, message)]);
-  refuseWhatIsNotServed(path, message);
-  const call = { traceparent: message.callTraceparent ?? trace.traceparent, tracestate: '' };
-  return { messageKey: message.messageKey, content: contentOf(message, body ?? Buffer.alloc(0), trace), call };
+): ReadMessage & { invalid?: InvalidContent } {
+  const received = required(path, message);
+  // Telemetry must not stop a message.
+  const given = checkTrace('', received).length === 0 ? received : { ...received, traceparent: '', tracestate: '' };
+  const violations = [...violationsOf(path, given, rules), ...notServedIn(path, given).map(toViolation)];
+  const body = given.body ?? Buffer.alloc(0);
+  if (violations.length === 0) return readAs(given, given.messageKey, { ...given, body }, trace);
+  const { messageKey, topic, tag, contentType, headers, delayLevel, deliverTime, orderKey, orderSeq } = given;
+  const whole = { messageKey, topic, tag, body, contentType, headers, delayLevel, deliverTime, orderKey, orderSeq };
+  const kept = keepInvalid(whole, rules.producerGroup, violations);
+  return { ...readAs(given, kept.messageKey, kept.content, trace), invalid: kept.invalid };
 }
 
 /** @throws AppError INVALID_ARGUMENT when the bodies together are larger than a batch may be */
@@ -42,21 +62,32 @@ export function refuseBatchBytes(messages: readonly OutgoingMessage[]): void {
   refuseViolations([{ field: 'messages', reason: 'BATCH_TOO_LARGE', description }]);
 }
 
+function required(path: string, message: OutgoingMessage | undefined): Given {
+  if (message !== undefined) return { ...message, body: bodyOf(message) };
+  refuseViolations([{ field: path, reason: 'DATA_EMPTY', description: 'The message is required.' }]);
+  throw new Error('unreachable: an absent message is refused');
+}
+
 function bodyOf(message: OutgoingMessage): Buffer | undefined {
   return message.data ?? (message.text === undefined ? undefined : Buffer.from(message.text, 'utf8'));
 }
 
-function contentOf(message: OutgoingMessage, body: Buffer, trace: CallTrace): MessageContent {
-  const own = message.traceparent !== '';
-  return {
-    topic: message.topic,
-    tag: message.tag,
-    body,
-    contentType: message.contentType,
-    headers: message.headers,
-    traceparent: own ? message.traceparent : trace.traceparent,
-    tracestate: own ? message.tracestate : trace.tracestate,
-  };
+function violationsOf(path: string, given: Given, { producerGroup, maxBodyBytes }: ReadRules): Violation[] {
+  const limits: MessageLimits = { ...DEFAULT_MESSAGE_LIMITS, maxBodyBytes };
+  const keyViolations = checkMessageKey(`${path}.message_key`, given.messageKey, producerGroup);
+  return [...keyViolations, ...checkContent(`${path}.`, given, limits), ...checkOrderSeq(path, given)];
+}
+
+function readAs(given: Given, messageKey: string, content: Omit<MessageContent, 'traceparent' | 'tracestate'>, trace: CallTrace): ReadMessage {
+  const { topic, tag, body, contentType, headers } = content;
+  const own = given.traceparent !== '' ? given : usable(trace);
+  const stored = { topic, tag, body, contentType, headers, traceparent: own.traceparent, tracestate: own.tracestate };
+  return { messageKey, content: stored, call: { traceparent: given.callTraceparent ?? trace.traceparent, tracestate: '' } };
+}
+
+/** The metadata of a call holds whatever its caller wrote. */
+function usable(trace: CallTrace): CallTrace {
+  return checkTrace('', trace).length === 0 ? trace : { traceparent: '', tracestate: '' };
 }
 
 function checkOrderSeq(path: string, message: OutgoingMessage): Violation[] {
@@ -64,8 +95,14 @@ function checkOrderSeq(path: string, message: OutgoingMessage): Violation[] {
   return [{ field: `${path}.order_seq`, reason: 'OUT_OF_RANGE', description: 'The place within an order key must not be negative.' }];
 }
 
-function refuseWhatIsNotServed(path: string, message: OutgoingMessage): void {
-  if (message.delayLevel !== 0) throw appErrorOf('NOT_SERVED', { feature: 'A delay level', field: `${path}.delay_level` });
-  if (message.deliverTime) throw appErrorOf('NOT_SERVED', { feature: 'A time of delivery', field: `${path}.deliver_time` });
-  if (message.orderKey !== '' || message.orderSeq !== 0n) throw appErrorOf('NOT_SERVED', { feature: 'Order by key', field: `${path}.order_key` });
+function notServedIn(path: string, message: OutgoingMessage): NotServed[] {
+  const found: NotServed[] = [];
+  if (message.delayLevel !== 0) found.push({ feature: 'A delay level', field: `${path}.delay_level` });
+  if (message.deliverTime) found.push({ feature: 'A time of delivery', field: `${path}.deliver_time` });
+  if (message.orderKey !== '' || message.orderSeq !== 0n) found.push({ feature: 'Order by key', field: `${path}.order_key` });
+  return found;
+}
+
+function toViolation({ feature, field }: NotServed): Violation {
+  return { field, reason: 'NOT_SERVED', description: `${feature} is not served yet.` };
 }

@@ -1,15 +1,6 @@
+import { checkConsumerGroup, checkHost, checkInstanceId, checkProducerGroup, checkStoreId, checkTag, checkTopic, type Violation } from '@tpc/core';
 import type { Duration } from '@tpc/gen/google/protobuf/duration';
 import type { RegisterConsumerRequest, RegisterProducerRequest } from '@tpc/gen/tpc/v1/reliable_message_service';
-import {
-  checkConsumerGroup,
-  checkHost,
-  checkInstanceId,
-  checkProducerGroup,
-  checkStoreId,
-  checkTag,
-  checkTopic,
-  type Violation,
-} from '../domain/validation.ts';
 import type { Store } from '../store/store.ts';
 import { appErrorOf, appErrorOfRefusal, isRefusal } from './errors.ts';
 import type { MessageHandlers } from './handlers.ts';

@@ -1,7 +1,6 @@
 import { SpanKind } from '@opentelemetry/api';
-import { endSpan, linkTo, type MessageTracer, spanContextOf } from '@tpc/core';
+import { checkConsumerGroup, checkStoredKey, endSpan, linkTo, type MessageTracer, spanContextOf, type Violation } from '@tpc/core';
 import type { ResendMessageRequest } from '@tpc/gen/tpc/v1/message_admin_service';
-import { checkConsumerGroup, checkStoredKey, type Violation } from '../domain/validation.ts';
 import type { Store } from '../store/store.ts';
 import { appErrorOfRefusal, isRefusal } from './errors.ts';
 import type { AdminHandlers } from './handlers.ts';

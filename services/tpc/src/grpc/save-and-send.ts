@@ -1,11 +1,12 @@
+import { MAX_BATCH } from '@tpc/core';
 import { MessageState, type OutgoingMessage } from '@tpc/gen/tpc/v1/message';
 import type { SaveAndSendMessageResponse } from '@tpc/gen/tpc/v1/reliable_message_service';
 import type { CallContext, Log } from '@tpc/platform';
 import type { Writes } from '../flows/writes.ts';
 import { answerItems } from './batch-results.ts';
 import { appErrorOfRefusal, isRefusal } from './errors.ts';
-import { MAX_BATCH, type MessageHandlers } from './handlers.ts';
-import { type CallTrace, readOutgoingMessage, refuseBatchBytes } from './outgoing-message.ts';
+import type { MessageHandlers } from './handlers.ts';
+import { type CallTrace, readCommittedMessage, readOutgoingMessage, refuseBatchBytes } from './outgoing-message.ts';
 import { NO_TRACE, refuseOwner } from './save-message.ts';
 import { refuseBatchSize } from './validate.ts';
 
@@ -24,9 +25,10 @@ export function saveAndSendHandlers(options: {
     trace: CallTrace,
     context: CallContext,
   ): Promise<SaveAndSendMessageResponse> => {
-    const { messageKey, content, call } = readOutgoingMessage(path, message, envelope.producerGroup, options.maxBodyBytes, trace);
     const { producerGroup, storeId, committed } = envelope;
-    const result = await options.writes.saveAndSend({ producerGroup, storeId, committed, messageKey, content, call }, context.deadline);
+    const read = committed ? readCommittedMessage : readOutgoingMessage;
+    const item = read(path, message, { producerGroup, maxBodyBytes: options.maxBodyBytes }, trace);
+    const result = await options.writes.saveAndSend({ producerGroup, storeId, committed, ...item }, context.deadline);
     if (isRefusal(result)) throw appErrorOfRefusal(result);
     return result;
   };
@@ -38,7 +40,8 @@ export function saveAndSendHandlers(options: {
     async batchSaveAndSendMessage(request, context) {
       refuseOwner(request);
       refuseBatchSize('messages', request.messages.length, MAX_BATCH);
-      refuseBatchBytes(request.messages);
+      // What has committed is not refused; the request is no larger than any other.
+      if (!request.committed) refuseBatchBytes(request.messages);
       const one = (message: OutgoingMessage, index: number) => send(`messages[${index}]`, request, message, NO_TRACE, context);
       const refused = { state: MessageState.MESSAGE_STATE_UNSPECIFIED, storedKey: '', reason: '' };
       return { results: await answerItems(request.messages, options.log, one, refused) };

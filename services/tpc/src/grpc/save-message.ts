@@ -1,10 +1,10 @@
+import { checkProducerGroup, checkStoreId, MAX_BATCH } from '@tpc/core';
 import { MessageState, type OutgoingMessage } from '@tpc/gen/tpc/v1/message';
 import type { CallContext, Log } from '@tpc/platform';
-import { checkProducerGroup, checkStoreId } from '../domain/validation.ts';
 import type { Writes } from '../flows/writes.ts';
 import { answerItems } from './batch-results.ts';
 import { stateOrRefuse } from './errors.ts';
-import { MAX_BATCH, type MessageHandlers } from './handlers.ts';
+import type { MessageHandlers } from './handlers.ts';
 import { type CallTrace, readOutgoingMessage, refuseBatchBytes } from './outgoing-message.ts';
 import { refuseBatchSize, refuseViolations } from './validate.ts';
 
@@ -17,7 +17,12 @@ export function saveMessageHandlers(options: {
   log: Log;
 }): Pick<MessageHandlers, 'saveMessageWaitingConfirm' | 'batchSaveMessageWaitingConfirm'> {
   const save = async (path: string, owner: Owner, message: OutgoingMessage | undefined, trace: CallTrace, context: CallContext) => {
-    const { messageKey, content, call } = readOutgoingMessage(path, message, owner.producerGroup, options.maxBodyBytes, trace);
+    const { messageKey, content, call } = readOutgoingMessage(
+      path,
+      message,
+      { producerGroup: owner.producerGroup, maxBodyBytes: options.maxBodyBytes },
+      trace,
+    );
     const { producerGroup, storeId } = owner;
     return stateOrRefuse(await options.writes.save({ producerGroup, storeId, messageKey, content, call }, context.deadline));
   };

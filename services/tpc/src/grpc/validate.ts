@@ -1,6 +1,7 @@
+import type { Violation } from '@tpc/core';
 import type { Duration } from '@tpc/gen/google/protobuf/duration';
 import { reasonText } from '../domain/reasons.ts';
-import { reasonOfViolations, type Violation } from '../domain/validation.ts';
+import { reasonOfViolations } from '../domain/violations.ts';
 import { appErrorOf } from './errors.ts';
 
 /** @throws AppError INVALID_ARGUMENT with all violations, unless there are none */

@@ -20,6 +20,7 @@ const DEAD_AT_TPC = [
   DeadReason.NO_SUBSCRIBER,
   DeadReason.COMMIT_AFTER_ROLLBACK,
   DeadReason.KEY_CONFLICT,
+  DeadReason.CONTENT_INVALID,
   DeadReason.BROKER_REFUSED,
   DeadReason.STRAY_COPIES,
 ];

@@ -1,4 +1,4 @@
-import { dialectOf, ServerWatch } from '@tpc/core';
+import { dialectOf, MAX_BATCH, ServerWatch } from '@tpc/core';
 import type { Knex } from 'knex';
 import { applyVerdicts } from './apply-verdicts.ts';
 import { claimDueRedeliveries } from './claim-due-redeliveries.ts';
@@ -9,7 +9,7 @@ import type { StoreContext } from './context.ts';
 import { deleteMessages } from './delete-messages.ts';
 import { getMessage } from './get-message.ts';
 import { GroupProgress } from './group-progress.ts';
-import { inChunks, MAX_BATCH, outcomeInChunks } from './in-chunks.ts';
+import { inChunks, outcomeInChunks } from './in-chunks.ts';
 import { listMessages } from './list-messages.ts';
 import { markDeliveries } from './mark-deliveries.ts';
 import { MessageIds } from './message-ids.ts';

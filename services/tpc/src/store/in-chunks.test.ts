@@ -1,5 +1,6 @@
+import { MAX_BATCH } from '@tpc/core';
 import { describe, expect, it } from 'vitest';
-import { inChunks, MAX_BATCH, outcomeInChunks } from './in-chunks.ts';
+import { inChunks, outcomeInChunks } from './in-chunks.ts';
 
 const items = Array.from({ length: MAX_BATCH * 2 + 1 }, (_, n) => n);
 

@@ -1,8 +1,4 @@
-/**
- * Most items in one transaction. MariaDB turns an IN list of 1,000 values into a subquery, which no longer locks in the order of the ids; and a longer
- * transaction only makes others wait.
- */
-export const MAX_BATCH = 500;
+import { MAX_BATCH } from '@tpc/core';
 
 /** Does a batch in parts of at most MAX_BATCH items, one after the other; results stay in order. */
 export async function inChunks<I, R>(items: readonly I[], work: (part: readonly I[]) => Promise<readonly R[]>): Promise<R[]> {

@@ -1,11 +1,10 @@
-import { run, type SqlValue, valueRows, waitBeforeRetry } from '@tpc/core';
+import { encodeHeaders, run, type SqlValue, valueRows, waitBeforeRetry } from '@tpc/core';
 import { contentHash } from '../domain/content-hash.ts';
-import { DeadReason, MessageState } from '../domain/states.ts';
+import { MessageState } from '../domain/states.ts';
 import type { Db, StoreContext } from './context.ts';
-import { encodeHeaders } from './headers.ts';
 import { LaneKind, laneOf } from './lanes.ts';
 import type { Owner } from './names.ts';
-import type { SaveItem } from './store-types.ts';
+import type { SaveAndSendItem, SaveItem } from './store-types.ts';
 
 /** A message with all names as ids, ready to be stored. */
 export type NewMessage = {
@@ -14,35 +13,37 @@ export type NewMessage = {
   hash: Buffer;
   owner: Owner;
   topicId: number;
+  /** Why it is stored DEAD at once; undefined for what is prepared. */
+  dead?: { reason: 'KEY_CONFLICT' | 'CONTENT_INVALID'; detail: string };
 };
 
 /** Looks up, and makes where needed, the ids of all names. Must run outside a transaction (names.ts). */
-export async function prepareMessages(ctx: StoreContext, items: readonly SaveItem[]): Promise<NewMessage[]> {
+export async function prepareMessages(ctx: StoreContext, items: readonly (SaveItem & Pick<SaveAndSendItem, 'invalid'>)[]): Promise<NewMessage[]> {
   const prepared: NewMessage[] = [];
   for (const item of items) {
     const topicId = await ctx.names.topic(item.content.topic);
     // The tag's row is needed when the message is parked for want of a subscriber, inside a transaction.
     await ctx.names.tag(topicId, item.content.tag);
     const owner = await ctx.names.owner(item.producerGroup, item.storeId);
-    prepared.push({ messageKey: item.messageKey, item, hash: contentHash(item.content), owner, topicId });
+    prepared.push({ messageKey: item.messageKey, item, hash: item.invalid?.hash ?? contentHash(item.content), owner, topicId });
   }
   return prepared;
 }
 
 /**
- * Inserts messages by one statement, in the order of their keys: WAITING_CONFIRM, due for a check after the first wait; or DEAD with KEY_CONFLICT.
+ * Inserts messages by one statement, in the order of their keys: WAITING_CONFIRM, due for a check after the first wait; or DEAD, each for its reason.
  * A plain INSERT: a duplicate ends it as a whole, with nothing stored.
  * @throws the database's duplicate error when one of the keys is there
  */
-export async function insertMessages(db: Db, ctx: StoreContext, messages: readonly NewMessage[], as: 'prepared' | 'conflict'): Promise<void> {
+export async function insertMessages(db: Db, ctx: StoreContext, messages: readonly NewMessage[], as: 'prepared' | 'dead'): Promise<void> {
   const sorted = [...messages].sort((a, b) => (a.messageKey < b.messageKey ? -1 : 1));
   const values = sorted.flatMap((message) => [...contentValues(message), ...placeValues(ctx, message, as)]);
-  const finished = as === 'conflict' ? ctx.sql.now : 'NULL';
-  const template = `(${'?, '.repeat(13)}?, ?, ${ctx.sql.now}, ${as === 'prepared' ? `${ctx.sql.now} + ?` : '?'}, ?, ?, ${finished})`;
+  const finished = as === 'dead' ? ctx.sql.now : 'NULL';
+  const template = `(${'?, '.repeat(13)}?, ?, ${ctx.sql.now}, ${as === 'prepared' ? `${ctx.sql.now} + ?` : '?'}, ?, ?, ?, ${finished})`;
   const { insertId } = await run(
     db,
     `INSERT INTO message (message_key, producer_group_id, store_id, owner_id, topic_id, tag, content_hash, body, body_size, content_type, headers,
-       traceparent, tracestate, state, lane, created_at, due_at, attention, reason, finished_at)
+       traceparent, tracestate, state, lane, created_at, due_at, attention, reason, reason_detail, finished_at)
      VALUES ${valueRows(template, sorted.length)}`,
     values,
   );
@@ -69,11 +70,11 @@ function contentValues({ messageKey, item, hash, owner, topicId }: NewMessage): 
   ];
 }
 
-/** state, lane, wait until due, attention, reason. */
-function placeValues(ctx: StoreContext, message: NewMessage, as: 'prepared' | 'conflict'): SqlValue[] {
-  if (as === 'conflict') return [MessageState.DEAD, null, null, 1, DeadReason.KEY_CONFLICT];
+/** state, lane, wait until due, attention, reason, its detail. */
+function placeValues(ctx: StoreContext, message: NewMessage, as: 'prepared' | 'dead'): SqlValue[] {
+  if (as === 'dead') return [MessageState.DEAD, null, null, 1, message.dead?.reason ?? null, message.dead?.detail ?? null];
   const wait = waitBeforeRetry(ctx.policies.check, 1, ctx.random());
-  return [MessageState.WAITING_CONFIRM, laneOf(LaneKind.CHECK, message.owner.ownerId), wait, null, null];
+  return [MessageState.WAITING_CONFIRM, laneOf(LaneKind.CHECK, message.owner.ownerId), wait, null, null, null];
 }
 
 /** Splits a batch so that each part holds each key once: what comes twice is judged after the first is stored. */

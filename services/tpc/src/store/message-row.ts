@@ -1,5 +1,5 @@
+import { decodeHeaders } from '@tpc/core';
 import type { CancelKind, ConfirmStatus, MessageState } from '../domain/states.ts';
-import { decodeHeaders } from './headers.ts';
 import type { ConfirmRow, MessageRow } from './store-types.ts';
 
 /** Columns and joins of a message as operators see it, without its body. */

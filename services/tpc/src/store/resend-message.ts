@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { inPacketTransaction, placeholders, run, valueRows } from '@tpc/core';
 import type { Knex } from 'knex';
+import { WHOLE_MESSAGE_TYPE } from '../domain/invalid-content.ts';
 import { moveOf, placeOf } from '../domain/message-transitions.ts';
 import { planResend, type ResendCopy, type ResendPlan, type ResendStep } from '../domain/plan-resend.ts';
 import type { Refusal } from '../domain/reasons.ts';
-import { ConfirmStatus, MessageState } from '../domain/states.ts';
+import { ConfirmStatus, DeadReason, MessageState } from '../domain/states.ts';
 import { rememberAct, rememberedAnswer } from './admin-requests.ts';
 import type { StoreContext } from './context.ts';
 import { readMessageRow } from './get-message.ts';
@@ -59,6 +60,7 @@ async function resendOnce(ctx: StoreContext, request: ResendMessage, act: Act): 
     if (message === undefined) return { refused: 'RESEND_NOT_FOUND', metadata };
     const move = moveOf(placeOf(message), 'resend');
     if (move.refuse !== undefined) return { refused: move.refuse, metadata };
+    if (await holdsWholeMessage(tx, message)) return { refused: 'CONTENT_INVALID', metadata };
     if (unknown !== undefined) return { refused: 'GROUP_NOT_SUBSCRIBED', metadata: { consumer_group: unknown } };
     const plan = await planFor(tx, message, [...named.values()]);
     if ('refused' in plan) return refusalOf(plan, message, named);
@@ -71,6 +73,13 @@ async function resendOnce(ctx: StoreContext, request: ResendMessage, act: Act): 
     await rememberAct(tx, ctx, act, groups);
     return { groups };
   });
+}
+
+/** The body of such a row is not what its producer meant to publish. */
+async function holdsWholeMessage(tx: Knex.Transaction, { id, reason }: LockedMessage): Promise<boolean> {
+  if (reason !== DeadReason.CONTENT_INVALID) return false;
+  const { rows } = await run<{ content_type: string }>(tx, 'SELECT content_type FROM message WHERE id = ?', [id]);
+  return rows[0]?.content_type === WHOLE_MESSAGE_TYPE;
 }
 
 function refusalOf(plan: Extract<ResendPlan, { refused: string }>, message: LockedMessage, named: ReadonlyMap<string, number>): Refusal {

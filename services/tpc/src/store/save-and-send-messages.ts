@@ -1,5 +1,6 @@
 import { inPacketTransaction } from '@tpc/core';
 import { conflictKey } from '../domain/content-hash.ts';
+import type { InvalidContent } from '../domain/invalid-content.ts';
 import { moveOf, placeOf } from '../domain/message-transitions.ts';
 import { DeadReason, MessageState } from '../domain/states.ts';
 import { toConfirmOutcome } from './confirm-messages.ts';
@@ -25,8 +26,8 @@ type Batch = { items: readonly SaveAndSendItem[]; messages: readonly NewMessage[
 type Round = { results: SaveAndSendResult[]; claimed: Map<number, number> };
 
 /**
- * Stores and confirms in one transaction (Store.saveAndSendMessages), right in every state of the key (design §3.5). Another content under a known
- * key is kept beside it, DEAD, under the key and a piece of its hash.
+ * Stores and confirms in one transaction (Store.saveAndSendMessages), right in every state of the key. Another content under a known key is kept
+ * beside it, DEAD, under the key and a piece of its hash; so is, DEAD, what breaks the rules of contents.
  */
 export async function saveAndSendMessages(
   ctx: StoreContext,
@@ -110,25 +111,25 @@ async function saveOnce(ctx: StoreContext, { items, messages, claim, pass }: Bat
   );
   const results: SaveAndSendResult[] = [];
   const work: (CommitWork & { place: number })[] = [];
-  const conflicts: { message: NewMessage; place: number }[] = [];
+  const beside: { message: NewMessage; place: number }[] = [];
   for (const [place, message] of messages.entries()) {
     const row = known.get(message.messageKey);
-    const { committed } = items[place] as SaveAndSendItem;
-    if (row === undefined || isSameEvent(row, message)) work.push({ message, committed, isNew: row === undefined, place });
-    else if (committed) conflicts.push({ message: { ...message, messageKey: conflictKey(message.messageKey, message.hash) }, place });
-    else results[place] = { refused: refusalOf(row, message), metadata: { message_key: message.messageKey } };
+    const { committed, invalid } = items[place] as SaveAndSendItem;
+    if (row === undefined ? invalid === undefined : isSameEvent(row, message)) work.push({ message, committed, isNew: row === undefined, place });
+    else if (committed) beside.push({ message: deadMessage(message, row, invalid), place });
+    else if (row !== undefined) results[place] = { refused: refusalOf(row, message), metadata: { message_key: message.messageKey } };
   }
   const kept = await readKnownMessages(
     ctx.knex,
-    conflicts.map((conflict) => conflict.message.messageKey),
+    beside.map((one) => one.message.messageKey),
   );
-  const fresh = conflicts.map((conflict) => conflict.message).filter((message) => !kept.has(message.messageKey));
-  const stored = await inPacketTransaction(ctx.knex, (tx) => storeCommitted(tx, ctx, { work, conflicts: fresh, claim, pass }));
+  const fresh = beside.map((one) => one.message).filter((message) => !kept.has(message.messageKey));
+  const stored = await inPacketTransaction(ctx.knex, (tx) => storeCommitted(tx, ctx, { work, dead: fresh, claim, pass }));
   for (const { message, place } of work) {
     const result = stored.results.get(message.messageKey);
     if (result !== undefined) results[place] = result;
   }
-  for (const { message, place } of conflicts) results[place] = conflictResult(message.messageKey, kept.get(message.messageKey));
+  for (const { message, place } of beside) results[place] = keptResult(message, kept.get(message.messageKey));
   const placeOfKey = new Map(work.map(({ message, place }) => [message.messageKey, place]));
   const claimed = [...stored.claimed].map(([id, key]) => [id, placeOfKey.get(key) as number] as const);
   return { results, claimed: new Map(claimed) };
@@ -139,8 +140,17 @@ function refusalOf(known: KnownMessage, message: NewMessage) {
   return sameGroup && moveOf(placeOf(known), 'save').refuse === 'KEY_ROLLED_BACK' ? 'KEY_ROLLED_BACK' : 'KEY_CONFLICT';
 }
 
+/** A committed message that cannot go its way: kept DEAD, under a key of its own where its key is taken. */
+function deadMessage(message: NewMessage, known: KnownMessage | undefined, invalid: InvalidContent | undefined): NewMessage {
+  const messageKey = known === undefined ? message.messageKey : conflictKey(message.messageKey, message.hash);
+  const { reason, detail } = invalid
+    ? { reason: DeadReason.CONTENT_INVALID, detail: invalid.detail }
+    : { reason: DeadReason.KEY_CONFLICT, detail: '' };
+  return { ...message, messageKey, dead: { reason, detail } };
+}
+
 /** An operator may have resent what was kept: then it is answered as it stands now. */
-function conflictResult(storedKey: string, kept: KnownMessage | undefined): SaveAndSendResult {
-  if (kept === undefined) return { state: MessageState.DEAD, storedKey, reason: DeadReason.KEY_CONFLICT };
+function keptResult({ messageKey: storedKey, dead }: NewMessage, kept: KnownMessage | undefined): SaveAndSendResult {
+  if (kept === undefined) return { state: MessageState.DEAD, storedKey, reason: dead?.reason ?? '' };
   return { state: kept.state as MessageState, storedKey, reason: kept.reason ?? '' };
 }

@@ -1,8 +1,7 @@
-import { run, waitBeforeRetry } from '@tpc/core';
+import { encodeHeaders, run, waitBeforeRetry } from '@tpc/core';
 import { moveOf, placeOf, stateOf } from '../domain/message-transitions.ts';
 import { CancelKind, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
-import { encodeHeaders } from './headers.ts';
 import { insertMessages, type NewMessage, prepareMessages, roundsByKey } from './insert-messages.ts';
 import { isSameEvent, type KnownMessage, readKnownMessages } from './known-messages.ts';
 import { LaneKind, laneOf } from './lanes.ts';

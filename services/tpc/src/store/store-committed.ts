@@ -1,9 +1,8 @@
-import { placeholders, run } from '@tpc/core';
+import { encodeHeaders, placeholders, run } from '@tpc/core';
 import type { Knex } from 'knex';
 import { type Move, moveOf, placeOf, stateOf } from '../domain/message-transitions.ts';
 import { CancelKind, DeadReason, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
-import { encodeHeaders } from './headers.ts';
 import { insertMessages, type NewMessage } from './insert-messages.ts';
 import { findMessageIds, type LockedMessage, type LockPass, lockMessages } from './lock-messages.ts';
 import { ACTOR_TPC, addEvents, type NewEvent } from './message-events.ts';
@@ -15,8 +14,8 @@ export type CommitWork = { message: NewMessage; committed: boolean; isNew: boole
 
 type Work = {
   work: readonly CommitWork[];
-  /** Other contents under known keys, to be kept DEAD under keys of their own; only those that are not kept yet. */
-  conflicts: readonly NewMessage[];
+  /** What cannot go its way and is kept DEAD, under keys that are not there yet. */
+  dead: readonly NewMessage[];
   claim: Claim;
   /** Whether to wait for known messages that another holds. */
   pass: LockPass;
@@ -36,10 +35,10 @@ type Decided = { row: LockedMessage; message: NewMessage; move: Move };
  * nobody who holds a message waits for an insert.
  * @throws the database's duplicate error when another inserted one of the keys meanwhile
  */
-export async function storeCommitted(tx: Knex.Transaction, ctx: StoreContext, { work, conflicts, claim, pass }: Work): Promise<Stored> {
+export async function storeCommitted(tx: Knex.Transaction, ctx: StoreContext, { work, dead, claim, pass }: Work): Promise<Stored> {
   const fresh = work.filter((entry) => entry.isNew).map((entry) => entry.message);
   if (fresh.length > 0) await insertMessages(tx, ctx, fresh, 'prepared');
-  await keepConflicts(tx, ctx, conflicts);
+  await keepDead(tx, ctx, dead);
   const ids = await findMessageIds(
     tx,
     work.map((entry) => entry.message.messageKey),
@@ -90,18 +89,19 @@ function toResult(row: LockedMessage, move: Move, fanout: Fanout, aside: Readonl
   return { state: MessageState.DEAD, storedKey, reason: DeadReason.NO_SUBSCRIBER };
 }
 
-async function keepConflicts(tx: Knex.Transaction, ctx: StoreContext, conflicts: readonly NewMessage[]): Promise<void> {
-  if (conflicts.length === 0) return;
-  await insertMessages(tx, ctx, conflicts, 'conflict');
+async function keepDead(tx: Knex.Transaction, ctx: StoreContext, messages: readonly NewMessage[]): Promise<void> {
+  if (messages.length === 0) return;
+  await insertMessages(tx, ctx, messages, 'dead');
   const ids = await findMessageIds(
     tx,
-    conflicts.map((message) => message.messageKey),
+    messages.map((message) => message.messageKey),
   );
-  await addEvents(
-    tx,
-    ctx,
-    [...ids.values()].map((messageId) => ({ messageId, kind: 'KEY_CONFLICT', actor: ACTOR_TPC, dead: DeadReason.KEY_CONFLICT })),
-  );
+  const events = messages.flatMap(({ messageKey, dead }): NewEvent[] => {
+    const messageId = ids.get(messageKey);
+    if (messageId === undefined || dead === undefined) return [];
+    return [{ messageId, kind: dead.reason, actor: ACTOR_TPC, detail: dead.detail, dead: dead.reason }];
+  });
+  await addEvents(tx, ctx, events);
 }
 
 /** Bodies that were cleaned away come back with the same content: the hash was compared. */

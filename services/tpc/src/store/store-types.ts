@@ -1,4 +1,5 @@
 import type { RetryPolicy } from '@tpc/core';
+import type { InvalidContent } from '../domain/invalid-content.ts';
 import type { Refusal } from '../domain/reasons.ts';
 import type { CancelKind, ConfirmStatus, MessageState, Verdict } from '../domain/states.ts';
 
@@ -33,6 +34,8 @@ export type ConfirmItem = {
 export type SaveAndSendItem = SaveItem & {
   /** True: the business has committed; never refused. False: refused like a save. */
   committed: boolean;
+  /** The message breaks the rules of contents: unless it is known already, it is kept DEAD (CONTENT_INVALID). */
+  invalid?: InvalidContent;
 };
 
 export type SaveAndSendResult =

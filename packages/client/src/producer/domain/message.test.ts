@@ -1,5 +1,6 @@
+import { DEFAULT_MAX_BODY_BYTES, MAX_HEADERS_BYTES } from '@tpc/core';
 import { describe, expect, it } from 'vitest';
-import { checkMessage, InvalidMessage, MAX_BODY_BYTES, type OutboxMessage } from './message.ts';
+import { checkMessage, InvalidMessage, type OutboxMessage } from './message.ts';
 
 const GOOD: OutboxMessage = { topic: 'SEND_EMAIL_TOPIC', body: 'x' };
 
@@ -17,13 +18,21 @@ describe('checkMessage', () => {
   });
 
   it.each<[string, Partial<OutboxMessage>]>([
-    ['a body of 1 MiB', { body: 'x'.repeat(MAX_BODY_BYTES) }],
+    ['a body of 1 MiB', { body: 'x'.repeat(DEFAULT_MAX_BODY_BYTES) }],
     ['bytes', { body: new Uint8Array([0]) }],
     ['64 headers', { headers: Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`h${n}`, ''])) }],
-    ['headers of 16 KiB', { headers: { h: 'x'.repeat(16 * 1024 - 1) } }],
+    ['headers of the largest size', { headers: { h: 'x'.repeat(MAX_HEADERS_BYTES - 1) } }],
     ['a tag', { tag: 'A_b-9' }],
   ])('takes %s', (_name, part) => {
     expect(() => checkMessage({ ...GOOD, ...part }, 'UAC')).not.toThrow();
+  });
+
+  it('goes by the limits that TPC has told', () => {
+    const limits = { maxBodyBytes: 10, maxHeaders: 1, maxHeadersBytes: 4 };
+    expect(() => checkMessage({ ...GOOD, body: 'x'.repeat(10), headers: { a: 'bcd' } }, 'UAC', limits)).not.toThrow();
+    expect(() => checkMessage({ ...GOOD, body: 'x'.repeat(11) }, 'UAC', limits)).toThrow('The body has 11 bytes; at most 10 are allowed.');
+    expect(() => checkMessage({ ...GOOD, headers: { a: 'bcde' } }, 'UAC', limits)).toThrow(InvalidMessage);
+    expect(() => checkMessage({ ...GOOD, headers: { a: '', b: '' } }, 'UAC', limits)).toThrow(InvalidMessage);
   });
 
   it.each<[string, unknown]>([
@@ -34,8 +43,8 @@ describe('checkMessage', () => {
     ['tag', { tag: 'a||b' }],
     ['tag', { tag: 'x'.repeat(65) }],
     ['body', { body: '' }],
-    ['body', { body: 'x'.repeat(MAX_BODY_BYTES + 1) }],
-    ['body', { body: 'ä'.repeat(MAX_BODY_BYTES / 2 + 1) }],
+    ['body', { body: 'x'.repeat(DEFAULT_MAX_BODY_BYTES + 1) }],
+    ['body', { body: 'ä'.repeat(DEFAULT_MAX_BODY_BYTES / 2 + 1) }],
     ['body', { body: { a: 1 } }],
     ['key', { key: 'OPC:x' }],
     ['key', { key: 7 }],
@@ -43,7 +52,12 @@ describe('checkMessage', () => {
     ['contentType', { contentType: 'a\nb' }],
     ['sendType', { sendType: 'DIRECT_SEND' }],
     ['headers', { headers: Object.fromEntries(Array.from({ length: 65 }, (_, n) => [`h${n}`, ''])) }],
-    ['headers', { headers: { h: 'x'.repeat(16 * 1024) } }],
+    ['headers', { headers: { h: 'x'.repeat(MAX_HEADERS_BYTES) } }],
+    ['headers', { headers: { h: 'ä'.repeat(MAX_HEADERS_BYTES / 2) } }],
+    ['headers["a"]', { headers: { a: 'x\ty' } }],
+    ['headers["a"]', { headers: { a: 'x\u0001' } }],
+    ['headers["a"]', { headers: { a: 'half \ud83d' } }],
+    ['body', { body: 'half \ud83d' }],
     ['headers["tpc-key"]', { headers: { 'tpc-key': '' } }],
     ['headers["TPC"]', { headers: { TPC: '' } }],
     ['headers["__x"]', { headers: { __x: '' } }],
