@@ -111,7 +111,7 @@ export interface OutgoingMessage {
   contentType: string;
   /**
    * Headers that travel with the message to the consumer. At most 64, keys of 1 to 64 characters of [A-Za-z0-9_.-] that
-   * do not begin with "tpc" or "__", all keys and values together at most 16 KiB.
+   * do not begin with "tpc" or "__", all keys and values together at most 14 KiB of UTF-8; values without control characters.
    */
   headers: { [key: string]: string };
   /** W3C trace context of the caller, carried to the consumers. Not part of what makes two contents the same. */

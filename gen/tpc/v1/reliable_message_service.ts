@@ -152,7 +152,10 @@ export interface SaveAndSendMessageRequest {
   message:
     | OutgoingMessage
     | undefined;
-  /** True: the business has committed, so store the message whatever its state. False: check it as SaveMessageWaitingConfirm does. */
+  /**
+   * True: the business has committed, so the message is stored whatever its state, and is not refused: what breaks the rules of
+   * contents is stored DEAD with the reason CONTENT_INVALID. False: check it as SaveMessageWaitingConfirm does.
+   */
   committed: boolean;
 }
 
@@ -161,11 +164,11 @@ export interface SaveAndSendMessageResponse {
   /** State of the message after the call. */
   state: MessageState;
   /**
-   * Key under which it is stored: the given one, or with "#" and 16 hexadecimal digits of the content's hash when the key
-   * was known with another content (KEY_CONFLICT).
+   * Key under which it is stored: the given one, or with "#" and 16 hexadecimal digits of a hash when the key was known with
+   * another content (KEY_CONFLICT), or cannot be the producer's (CONTENT_INVALID).
    */
   storedKey: string;
-  /** Why it is DEAD, if it is: NO_SUBSCRIBER, COMMIT_AFTER_ROLLBACK, KEY_CONFLICT and others; else empty. */
+  /** Why it is DEAD, if it is: NO_SUBSCRIBER, COMMIT_AFTER_ROLLBACK, KEY_CONFLICT, CONTENT_INVALID and others; else empty. */
   reason: string;
 }
 
@@ -180,7 +183,10 @@ export interface BatchSaveAndSendMessageRequest {
   storeId: string;
   /** The messages, 1 to 512, together at most 2 MiB. */
   messages: OutgoingMessage[];
-  /** True: the business has committed, so store the message whatever its state. False: check it as SaveMessageWaitingConfirm does. */
+  /**
+   * True: the business has committed, so the message is stored whatever its state, and is not refused: what breaks the rules of
+   * contents is stored DEAD with the reason CONTENT_INVALID. False: check it as SaveMessageWaitingConfirm does.
+   */
   committed: boolean;
 }
 
@@ -199,11 +205,11 @@ export interface BatchSaveAndSendMessageResult {
   /** State of the message after the call; unspecified if the item was refused. */
   state: MessageState;
   /**
-   * Key under which it is stored: the given one, or with "#" and 16 hexadecimal digits of the content's hash when the key
-   * was known with another content (KEY_CONFLICT).
+   * Key under which it is stored: the given one, or with "#" and 16 hexadecimal digits of a hash when the key was known with
+   * another content (KEY_CONFLICT), or cannot be the producer's (CONTENT_INVALID).
    */
   storedKey: string;
-  /** Why it is DEAD, if it is: NO_SUBSCRIBER, COMMIT_AFTER_ROLLBACK, KEY_CONFLICT and others; else empty. */
+  /** Why it is DEAD, if it is: NO_SUBSCRIBER, COMMIT_AFTER_ROLLBACK, KEY_CONFLICT, CONTENT_INVALID and others; else empty. */
   reason: string;
 }
 
@@ -491,7 +497,27 @@ export interface RegisterProducerResponse {
     | Date
     | undefined;
   /** How long after its last change TPC keeps a finished message's key. */
-  messageRetention: Duration | undefined;
+  messageRetention:
+    | Duration
+    | undefined;
+  /** What TPC takes. A producer refuses what is larger before it commits. They may change with each answer. */
+  limits: MessageLimits | undefined;
+}
+
+/** What TPC takes, as it is set up. The syntax of names and keys is part of the contract and the same everywhere. */
+export interface MessageLimits {
+  /** Largest body, bytes. */
+  maxBodyBytes: number;
+  /** Most headers of a message. */
+  maxHeaders: number;
+  /** Names and values of all headers of a message together, bytes of UTF-8. */
+  maxHeadersBytes: number;
+  /** Most messages, keys or outcomes in a batch. */
+  maxBatchMessages: number;
+  /** Bodies of a batch together, bytes. */
+  maxBatchBytes: number;
+  /** Largest request, bytes. */
+  maxRequestBytes: number;
 }
 
 /** Request of RegisterConsumer. */
@@ -3201,7 +3227,13 @@ export const RegisterProducerRequest: MessageFns<RegisterProducerRequest> = {
 };
 
 function createBaseRegisterProducerResponse(): RegisterProducerResponse {
-  return { heartbeatInterval: undefined, epoch: 0n, epochTime: undefined, messageRetention: undefined };
+  return {
+    heartbeatInterval: undefined,
+    epoch: 0n,
+    epochTime: undefined,
+    messageRetention: undefined,
+    limits: undefined,
+  };
 }
 
 export const RegisterProducerResponse: MessageFns<RegisterProducerResponse> = {
@@ -3220,6 +3252,9 @@ export const RegisterProducerResponse: MessageFns<RegisterProducerResponse> = {
     }
     if (message.messageRetention !== undefined) {
       Duration.encode(message.messageRetention, writer.uint32(34).fork()).join();
+    }
+    if (message.limits !== undefined) {
+      MessageLimits.encode(message.limits, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -3267,6 +3302,122 @@ export const RegisterProducerResponse: MessageFns<RegisterProducerResponse> = {
             }
 
             message.messageRetention = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.limits = MessageLimits.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMessageLimits(): MessageLimits {
+  return {
+    maxBodyBytes: 0,
+    maxHeaders: 0,
+    maxHeadersBytes: 0,
+    maxBatchMessages: 0,
+    maxBatchBytes: 0,
+    maxRequestBytes: 0,
+  };
+}
+
+export const MessageLimits: MessageFns<MessageLimits> = {
+  encode(message: MessageLimits, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.maxBodyBytes !== 0) {
+      writer.uint32(8).int32(message.maxBodyBytes);
+    }
+    if (message.maxHeaders !== 0) {
+      writer.uint32(16).int32(message.maxHeaders);
+    }
+    if (message.maxHeadersBytes !== 0) {
+      writer.uint32(24).int32(message.maxHeadersBytes);
+    }
+    if (message.maxBatchMessages !== 0) {
+      writer.uint32(32).int32(message.maxBatchMessages);
+    }
+    if (message.maxBatchBytes !== 0) {
+      writer.uint32(40).int32(message.maxBatchBytes);
+    }
+    if (message.maxRequestBytes !== 0) {
+      writer.uint32(48).int32(message.maxRequestBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MessageLimits {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessageLimits();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.maxBodyBytes = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.maxHeaders = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxHeadersBytes = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxBatchMessages = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.maxBatchBytes = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.maxRequestBytes = reader.int32();
             continue;
           }
         }

@@ -241,7 +241,7 @@ describe('bad input over gRPC', () => {
   it.each(['delayLevel', 'deliverTime', 'orderKey', 'orderSeq'])('says that %s is not served yet', async (field) => {
     const value = { delayLevel: 3, deliverTime: new Date(), orderKey: 'k', orderSeq: 1n }[field];
     for (const method of ['saveMessageWaitingConfirm', 'saveAndSendMessage']) {
-      const refused = await refusalOf(calls()[method]!({ ...producer, committed: true, message: message({ [field]: value }) }));
+      const refused = await refusalOf(calls()[method]!({ ...producer, message: message({ [field]: value }) }));
       expect(refused).toMatchObject({ status: status.UNIMPLEMENTED, reason: 'NOT_SERVED' });
     }
   });

@@ -85,6 +85,7 @@ export class Link {
     try {
       const answer = await tpc.registerProducer(await registration(), { deadlineMs, signal });
       this.#registered = true;
+      this.#limits = limitsOf(answer.limits);
       this.#reached();
       const { seconds, nanos } = answer.heartbeatInterval ?? { seconds: BigInt(DEFAULT_HEARTBEAT_MS / 1000), nanos: 0 };
       return Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, Number(seconds) * 1000 + nanos / 1e6));
@@ -113,6 +114,16 @@ export class Link {
     this.#mode = mode;
     this.#parts.onEvent({ type: 'mode', mode });
   }
+}
+
+/** An older TPC tells none, and a field that it does not know is 0: there the usual limit holds. */
+function limitsOf(told: Partial<MessageLimits> | undefined): MessageLimits {
+  const usual = DEFAULT_MESSAGE_LIMITS;
+  return {
+    maxBodyBytes: told?.maxBodyBytes || usual.maxBodyBytes,
+    maxHeaders: told?.maxHeaders || usual.maxHeaders,
+    maxHeadersBytes: told?.maxHeadersBytes || usual.maxHeadersBytes,
+  };
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

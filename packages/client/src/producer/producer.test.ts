@@ -50,6 +50,20 @@ describe.each(STORES)('a producer on %s', (name, open) => {
     expect(fixture.fake.messages[0]?.state).toBe(20);
   });
 
+  it('refuses by the limits that TPC told at registration, before anything commits; by the usual ones until then', async () => {
+    const { producer, fake } = fixture;
+    const add = (bytes: number, headers = {}) => producer.transaction((_tx, outbox) => outbox.add({ ...MESSAGE, body: 'x'.repeat(bytes), headers }));
+    fake.limits = { maxBodyBytes: 100, maxHeaders: 1, maxHeadersBytes: 10, maxBatchMessages: 0, maxBatchBytes: 0, maxRequestBytes: 0 };
+    await add(101, { a: '1', b: '2' });
+    await producer.start();
+    await eventually(() => producer.state().registered);
+    await expect(add(101)).rejects.toThrow('at most 100 are allowed');
+    await expect(add(100, { a: '1', b: '2' })).rejects.toThrow('at most 1 are allowed');
+    await expect(add(100, { a: 'x'.repeat(10) })).rejects.toThrow('at most 10 are allowed');
+    await add(100, { a: 'x'.repeat(9) });
+    expect(Object.keys(await fixture.outbox())).toHaveLength(2);
+  });
+
   it('says that the tables are missing at start', async () => {
     await fixture.store.knex('tpc_store_meta').delete();
     await expect(fixture.replica().start()).rejects.toThrow(/migrateClientStore/);

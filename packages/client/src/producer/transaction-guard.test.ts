@@ -44,7 +44,7 @@ describe.each(COMMITTING_STORES)('the guard of a transaction on %s', (_name, ope
       await tx('account').insert({ name: 'ada' });
       void outbox.add({ ...MESSAGE, body: '' });
     });
-    await expect(unawaited).rejects.toThrow(/body is empty/);
+    await expect(unawaited).rejects.toThrow(/The body is required/);
     await expectNothing(fixture);
   });
 

@@ -2,7 +2,7 @@ import { status as grpcStatus } from '@grpc/grpc-js';
 import type { Duration } from '@tpc/gen/google/protobuf/duration';
 import type { Status } from '@tpc/gen/google/rpc/status';
 import type { MessageState, OutgoingMessage } from '@tpc/gen/tpc/v1/message';
-import type { ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
+import type { MessageLimits, ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
 import type { FakeLedger, FakeMessage } from './fake-ledger.ts';
 import { FakeRefusal } from './fake-refusal.ts';
 
@@ -19,6 +19,7 @@ type Parts = {
   asked: string[];
   heartbeatMs: number;
   epoch: bigint;
+  limits: MessageLimits | undefined;
   beforeItem: (messageKey: string) => void;
   /** Resolves when `ready`, when the wait ran out, or when the caller is gone. */
   untilAsked: (ready: () => boolean, waitMs: number) => Promise<void>;
@@ -92,7 +93,7 @@ function consumerMethods({ beforeItem, heartbeatMs, epoch }: Parts) {
   } satisfies Partial<Methods>;
 }
 
-function checkBackMethods({ ledger, asked, beforeItem, heartbeatMs, epoch, untilAsked }: Parts) {
+function checkBackMethods({ ledger, asked, beforeItem, heartbeatMs, epoch, limits, untilAsked }: Parts) {
   return {
     fetchUncertainMessages: async (request) => {
       const isMine = (key: string) => {
@@ -125,6 +126,7 @@ function checkBackMethods({ ledger, asked, beforeItem, heartbeatMs, epoch, until
       epoch,
       epochTime: undefined,
       messageRetention: duration(86_400_000),
+      limits,
     }),
   } satisfies Partial<Methods>;
 }

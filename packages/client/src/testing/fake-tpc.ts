@@ -1,5 +1,5 @@
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
-import { ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
+import { type MessageLimits, ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { FakeLedger, type FakeMessage } from './fake-ledger.ts';
 import { fakeMethods } from './fake-methods.ts';
 import { FakeRefusal } from './fake-refusal.ts';
@@ -26,6 +26,8 @@ export class FakeTpc {
   /** Heartbeat that registrations are told, milliseconds. */
   heartbeatMs = 60_000;
   epoch = 1n;
+  /** Limits that registrations are told; undefined, as an older TPC does. */
+  limits: MessageLimits | undefined;
   beforeCall: FakeCallHook = () => {};
   beforeItem: FakeItemHook = () => {};
   readonly #ledger = new FakeLedger();
@@ -133,6 +135,7 @@ export class FakeTpc {
       asked: this.#asked,
       heartbeatMs: this.heartbeatMs,
       epoch: this.epoch,
+      limits: this.limits,
       beforeItem: (key) => this.beforeItem(method, key),
       untilAsked: (ready, waitMs) => this.#untilAsked(call, ready, waitMs),
     });

@@ -1,6 +1,20 @@
-import { checkConsumerGroup, checkHost, checkInstanceId, checkProducerGroup, checkStoreId, checkTag, checkTopic, type Violation } from '@tpc/core';
+import {
+  checkConsumerGroup,
+  checkHost,
+  checkInstanceId,
+  checkProducerGroup,
+  checkStoreId,
+  checkTag,
+  checkTopic,
+  MAX_BATCH,
+  MAX_BATCH_BYTES,
+  MAX_HEADERS,
+  MAX_HEADERS_BYTES,
+  MAX_REQUEST_BYTES,
+  type Violation,
+} from '@tpc/core';
 import type { Duration } from '@tpc/gen/google/protobuf/duration';
-import type { RegisterConsumerRequest, RegisterProducerRequest } from '@tpc/gen/tpc/v1/reliable_message_service';
+import type { MessageLimits, RegisterConsumerRequest, RegisterProducerRequest } from '@tpc/gen/tpc/v1/reliable_message_service';
 import type { Store } from '../store/store.ts';
 import { appErrorOf, appErrorOfRefusal, isRefusal } from './errors.ts';
 import type { MessageHandlers } from './handlers.ts';
@@ -20,6 +34,8 @@ export type RegisterOptions = {
   messageRetentionMs: number;
   /** How much longer than that an outbox or inbox must keep its rows, milliseconds: what the broker may still deliver. */
   brokerRetentionMs: number;
+  /** Largest body that is taken, bytes. */
+  maxBodyBytes: number;
 };
 
 /** Registration of instances, repeated as their heartbeat (F-41). */
@@ -27,6 +43,7 @@ export function registerHandlers(options: RegisterOptions): Pick<MessageHandlers
   const neededMs = options.messageRetentionMs + options.brokerRetentionMs;
   const heartbeatInterval = toDuration(options.heartbeatIntervalMs);
   const messageRetention = toDuration(options.messageRetentionMs);
+  const limits = limitsFor(options.maxBodyBytes);
   return {
     async registerProducer(request) {
       refuseViolations(checkProducer(request));
@@ -34,7 +51,7 @@ export function registerHandlers(options: RegisterOptions): Pick<MessageHandlers
       const { producerGroup, storeId, instanceId, topics, host } = request;
       const { epoch } = await options.store.registerProducer({ producerGroup, storeId, instanceId, topics, host });
       const epochTime = epoch.restoredTo === undefined ? undefined : new Date(epoch.restoredTo);
-      return { heartbeatInterval, epoch: BigInt(epoch.epoch), epochTime, messageRetention };
+      return { heartbeatInterval, epoch: BigInt(epoch.epoch), epochTime, messageRetention, limits };
     },
     async registerConsumer(request) {
       refuseViolations(checkConsumer(request));
@@ -47,6 +64,18 @@ export function registerHandlers(options: RegisterOptions): Pick<MessageHandlers
       if (result.added > 0) options.onSubscribed();
       return { heartbeatInterval, epoch: BigInt(result.epoch.epoch), messageRetention };
     },
+  };
+}
+
+/** What producers are told, so that they refuse before they commit. */
+function limitsFor(maxBodyBytes: number): MessageLimits {
+  return {
+    maxBodyBytes,
+    maxHeaders: MAX_HEADERS,
+    maxHeadersBytes: MAX_HEADERS_BYTES,
+    maxBatchMessages: MAX_BATCH,
+    maxBatchBytes: MAX_BATCH_BYTES,
+    maxRequestBytes: MAX_REQUEST_BYTES,
   };
 }
 
