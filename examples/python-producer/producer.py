@@ -64,9 +64,9 @@ class Producer:
         def send(body):
             message = message_pb2.OutgoingMessage(message_key=str(uuid.uuid4()), topic=TOPIC, tag=TAG, data=body, content_type="application/json")
             db.execute(  # step 1
-                f"INSERT INTO tpc_outbox (message_key, state, topic, tag, body, content_type, created_at, due_at)"
-                f" VALUES (?, {PENDING}, ?, ?, ?, ?, {NOW}, {NOW} + ?)",
-                (message.message_key, TOPIC, TAG, body, message.content_type, self.first_sweep_ms),
+                f"INSERT INTO tpc_outbox (message_key, producer_group, state, topic, tag, body, content_type, created_at, due_at)"
+                f" VALUES (?, ?, {PENDING}, ?, ?, ?, ?, {NOW}, {NOW} + ?)",
+                (message.message_key, GROUP, TOPIC, TAG, body, message.content_type, self.first_sweep_ms),
             )
             request = api.SaveMessageWaitingConfirmRequest(**self.who, message=message)
             prepares[message.message_key] = self.tpc.SaveMessageWaitingConfirm.future(request, timeout=PREPARE_BUDGET)  # step 2
@@ -103,8 +103,8 @@ class Producer:
         db = self.connect()
         rows = db.execute(  # moving due_at on is the claim; the wait doubles up to about five minutes
             f"UPDATE tpc_outbox SET attempts = attempts + 1, due_at = {NOW} + (2000 << min(attempts, 7)) WHERE message_key IN"
-            f" (SELECT message_key FROM tpc_outbox WHERE due_at <= {NOW} ORDER BY due_at LIMIT 100)"
-            f" RETURNING message_key, topic, tag, body, content_type"
+            f" (SELECT message_key FROM tpc_outbox WHERE producer_group = ? AND due_at <= {NOW} ORDER BY due_at LIMIT 100)"
+            f" RETURNING message_key, topic, tag, body, content_type", (GROUP,)
         ).fetchall()
         db.close()
         for key, topic, tag, body, content_type in rows:
@@ -126,7 +126,9 @@ class Producer:
             db.execute("BEGIN IMMEDIATE")  # SQLite's one write lock: with it in hand, no business transaction is open
             row = db.execute("SELECT state FROM tpc_outbox WHERE message_key = ?", (key,)).fetchone()
             if row is None:  # the barrier: from here on nobody can commit this key
-                db.execute(f"INSERT INTO tpc_outbox (message_key, state, created_at, settled_at) VALUES (?, {BARRIER}, {NOW}, {NOW})", (key,))
+                db.execute(
+                    f"INSERT INTO tpc_outbox (message_key, producer_group, state, created_at, settled_at) VALUES (?, ?, {BARRIER}, {NOW}, {NOW})", (key, GROUP)
+                )
             db.execute("COMMIT")
             return api.VERDICT_ROLLED_BACK if row is None or row[0] == BARRIER else api.VERDICT_COMMITTED
         except sqlite3.OperationalError:  # locked: perhaps by the very transaction that is asked about
@@ -135,7 +137,7 @@ class Producer:
             db.close()
 
     def register(self):  # step 7
-        request = api.RegisterProducerRequest(**self.who, instance_id=self.instance_id, topics=[TOPIC], host=socket.gethostname())
+        request = api.RegisterProducerRequest(**self.who, instance_id=self.instance_id, topics=[TOPIC], host=socket.gethostname(), outbox_names_group=True)
         return self.tpc.RegisterProducer(request, timeout=5).heartbeat_interval.ToTimedelta().total_seconds()
 
 

@@ -481,7 +481,14 @@ export interface RegisterProducerRequest {
   /** Host or pod name, for people. At most 128 characters. */
   host: string;
   /** How long the outbox keeps acknowledged rows. Refused when shorter than TPC needs. Absent: not checked. */
-  outboxRetention: Duration | undefined;
+  outboxRetention:
+    | Duration
+    | undefined;
+  /**
+   * True when each row of the outbox names its producer group, and the group sweeps and judges its own rows alone. Without it, no other
+   * group may use the same outbox database: the second is refused (OUTBOX_SHARED).
+   */
+  outboxNamesGroup?: boolean | undefined;
 }
 
 /** Response of RegisterProducer. */
@@ -3126,7 +3133,15 @@ export const ReportOutcomesResult: MessageFns<ReportOutcomesResult> = {
 };
 
 function createBaseRegisterProducerRequest(): RegisterProducerRequest {
-  return { producerGroup: "", storeId: "", instanceId: "", topics: [], host: "", outboxRetention: undefined };
+  return {
+    producerGroup: "",
+    storeId: "",
+    instanceId: "",
+    topics: [],
+    host: "",
+    outboxRetention: undefined,
+    outboxNamesGroup: undefined,
+  };
 }
 
 export const RegisterProducerRequest: MessageFns<RegisterProducerRequest> = {
@@ -3148,6 +3163,9 @@ export const RegisterProducerRequest: MessageFns<RegisterProducerRequest> = {
     }
     if (message.outboxRetention !== undefined) {
       Duration.encode(message.outboxRetention, writer.uint32(50).fork()).join();
+    }
+    if (message.outboxNamesGroup !== undefined) {
+      writer.uint32(56).bool(message.outboxNamesGroup);
     }
     return writer;
   },
@@ -3211,6 +3229,14 @@ export const RegisterProducerRequest: MessageFns<RegisterProducerRequest> = {
             }
 
             message.outboxRetention = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.outboxNamesGroup = reader.bool();
             continue;
           }
         }

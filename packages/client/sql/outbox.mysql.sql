@@ -2,6 +2,7 @@
 
 CREATE TABLE IF NOT EXISTS tpc_outbox (
   message_key VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  producer_group VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   state SMALLINT NOT NULL,
   send_type SMALLINT NOT NULL DEFAULT 1,
   topic VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
@@ -23,7 +24,7 @@ CREATE TABLE IF NOT EXISTS tpc_outbox (
   reason VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   last_error VARCHAR(1024) NOT NULL DEFAULT '',
   PRIMARY KEY (message_key),
-  KEY tpc_outbox_due (due_at)
+  KEY tpc_outbox_due (producer_group, due_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS tpc_outbox_order (

@@ -2,6 +2,7 @@
 
 CREATE TABLE IF NOT EXISTS tpc_outbox (
   message_key TEXT NOT NULL PRIMARY KEY,
+  producer_group TEXT NOT NULL DEFAULT '',
   state INTEGER NOT NULL,
   send_type INTEGER NOT NULL DEFAULT 1,
   topic TEXT NOT NULL DEFAULT '',
@@ -24,7 +25,7 @@ CREATE TABLE IF NOT EXISTS tpc_outbox (
   last_error TEXT NOT NULL DEFAULT ''
 );
 
-CREATE INDEX IF NOT EXISTS tpc_outbox_due ON tpc_outbox (due_at);
+CREATE INDEX IF NOT EXISTS tpc_outbox_due ON tpc_outbox (producer_group, due_at);
 
 CREATE TABLE IF NOT EXISTS tpc_outbox_order (
   topic TEXT NOT NULL,

@@ -34,7 +34,7 @@ describe.each(STORES)('migrations on %s', (_name, open) => {
   });
 
   it('lists what a database still lacks, and nothing once it is up to date', async () => {
-    expect(await pendingClientMigrations(store.knex)).toHaveLength(8);
+    expect(await pendingClientMigrations(store.knex)).toHaveLength(9);
     await migrateClientStore(store.knex);
     expect(await pendingClientMigrations(store.knex)).toEqual([]);
     await store.knex(MIGRATION_TABLE).insert({ name: '9999_of_a_newer_library' });
@@ -46,7 +46,7 @@ describe.each(STORES)('migrations on %s', (_name, open) => {
   it('is safe when several processes migrate at the same moment', async () => {
     await Promise.all([store.knex, store.second(), store.second()].map((knex) => migrateClientStore(knex)));
     expect(await store.knex('tpc_store_meta')).toHaveLength(1);
-    expect(await store.knex(MIGRATION_TABLE)).toHaveLength(8);
+    expect(await store.knex(MIGRATION_TABLE)).toHaveLength(9);
     expect(await store.knex(`${MIGRATION_TABLE}_lock`)).toHaveLength(1);
     await migrateClientStore(store.second());
   });
@@ -59,6 +59,20 @@ describe.each(STORES)('migrations on %s', (_name, open) => {
     await migrateClientStore(store.knex);
     expect(await schema(store.knex)).toEqual(before);
     expect(await store.knex('tpc_store_meta')).toHaveLength(1);
+  });
+
+  it('gives an outbox that was made without it the column of the group; its rows stay, and name none', async () => {
+    await migrateClientStore(store.knex);
+    const insert = 'INSERT INTO tpc_outbox (message_key, state, created_at, due_at) VALUES (?, 10, 1, 1)';
+    await store.knex.raw(store.knex.client.driverName === 'mysql2' ? 'DROP INDEX tpc_outbox_due ON tpc_outbox' : 'DROP INDEX tpc_outbox_due');
+    await store.knex.raw('ALTER TABLE tpc_outbox DROP COLUMN producer_group');
+    await store.knex.raw('CREATE INDEX tpc_outbox_due ON tpc_outbox (due_at)');
+    await store.knex.raw(insert, ['of before']);
+    await store.knex(MIGRATION_TABLE).where('name', '0008_outbox_group').delete();
+    await migrateClientStore(store.knex);
+    expect(await store.knex('tpc_outbox').select('message_key', 'producer_group')).toEqual([{ message_key: 'of before', producer_group: '' }]);
+    // The previous build still writes.
+    await store.knex.raw(insert, ['of the previous build']);
   });
 
   it('gives each database an id of its own, which can be renewed', async () => {

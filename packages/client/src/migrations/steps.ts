@@ -6,7 +6,18 @@ import { storeId } from './steps/0004_store_id.ts';
 import { inbox } from './steps/0005_inbox.ts';
 import { inboxEffect } from './steps/0006_inbox_effect.ts';
 import { inboxDueByTopic } from './steps/0007_inbox_due_by_topic.ts';
+import { outboxGroup } from './steps/0008_outbox_group.ts';
 import { inboxEffectDeferrals } from './steps/0009_inbox_effect_deferrals.ts';
 
 /** All steps in order; new ones are added at the end. */
-export const STEPS: readonly MigrationStep[] = [outbox, outboxOrder, storeMeta, storeId, inbox, inboxEffect, inboxDueByTopic, inboxEffectDeferrals];
+export const STEPS: readonly MigrationStep[] = [
+  outbox,
+  outboxOrder,
+  storeMeta,
+  storeId,
+  inbox,
+  inboxEffect,
+  inboxDueByTopic,
+  outboxGroup,
+  inboxEffectDeferrals,
+];

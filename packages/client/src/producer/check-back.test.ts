@@ -135,7 +135,7 @@ describe('the barrier on MariaDB', () => {
         IF NEW.state = 90 THEN SET @held = GET_LOCK('hold_barrier', 20); SET @held = RELEASE_LOCK('hold_barrier'); END IF`);
       const holder = await other.transaction();
       await holder.raw("SELECT GET_LOCK('hold_barrier', 0)");
-      const verdict = judgeAbsent(fixture.store.knex, 'UAC:race', new OpenKeys());
+      const verdict = judgeAbsent(fixture.store.knex, 'UAC', 'UAC:race', new OpenKeys());
       const held = () => other.raw("SELECT COUNT(*) AS n FROM information_schema.processlist WHERE state = 'User lock' AND db = DATABASE()");
       await eventually(async () => Number((await held())[0][0].n) === 1);
       await other('tpc_outbox').insert({ message_key: 'UAC:race', state: 10, created_at: 1 });

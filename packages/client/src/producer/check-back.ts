@@ -20,7 +20,7 @@ import { verdictOf } from './domain/outbox-state.ts';
 import type { ProducerEvent } from './events.ts';
 import type { Link } from './link.ts';
 import type { OpenKeys } from './open-keys.ts';
-import { insertBarrier, lockOutboxState, readOutboxStates } from './store/outbox-rows.ts';
+import { insertBarrier, lockOutboxState, type OutboxState, readOutboxStates } from './store/outbox-rows.ts';
 
 export type CheckBackParts = {
   knex: Knex;
@@ -38,6 +38,8 @@ export type CheckBackParts = {
   onEvent: (event: ProducerEvent) => void;
   tracing: MessageTracer | undefined;
 };
+
+const ANOTHER_GROUP = 'TPC asks about a message whose outbox row another producer group wrote: no verdict; two groups have used one key';
 
 /** Tries of one verdict whose barrier met a row that came in between. */
 const MAX_READS = 3;
@@ -130,15 +132,16 @@ export class CheckBack {
   }
 
   async #judge(messages: readonly UncertainMessage[]): Promise<Outcome[]> {
-    const { knex, openKeys } = this.#parts;
+    const { knex, group, openKeys } = this.#parts;
     const keys = messages.map((message) => message.messageKey);
     const asked = keys.filter((key) => !openKeys.has(key));
     // Most rows are there and committed, which never changes: one read without locks for all of them.
-    const committed = asked.length === 0 ? new Map<string, number>() : await inTransaction(knex, (tx) => readOutboxStates(tx, asked));
+    const committed = asked.length === 0 ? new Map<string, OutboxState>() : await inTransaction(knex, (tx) => readOutboxStates(tx, group, asked));
     const outcomes = [];
     for (const messageKey of keys) {
       const state = committed.get(messageKey);
-      const verdict = state === undefined ? await judgeAbsent(knex, messageKey, openKeys) : verdictOf(state);
+      const verdict = state === undefined ? await judgeAbsent(knex, group, messageKey, openKeys) : verdictOn(state);
+      if (state === 'of another group') this.#parts.log.error({ message_key: messageKey }, ANOTHER_GROUP);
       this.#tell(messageKey, verdict);
       outcomes.push({ messageKey, verdict });
     }
@@ -151,6 +154,11 @@ export class CheckBack {
     if (verdict !== VERDICT_IN_PROGRESS) this.#parts.log.info({ message_key: messageKey, verdict: name }, 'answered a check-back');
     this.#parts.onEvent({ type: 'verdict', verdict: name, messageKey });
   }
+}
+
+/** The row of another group says nothing about a transaction of this one, and its key is taken, so there can be no barrier. */
+function verdictOn(state: OutboxState): Verdict {
+  return state === 'of another group' ? VERDICT_UNSPECIFIED : verdictOf(state);
 }
 
 function nameOf(verdict: Verdict): 'COMMITTED' | 'ROLLED_BACK' | 'IN_PROGRESS' | 'NONE' {
@@ -167,15 +175,15 @@ function traceparentOf(trace: Context | undefined): { traceparent?: string } {
  * The verdict on a key without a committed row: its transaction is open, or was rolled back, or never was. Each look is a READ COMMITTED
  * transaction of its own, on the primary, so that nothing stays locked behind an error.
  */
-export async function judgeAbsent(knex: Knex, key: string, openKeys: OpenKeys): Promise<Verdict> {
+export async function judgeAbsent(knex: Knex, group: string, key: string, openKeys: OpenKeys): Promise<Verdict> {
   for (let read = 1; read <= MAX_READS; read++) {
     if (openKeys.has(key)) return VERDICT_IN_PROGRESS;
     try {
       return await inTransaction(knex, async (tx) => {
-        const state = await lockOutboxState(tx, key);
-        if (state !== undefined) return verdictOf(state);
+        const state = await lockOutboxState(tx, group, key);
+        if (state !== undefined) return verdictOn(state);
         // On SQLite a transaction of this process may have begun while this one waited for the connection; then it is over by now.
-        await insertBarrier(tx, key);
+        await insertBarrier(tx, group, key);
         return VERDICT_ROLLED_BACK;
       });
     } catch (error) {

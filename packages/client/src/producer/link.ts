@@ -97,6 +97,7 @@ export class Link {
         else this.#failures++;
         return 0;
       }
+      this.#registered = false;
       log.error({ status: error.status, reason: error.reason, field: error.field }, 'TPC refuses the registration of this producer');
       this.#reached();
       return waitBeforeRetry(probe, ++this.#failures, Math.random());

@@ -113,10 +113,10 @@ export class TransactionOutbox implements Outbox {
   }
 
   async #insertRow(content: OutboxContent): Promise<string> {
-    const { tx, tracing, firstWaitMs } = this.#parts;
+    const { tx, group, tracing, firstWaitMs } = this.#parts;
     this.#parts.onOpening(content.key);
     const attributes = tracing && { ...databaseAttributes(tx, 'INSERT', 'tpc_outbox'), [MESSAGE_KEY]: content.key };
-    const insert = () => insertOutboxRow(tx, content, firstWaitMs);
+    const insert = () => insertOutboxRow(tx, group, content, firstWaitMs);
     await this.#failing(content.key, () => (attributes ? statementsUnderSpan(tracing, { attributes, of: [contexts.active()] }, insert) : insert()));
     this.#parts.onAdded(content);
     return content.key;

@@ -78,6 +78,7 @@ export function createProducer(options: ProducerOptions): Producer {
 
 class OutboxProducer implements Producer {
   readonly #knex: Knex;
+  readonly #group: string;
   readonly #log: Log;
   readonly #sweepEnabled: boolean;
   readonly #checkBackEnabled: boolean;
@@ -104,6 +105,7 @@ class OutboxProducer implements Producer {
     const checkBack = { ...DEFAULT_CHECK_BACK, ...options.checkBack };
     const storeId = async () => (await this.#readStore()).storeId;
     this.#knex = knex;
+    this.#group = group;
     this.#log = log;
     this.#sweepEnabled = sweep.enabled;
     this.#checkBackEnabled = checkBack.enabled;
@@ -126,7 +128,7 @@ class OutboxProducer implements Producer {
     const gatherMs = options.acknowledgeGatherMs ?? DEFAULT_ACKNOWLEDGE_GATHER_MS;
     const { firstWaitMs } = sweep;
     const delivery = new Delivery({ knex, calls, link, background: this.#background, gatherMs, firstWaitMs, log, onEvent, tracing });
-    this.#sweeper = new Sweeper({ knex, calls, link, delivery, log, tracing, ...sweep });
+    this.#sweeper = new Sweeper({ knex, group, calls, link, delivery, log, tracing, ...sweep });
     const openKeys = this.#openKeys;
     this.#checkBack = new CheckBack({
       knex,
@@ -162,7 +164,7 @@ class OutboxProducer implements Producer {
     for (const problem of await durabilityProblems(this.#knex)) this.#log.warn({ problem }, 'the outbox database may lose committed transactions');
     this.#stopObserving = this.#metrics.observe(
       () => this.state(),
-      () => readOutboxBacklog(this.#knex),
+      () => readOutboxBacklog(this.#knex, this.#group),
     );
     this.#link.start();
     if (this.#sweepEnabled) this.#sweeper.start();
@@ -262,5 +264,5 @@ function registration({ group, topics = [], host = hostname(), outboxRetentionMs
     outboxRetentionMs === undefined
       ? undefined
       : { seconds: BigInt(Math.floor(outboxRetentionMs / 1000)), nanos: (outboxRetentionMs % 1000) * 1_000_000 };
-  return { producerGroup: group, storeId, instanceId, topics: [...topics], host: host.slice(0, 128), outboxRetention };
+  return { producerGroup: group, storeId, instanceId, topics: [...topics], host: host.slice(0, 128), outboxRetention, outboxNamesGroup: true };
 }

@@ -134,6 +134,13 @@ export const REASONS = {
     message: 'Consumer group {consumer_group} is bound to another inbox database.',
     action: 'One group, one inbox database: use another group, or let an operator rebind it.',
   },
+  OUTBOX_SHARED: {
+    code: 'OUTBOX_SHARED',
+    status: 'FAILED_PRECONDITION',
+    message: 'Producer group {producer_group} uses the outbox database of group {other_group}, and the rows of one of them do not name their group.',
+    action:
+      'Give each group a database of its own. Or update the client library and the outbox table of both, so that each row names its producer group. A group that is renamed is taken a day after its last instance has stopped.',
+  },
   RETENTION_TOO_SHORT: {
     code: 'RETENTION_TOO_SHORT',
     status: 'FAILED_PRECONDITION',

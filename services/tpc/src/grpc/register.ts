@@ -49,7 +49,10 @@ export function registerHandlers(options: RegisterOptions): Pick<MessageHandlers
       refuseViolations(checkProducer(request));
       refuseRetention('outbox_retention', request.outboxRetention, neededMs);
       const { producerGroup, storeId, instanceId, topics, host } = request;
-      const { epoch } = await options.store.registerProducer({ producerGroup, storeId, instanceId, topics, host });
+      const namesGroup = request.outboxNamesGroup ?? false;
+      const result = await options.store.registerProducer({ producerGroup, storeId, instanceId, topics, host, namesGroup });
+      if (isRefusal(result)) throw appErrorOfRefusal(result);
+      const { epoch } = result;
       const epochTime = epoch.restoredTo === undefined ? undefined : new Date(epoch.restoredTo);
       return { heartbeatInterval, epoch: BigInt(epoch.epoch), epochTime, messageRetention, limits };
     },

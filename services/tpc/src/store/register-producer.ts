@@ -1,16 +1,21 @@
 import { run, runOnPrimary } from '@tpc/core';
+import type { Refusal } from '../domain/reasons.ts';
 import type { StoreContext } from './context.ts';
 import { InstanceKind, noteHeartbeat, touchInstance } from './instances.ts';
 import { readEpoch } from './read-epoch.ts';
+import { groupInTheWay } from './registration/shared-outbox.ts';
 import { isDuplicate } from './retrying.ts';
 import type { RegisterProducer, RegisterProducerResult } from './store-types.ts';
 
 /** Notes a producer instance and its topics (Store.registerProducer). Each statement by itself: all of them may be repeated. */
-export async function registerProducer(ctx: StoreContext, registration: RegisterProducer): Promise<RegisterProducerResult> {
-  const { producerGroupId } = await ctx.names.owner(registration.producerGroup, registration.storeId);
-  const { instanceId, storeId: store, host } = registration;
-  await ctx.retry(() => noteHeartbeat(ctx, { kind: InstanceKind.PRODUCER, groupId: producerGroupId, instanceId, store, host, idle: false }));
-  await noteTopics(ctx, producerGroupId, registration.topics);
+export async function registerProducer(ctx: StoreContext, registration: RegisterProducer): Promise<RegisterProducerResult | Refusal> {
+  const { producerGroup, storeId: store, instanceId, host, namesGroup } = registration;
+  const { producerGroupId: groupId } = await ctx.names.owner(producerGroup, store);
+  const other = await ctx.retry(() => groupInTheWay(ctx, { groupId, store, namesGroup }));
+  if (other !== undefined) return { refused: 'OUTBOX_SHARED', metadata: { producer_group: producerGroup, other_group: other } };
+  const beat = { kind: InstanceKind.PRODUCER, groupId, instanceId, store, host, idle: false, namesGroup: namesGroup ?? false };
+  await ctx.retry(() => noteHeartbeat(ctx, beat));
+  await noteTopics(ctx, groupId, registration.topics);
   return { epoch: await ctx.retry(() => readEpoch(ctx)) };
 }
 

@@ -116,6 +116,8 @@ export type RegisterProducer = {
   instanceId: string;
   topics: readonly string[];
   host: string;
+  /** Whether each outbox row names its group, so that other groups may share the database. */
+  namesGroup?: boolean;
 };
 
 export type RegisterConsumer = {

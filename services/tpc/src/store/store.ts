@@ -99,8 +99,8 @@ export interface Store {
 
   // Registration
 
-  /** Notes a producer instance; repeat as heartbeat. */
-  registerProducer(registration: RegisterProducer): Promise<RegisterProducerResult>;
+  /** Notes a producer instance; repeat as heartbeat. Refusal: OUTBOX_SHARED. */
+  registerProducer(registration: RegisterProducer): Promise<RegisterProducerResult | Refusal>;
   /** Notes a consumer instance and widens its group's subscriptions; repeat as heartbeat. Refusal: INBOX_STORE_CONFLICT. */
   registerConsumer(registration: RegisterConsumer): Promise<RegisterConsumerResult | Refusal>;
   /** A fetch of uncertain messages is a sign of life of the producer instance. */

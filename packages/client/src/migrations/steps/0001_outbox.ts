@@ -7,12 +7,16 @@ import type { MigrationStep } from '../step.ts';
  * this key, and none can any more). settled_at is when 20 or 90 was reached. due_at is when the sweeper looks next (NULL: never); claim and
  * due_at together are a sweeper's lease. Times are UTC milliseconds of the database.
  *
- * Index: due_at serves the sweeper. Each further one is paid for by every business transaction, and again by every acknowledgement that changes it.
+ * producer_group is who wrote the row: several groups may share a database, and each sweeps and judges its own. A table that was made without it
+ * gets it by 0008.
+ *
+ * Index: (producer_group, due_at) serves the sweeper. Each further one is paid for by every business transaction, and again by every acknowledgement that changes it.
  */
 export const outbox: MigrationStep = {
   name: '0001_outbox',
   mysql: `CREATE TABLE IF NOT EXISTS tpc_outbox (
   message_key VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  producer_group VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   state SMALLINT NOT NULL,
   send_type SMALLINT NOT NULL DEFAULT 1,
   topic VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
@@ -34,11 +38,12 @@ export const outbox: MigrationStep = {
   reason VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   last_error VARCHAR(1024) NOT NULL DEFAULT '',
   PRIMARY KEY (message_key),
-  KEY tpc_outbox_due (due_at)
+  KEY tpc_outbox_due (producer_group, due_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
   sqlite: [
     `CREATE TABLE IF NOT EXISTS tpc_outbox (
   message_key TEXT NOT NULL PRIMARY KEY,
+  producer_group TEXT NOT NULL DEFAULT '',
   state INTEGER NOT NULL,
   send_type INTEGER NOT NULL DEFAULT 1,
   topic TEXT NOT NULL DEFAULT '',
@@ -60,6 +65,6 @@ export const outbox: MigrationStep = {
   reason TEXT NOT NULL DEFAULT '',
   last_error TEXT NOT NULL DEFAULT ''
 )`,
-    'CREATE INDEX IF NOT EXISTS tpc_outbox_due ON tpc_outbox (due_at)',
+    'CREATE INDEX IF NOT EXISTS tpc_outbox_due ON tpc_outbox (producer_group, due_at)',
   ],
 };

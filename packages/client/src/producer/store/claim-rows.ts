@@ -1,4 +1,4 @@
-import { dialectOf, inTransaction, placeholders, run } from '@tpc/core';
+import { dialectOf, inTransaction, placeholders, run, type SqlValue } from '@tpc/core';
 import type { Knex } from 'knex';
 import { ClaimNotRead } from '../../claim-not-read.ts';
 import { type ContentRow, fromRow, type OutboxContent } from '../content-codec.ts';
@@ -11,34 +11,45 @@ export type ClaimedRow = {
 };
 
 export type ClaimOptions = {
+  /** Whose rows. */
+  group: string;
   /** Known beforehand, so that a claim whose answer was lost is still found. */
   token: string;
   maxCount: number;
   /** Bodies claimed together; the first row is always taken. */
   maxBytes: number;
   leaseMs: number;
+  /** Whether older rows that name no group may be taken where this is the only group of the outbox. */
+  adopts: boolean;
+};
+
+export type Claimed = {
+  rows: ClaimedRow[];
+  /** Due rows that name no group, and that this group must not take for its own. */
+  nameless: number;
 };
 
 /**
- * Takes pending rows whose time has come, for `leaseMs`; others skip them so long. Rows of open transactions are locked, and skipped.
- * Index tpc_outbox_due.
+ * Takes pending rows of a group whose time has come, for `leaseMs`; others skip them so long. Rows of open transactions are locked, and skipped.
+ *
+ * Rows that an older library, or a service in another language, wrote without a group are taken and named: those whose key begins with the group, and
+ * those with a UUID where no other group has rows here. Index tpc_outbox_due (producer_group, due_at), in one range for each group.
  */
-export async function claimDueRows(knex: Knex, { token, maxCount, maxBytes, leaseMs }: ClaimOptions): Promise<ClaimedRow[]> {
-  const { now, forUpdateSkipLocked } = dialectOf(knex);
+export function claimDueRows(knex: Knex, options: ClaimOptions): Promise<Claimed> {
+  const { group, token, maxBytes, leaseMs } = options;
+  const { now } = dialectOf(knex);
   return inTransaction(knex, async (tx) => {
-    const due = await run<{ message_key: string; bytes: number | null }>(
-      tx,
-      `SELECT message_key, LENGTH(body) AS bytes FROM tpc_outbox WHERE due_at <= ${now} ORDER BY due_at LIMIT ?${forUpdateSkipLocked}`,
-      [maxCount],
-    );
-    const taken = fitting(due.rows, maxBytes);
-    if (taken.length === 0) return [];
+    const due = await lockDue(tx, options.maxCount, { where: 'producer_group = ?', values: [group] });
+    const older = due.length < options.maxCount ? await lockNameless(tx, options, options.maxCount - due.length) : NONE;
+    const taken = fitting([...due, ...older.rows], maxBytes);
+    if (taken.length === 0) return { rows: [], nameless: older.left };
     await run(
       tx,
-      `UPDATE tpc_outbox SET claim = ?, due_at = ${now} + ?, attempts = attempts + 1 WHERE message_key IN (${placeholders(taken.length)})`,
-      [token, leaseMs, ...taken],
+      `UPDATE tpc_outbox SET claim = ?, producer_group = ?, due_at = ${now} + ?, attempts = attempts + 1
+       WHERE message_key IN (${placeholders(taken.length)})`,
+      [token, group, leaseMs, ...taken],
     );
-    return readClaimed(tx, taken, token);
+    return { rows: await readClaimed(tx, taken, token), nameless: older.left };
   });
 }
 
@@ -52,6 +63,43 @@ async function readClaimed(tx: Knex.Transaction, keys: readonly string[], token:
   );
   if (rows.length !== keys.length) throw new ClaimNotRead(keys.length, rows.length);
   return rows.map((row) => ({ content: fromRow(row), attempts: row.attempts }));
+}
+
+type DueRow = { message_key: string; bytes: number | null };
+type Which = { where: string; values: SqlValue[] };
+const NONE = { rows: [] as DueRow[], left: 0 };
+
+async function lockDue(tx: Knex.Transaction, limit: number, { where, values }: Which): Promise<DueRow[]> {
+  const { now, forUpdateSkipLocked } = dialectOf(tx);
+  const { rows } = await run<DueRow>(
+    tx,
+    `SELECT message_key, LENGTH(body) AS bytes FROM tpc_outbox WHERE ${where} AND due_at <= ${now} ORDER BY due_at LIMIT ?${forUpdateSkipLocked}`,
+    [...values, limit],
+  );
+  return rows;
+}
+
+/** Mostly there is none, which one look at the index says. */
+async function lockNameless(tx: Knex.Transaction, { group, adopts }: ClaimOptions, limit: number): Promise<{ rows: DueRow[]; left: number }> {
+  const any = await run(tx, `SELECT 1 AS found FROM tpc_outbox WHERE producer_group = '' AND due_at <= ${dialectOf(tx).now} LIMIT 1`);
+  if (any.rows.length === 0) return NONE;
+  const named = { where: "producer_group = '' AND SUBSTR(message_key, 1, ?) = ?", values: [group.length + 1, `${group}:`] };
+  const rows = await lockDue(tx, limit, named);
+  const others = rows.length < limit ? await hasOtherGroups(tx, group) : false;
+  const uuids = { where: "producer_group = '' AND message_key NOT LIKE '%:%'", values: [] };
+  if (!others && adopts) rows.push(...(await lockDue(tx, limit - rows.length, uuids)));
+  return { rows, left: others ? (await lockDue(tx, limit, uuids)).length : 0 };
+}
+
+/** Two short looks at the index, before and behind the group. */
+async function hasOtherGroups(tx: Knex.Transaction, group: string): Promise<boolean> {
+  const { rows } = await run(
+    tx,
+    `SELECT (SELECT 1 FROM tpc_outbox WHERE producer_group > '' AND producer_group < ? LIMIT 1) AS before_it,
+       (SELECT 1 FROM tpc_outbox WHERE producer_group > ? LIMIT 1) AS behind_it`,
+    [group, group],
+  );
+  return Object.values(rows[0] ?? {}).some((found) => found !== null);
 }
 
 /** A claimed row that could not be sent; due again after `waitMs`. */

@@ -11,13 +11,13 @@ const CONTENT_COLUMNS = 'message_key, topic, tag, body, content_type, headers, s
  * Inserts the outbox row of an event, in the business transaction. From here on the key is locked until that ends. The row is due at once for
  * the sweeper after `firstWaitMs`, so that a crash right after COMMIT needs nothing else.
  */
-export async function insertOutboxRow(tx: Knex.Transaction, content: OutboxContent, firstWaitMs: number): Promise<void> {
+export async function insertOutboxRow(tx: Knex.Transaction, group: string, content: OutboxContent, firstWaitMs: number): Promise<void> {
   const { now } = dialectOf(tx);
   const row = toRow(content);
-  const values = [...Object.values(row), OUTBOX_PENDING, firstWaitMs] as SqlValue[];
+  const values = [...Object.values(row), group, OUTBOX_PENDING, firstWaitMs] as SqlValue[];
   await run(
     tx,
-    `INSERT INTO tpc_outbox (${Object.keys(row).join(', ')}, state, created_at, due_at) VALUES (${placeholders(9)}, ?, ${now}, ${now} + ?)`,
+    `INSERT INTO tpc_outbox (${Object.keys(row).join(', ')}, producer_group, state, created_at, due_at) VALUES (${placeholders(10)}, ?, ${now}, ${now} + ?)`,
     values,
   );
 }
@@ -43,22 +43,33 @@ export async function acknowledgeOutboxRows(db: Db, keys: readonly string[], rea
   return (await run(db, sql, [OUTBOX_ACKNOWLEDGED, reason, ...[...keys].sort(), OUTBOX_PENDING])).affected;
 }
 
-/** States of those keys that have a committed row; reads without locks. */
-export async function readOutboxStates(tx: Knex.Transaction, keys: readonly string[]): Promise<Map<string, number>> {
-  const sql = `SELECT message_key, state FROM tpc_outbox WHERE message_key IN (${placeholders(keys.length)})`;
-  const { rows } = await run<{ message_key: string; state: number }>(tx, sql, keys);
-  return new Map(rows.map((row) => [row.message_key, row.state]));
+/** What the row of a key says: its state, or that another producer group wrote it. */
+export type OutboxState = number | 'of another group';
+
+type StateRow = { message_key: string; producer_group: string; state: number };
+
+/** A row that names no group is an older one, of any group that is asked about its key. */
+function stateFor(group: string, row: StateRow): OutboxState {
+  return row.producer_group === group || row.producer_group === '' ? row.state : 'of another group';
 }
 
-/** State of one row, without waiting for a transaction that holds it: then it throws an error of kind `locked`. */
-export async function lockOutboxState(tx: Knex.Transaction, key: string): Promise<number | undefined> {
-  const sql = `SELECT state FROM tpc_outbox WHERE message_key = ?${dialectOf(tx).forUpdateNowait}`;
-  return (await run<{ state: number }>(tx, sql, [key])).rows[0]?.state;
+/** States of those keys that have a committed row, as `group` sees them; reads without locks. */
+export async function readOutboxStates(tx: Knex.Transaction, group: string, keys: readonly string[]): Promise<Map<string, OutboxState>> {
+  const sql = `SELECT message_key, producer_group, state FROM tpc_outbox WHERE message_key IN (${placeholders(keys.length)})`;
+  const { rows } = await run<StateRow>(tx, sql, keys);
+  return new Map(rows.map((row) => [row.message_key, stateFor(group, row)]));
+}
+
+/** State of one row as `group` sees it, without waiting for a transaction that holds it: then it throws an error of kind `locked`. */
+export async function lockOutboxState(tx: Knex.Transaction, group: string, key: string): Promise<OutboxState | undefined> {
+  const sql = `SELECT message_key, producer_group, state FROM tpc_outbox WHERE message_key = ?${dialectOf(tx).forUpdateNowait}`;
+  const row = (await run<StateRow>(tx, sql, [key])).rows[0];
+  return row && stateFor(group, row);
 }
 
 /** The barrier: takes the key, so that a business transaction that comes late fails at its outbox insert. */
-export async function insertBarrier(tx: Knex.Transaction, key: string): Promise<void> {
+export async function insertBarrier(tx: Knex.Transaction, group: string, key: string): Promise<void> {
   const { now } = dialectOf(tx);
-  const sql = `INSERT INTO tpc_outbox (message_key, state, created_at, settled_at) VALUES (?, ?, ${now}, ${now})`;
-  await run(tx, sql, [key, OUTBOX_ROLLED_BACK]);
+  const sql = `INSERT INTO tpc_outbox (message_key, producer_group, state, created_at, settled_at) VALUES (?, ?, ?, ${now}, ${now})`;
+  await run(tx, sql, [key, group, OUTBOX_ROLLED_BACK]);
 }

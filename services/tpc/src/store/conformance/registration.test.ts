@@ -143,4 +143,33 @@ describe.each(STORES)('registration, on %s', (_name, open) => {
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(20);
     for (const messageKey of keys) expect(await rowOf(test, messageKey)).toMatchObject({ state: 20, open_groups: 1 });
   });
+
+  it('a second producer group on one outbox database is refused, unless the rows of both name their group', async () => {
+    const register = (producerGroup: string, namesGroup?: boolean, storeId = 'shared') =>
+      test.store.registerProducer({
+        producerGroup,
+        storeId,
+        instanceId: `${producerGroup}-1`,
+        topics: [],
+        host: '',
+        ...(namesGroup === undefined ? {} : { namesGroup }),
+      });
+    expect(await register('PID_A')).toMatchObject({ epoch: { epoch: 1 } });
+    const refused = { refused: 'OUTBOX_SHARED', metadata: { producer_group: 'PID_B', other_group: 'PID_A' } };
+    expect(await register('PID_B')).toEqual(refused);
+    expect(await register('PID_B', true)).toEqual(refused);
+    expect(await register('PID_A')).toMatchObject({ epoch: { epoch: 1 } });
+    // Another database, or none that is named, is nobody else's.
+    expect(await register('PID_B', false, 'other')).toMatchObject({ epoch: { epoch: 1 } });
+    expect(await register('PID_C', false, '')).toMatchObject({ epoch: { epoch: 1 } });
+    expect(await register('PID_D', false, '')).toMatchObject({ epoch: { epoch: 1 } });
+    await register('PID_A', true);
+    expect(await register('PID_B', true)).toMatchObject({ epoch: { epoch: 1 } });
+    expect(await register('PID_A', true)).toMatchObject({ epoch: { epoch: 1 } });
+    // The one that was there first stays, also when the later one goes back to an older library.
+    await test.sql("UPDATE instance SET started_at = started_at - 1000 WHERE instance_id = 'PID_A-1'");
+    await test.sql("UPDATE instance SET names_group = 0 WHERE instance_id = 'PID_B-1'");
+    expect(await register('PID_A', true)).toMatchObject({ epoch: { epoch: 1 } });
+    expect(await register('PID_B')).toEqual(refused);
+  });
 });
