@@ -1,4 +1,5 @@
 /** How to reach the broker, and what the adapter says about it. */
+import { harmlessLog } from '@tpc/core';
 
 /** A log in pino's shape: fields first, then a constant message. */
 export type BrokerLogger = {
@@ -30,3 +31,8 @@ export type RocketMqConnection = {
   /** Default: silent. What the client itself has to say comes at level debug. */
   logger?: BrokerLogger | undefined;
 };
+
+/** The log of a connection; what it throws is dropped. */
+export function loggerOf({ logger }: Pick<RocketMqConnection, 'logger'>): BrokerLogger {
+  return logger === undefined ? SILENT_LOGGER : harmlessLog(logger);
+}

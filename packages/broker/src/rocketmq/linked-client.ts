@@ -4,7 +4,7 @@ import { format } from 'node:util';
 import type { Metadata } from '@grpc/grpc-js';
 import { BaseClient, type Endpoints, type MessageQueue, type TopicRouteData } from 'rocketmq-client-nodejs';
 import definition, { type Status } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
-import { type BrokerLogger, DEFAULT_REQUEST_TIMEOUT_MS, type RocketMqConnection, SILENT_LOGGER } from './connection.ts';
+import { type BrokerLogger, DEFAULT_REQUEST_TIMEOUT_MS, loggerOf, type RocketMqConnection, SILENT_LOGGER } from './connection.ts';
 import { describeCode } from './refusals.ts';
 import { isLinkFailure, type LinkObserver, RpcLink } from './rpc-link.ts';
 
@@ -28,7 +28,7 @@ export abstract class LinkedClient extends BaseClient {
   #left = false;
 
   constructor(connection: RocketMqConnection, observer: LinkObserver) {
-    const logger = connection.logger ?? SILENT_LOGGER;
+    const logger = loggerOf(connection);
     const requestTimeout = connection.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
     super({
       endpoints: connection.endpoints,

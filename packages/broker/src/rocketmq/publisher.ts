@@ -3,7 +3,7 @@ import { SpanKind } from '@opentelemetry/api';
 import { batchAttributes, endSpan, type MessageTracer, onlyKey } from '@tpc/core';
 import type { BrokerLinkState, BrokerPublisher, OutgoingBrokerMessage, PublishOutcome } from '../port.ts';
 import { type BatchCaps, takeBatch, wireBytes } from './batching.ts';
-import { type RocketMqConnection, SILENT_LOGGER } from './connection.ts';
+import { loggerOf, type RocketMqConnection } from './connection.ts';
 import { LinkState } from './link-state.ts';
 import { createMessageIdFactory } from './message-id.ts';
 import { PublishingClient } from './publishing-client.ts';
@@ -59,7 +59,7 @@ class RocketMqPublisher implements BrokerPublisher {
     this.#options = options;
     this.#caps = { maxCount: options.maxBatchCount ?? DEFAULT_MAX_BATCH_COUNT, maxBytes: options.maxBatchBytes ?? DEFAULT_MAX_BATCH_BYTES };
     this.#inFlightPerTopic = options.inFlightPerTopic ?? DEFAULT_IN_FLIGHT_PER_TOPIC;
-    const log = options.logger ?? SILENT_LOGGER;
+    const log = loggerOf(options);
     this.#link = new LinkState((state) => {
       if (state.connected) log.info({ endpoints: options.endpoints }, 'publisher connected to the broker');
       else if (this.#stopping.signal.aborted) log.info({ endpoints: options.endpoints }, 'publisher left the broker');

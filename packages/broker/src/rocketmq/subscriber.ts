@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BrokerSubscriber, BrokerSubscriberOptions, BrokerSubscriberState } from '../port.ts';
 import { AckGatherer } from './ack-gatherer.ts';
-import { DEFAULT_REQUEST_TIMEOUT_MS, type RocketMqConnection, SILENT_LOGGER } from './connection.ts';
+import { DEFAULT_REQUEST_TIMEOUT_MS, loggerOf, type RocketMqConnection } from './connection.ts';
 import { LinkState } from './link-state.ts';
 import { ReceiveLoop, type ReceiveSession } from './receive-loop.ts';
 import { type ReceiveOptions, ReceivingClient } from './receiving-client.ts';
@@ -62,7 +62,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
       invisibleMs: options.invisibleMs ?? DEFAULT_INVISIBLE_MS,
       pollMs: options.pollMs ?? DEFAULT_POLL_MS,
     };
-    const log = connection.logger ?? SILENT_LOGGER;
+    const log = loggerOf(connection);
     const fields = { endpoints: connection.endpoints, consumer_group: options.group };
     this.#link = new LinkState((state) => {
       if (state.connected) log.info(fields, 'subscriber connected to the broker');
@@ -131,8 +131,8 @@ class RocketMqSubscriber implements BrokerSubscriber {
       this.#link.lost(reason);
     } else if (this.#refusal?.error !== reason) {
       this.#refusal = { error: reason, since: Date.now() };
-      const { logger = SILENT_LOGGER, endpoints } = this.#connection;
-      logger.warn({ endpoints, consumer_group: this.#options.group, error: reason }, 'the broker refuses the subscriber');
+      const { endpoints } = this.#connection;
+      loggerOf(this.#connection).warn({ endpoints, consumer_group: this.#options.group, error: reason }, 'the broker refuses the subscriber');
     }
   }
 
@@ -150,7 +150,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
   }
 
   async #receiveUntilLost(client: ReceivingClient): Promise<void> {
-    const log = this.#connection.logger ?? SILENT_LOGGER;
+    const log = loggerOf(this.#connection);
     const lost = new AbortController();
     const session: ReceiveSession = {
       client,

@@ -3,7 +3,7 @@ import { checkSessionsOf, dialectOf, run } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v7 as uuidv7 } from 'uuid';
 import { codeOf } from '../error-code.ts';
-import { type Log, silentLog } from '../log.ts';
+import { discreet, type Log, silentLog } from '../log.ts';
 import { readStoreMeta } from '../migrations/index.ts';
 import { messageTracer } from '../tracing.ts';
 import { Background, within } from './background.ts';
@@ -96,7 +96,8 @@ class OutboxProducer implements Producer {
   #stopped = false;
 
   constructor(options: ProducerOptions) {
-    const { knex, group, tpc, log = silentLog } = options;
+    const { knex, group, tpc } = options;
+    const log = discreet(options.log ?? silentLog);
     checkSessionsOf(knex);
     this.#metrics = createProducerMetrics(options.meterProvider, group);
     const { onEvent, traceContext } = harmlessTelemetry(options, this.#metrics, log);

@@ -12,6 +12,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
+import { harmlessTracer, type SpanStarter } from './harmless-tracer.ts';
 import { messageAttributes, messageSpanName, type OperationType, type TracedMessage } from './span-attributes.ts';
 import { contextOf, contextUnder, isKept, isKeptTrace, keptContext, type StoredTrace } from './trace-context.ts';
 
@@ -38,12 +39,12 @@ export type MessageSpanOptions = {
  * made; a failure or a repetition sets the flag (`keep`), so what follows from it is kept too.
  */
 export class MessageTracer {
-  readonly #tracer: Tracer;
+  readonly #tracer: SpanStarter;
   readonly #presetSpanId: ((spanId: string) => void) | undefined;
 
   /** @param presetSpanId sets the id of the tracer's next span, where its SDK can; without it `spanId` is not heeded */
   constructor(tracer: Tracer, presetSpanId?: (spanId: string) => void) {
-    this.#tracer = tracer;
+    this.#tracer = harmlessTracer(tracer);
     this.#presetSpanId = presetSpanId;
   }
 

@@ -2,10 +2,12 @@
  * A message's trace as it is stored and sent: W3C trace context (https://www.w3.org/TR/trace-context/). Work on a message goes on in another
  * process, or after a restart, under the context that stands in its row.
  */
-import { type Context, createTraceState, ROOT_CONTEXT, type Span, type SpanContext, TraceFlags, trace } from '@opentelemetry/api';
+import { type Context, createTraceState, INVALID_TRACEID, ROOT_CONTEXT, type Span, type SpanContext, TraceFlags, trace } from '@opentelemetry/api';
 
 /** W3C trace context; empty: none. */
 export type StoredTrace = { traceparent: string; tracestate: string };
+
+export const NO_STORED_TRACE: StoredTrace = { traceparent: '', tracestate: '' };
 
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 const NO_ID = /^0+$/;
@@ -32,6 +34,7 @@ export function contextUnder(span: Span): Context {
 
 /** How a span is stored and sent. */
 export function storedTraceOf({ traceId, spanId, traceFlags, traceState }: SpanContext): StoredTrace {
+  if (traceId === INVALID_TRACEID) return NO_STORED_TRACE;
   return { traceparent: `00-${traceId}-${spanId}-${traceFlags & TraceFlags.SAMPLED ? '01' : '00'}`, tracestate: traceState?.serialize() ?? '' };
 }
 
@@ -40,8 +43,6 @@ export function storedTraceOfContext(context: Context | undefined): StoredTrace 
   const spanContext = context && trace.getSpanContext(context);
   return spanContext ? storedTraceOf(spanContext) : NO_STORED_TRACE;
 }
-
-export const NO_STORED_TRACE: StoredTrace = { traceparent: '', tracestate: '' };
 
 /** Whether the edge, or a failure since, decided that the trace is kept. */
 export function isKept(context: Context | undefined): context is Context {

@@ -1,6 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { MessageTracer } from '@tpc/core';
 import { Status } from '@tpc/gen/google/rpc/status';
 import { HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { ServerReflectionClient, type ServerReflectionResponse } from '@tpc/gen/grpc/reflection/v1/reflection';
@@ -17,12 +18,22 @@ let answer: (key: string, context: CallContext) => Promise<GetNotificationRespon
 let server: GrpcServer;
 let client: NotificationServiceClient;
 
-const start = (port = 0) =>
+const broken: unknown = new Proxy(
+  {},
+  {
+    get: () => () => {
+      throw new Error('telemetry is broken');
+    },
+  },
+);
+
+const start = (port = 0, tracing?: MessageTracer) =>
   startGrpcServer({
     host: '127.0.0.1',
     port,
     portSetting: 'OPC_GRPC_PORT',
     domain: 'opc',
+    tracing,
     log,
     services: [
       serve(NotificationServiceService, {
@@ -115,6 +126,20 @@ describe('gRPC server', () => {
     const aborted = new Promise((resolve) => context.signal.addEventListener('abort', resolve));
     call.cancel();
     await aborted;
+  });
+
+  it.each([
+    ['starts a span', () => broken],
+    ['uses its spans', () => ({ startSpan: () => broken })],
+  ])('answers calls whose tracer throws when it %s', async (_, tracer) => {
+    await server.stop();
+    server = await start(0, new MessageTracer(tracer() as never));
+    client.close();
+    client = new NotificationServiceClient(`127.0.0.1:${server.port}`, credentials.createInsecure());
+    const answered = await new Promise((resolve) => client.getNotification({ messageKey: 'k' }, (error, response) => resolve(error ?? response)));
+    expect(answered).toEqual({ notification: undefined, effects: [] });
+    answer = () => Promise.reject(new Error('of the handler'));
+    expect((await failure()).code).toBe(status.INTERNAL);
   });
 
   it('reports health of the whole, of each service and of named parts', async () => {

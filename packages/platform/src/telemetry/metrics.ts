@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import { createNoopMeter, type Meter, type MeterProvider as MeterProviderApi } from '@opentelemetry/api';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AggregationTemporality, InstrumentType, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
+import { harmlessMeter } from '@tpc/core';
 import type { Running } from '../lifecycle.ts';
 import type { Log } from '../log.ts';
 import { listenForScrapes } from './metrics-endpoint.ts';
@@ -61,7 +62,7 @@ export async function startMetrics(options: MetricsOptions): Promise<Metrics> {
   }
   const { port } = server.address() as { port: number };
   options.log.debug({ host: options.host, port }, 'metrics listen');
-  return { meter: provider.getMeter('tpc'), provider, port, stop };
+  return { meter: harmlessMeter(provider.getMeter('tpc')), provider, port, stop };
 }
 
 /**
