@@ -9,7 +9,7 @@ export { isExhausted, type RetryPolicy, waitBeforeRetry } from './retry-policy.t
 export { type BeginningConnection, beginBy, beginTogether, type Opening, takesPackets } from './sql/begin.ts';
 export { type Dialect, dialectOf } from './sql/dialect.ts';
 export { type Migrations, migrate, pendingMigrations } from './sql/migrate.ts';
-export { inPacketTransaction, runOnPrimary, runTogether, writeLater } from './sql/packet-transaction.ts';
+export { afterCommit, inPacketTransaction, runOnPrimary, runTogether, writeLater } from './sql/packet-transaction.ts';
 export { inTransaction, placeholders, run, type Sql, type SqlResult, type SqlValue, valueRows } from './sql/run.ts';
 export { admit, checkSessionsOf, dispose, UnsuitableSession } from './sql/session/checked-sessions.ts';
 export { type SessionFault, sessionFaults } from './sql/session/faults.ts';

@@ -79,6 +79,17 @@ export async function writeLater(db: Knex | Knex.Transaction, sql: string, param
   else await run(db, sql, params);
 }
 
+/**
+ * Calls `act` once the transaction of `db` has committed: not where it is rolled back, nor where nobody knows. So work that is run again is told once.
+ * Outside of a transaction at once. `act` must not throw.
+ */
+export function afterCommit(db: Knex | Knex.Transaction, act: () => void): void {
+  const session = PacketSession.of(db);
+  if (session) session.onCommitted(act);
+  else if ((db as { isTransaction?: boolean }).isTransaction) (db as Knex.Transaction).executionPromise.then(act, () => {});
+  else act();
+}
+
 function toStatement({ sql, params }: Sql): Statement {
   return { sql, bindings: params };
 }
@@ -90,6 +101,7 @@ class PacketSession {
   readonly #connection: Connection;
   #unsent: Statement[] = [BEGIN];
   #over = false;
+  readonly #afterCommit: (() => void)[] = [];
 
   static of(db: Knex | Knex.Transaction): PacketSession | undefined {
     return PacketSession.#ofClient.get(db.client);
@@ -108,6 +120,7 @@ class PacketSession {
     try {
       const result = await work({ client: this.#lent() } as Knex.Transaction);
       await this.#commit();
+      for (const act of this.#afterCommit) act();
       return result;
     } catch (error) {
       await this.#rollback(error);
@@ -120,6 +133,11 @@ class PacketSession {
   later(statement: Statement): void {
     this.#assertOpen();
     this.#unsent.push(statement);
+  }
+
+  onCommitted(act: () => void): void {
+    this.#assertOpen();
+    this.#afterCommit.push(act);
   }
 
   /** @returns the driver's answers to these statements */

@@ -1,5 +1,4 @@
-import { type SqlValue, valueRows, writeLater } from '@tpc/core';
-import type { Knex } from 'knex';
+import { afterCommit, type SqlValue, valueRows, writeLater } from '@tpc/core';
 import type { Db, StoreContext } from './context.ts';
 
 /** Kinds of event rows: the exceptions and acts of a message's timeline. What goes the normal way is read from the columns of message and confirm. */
@@ -54,10 +53,7 @@ export async function addEvents(db: Db, ctx: Pick<StoreContext, 'sql' | 'observe
 }
 
 function tellOnceCommitted(db: Db, { observer }: Pick<StoreContext, 'observer'>, reasons: readonly string[]): void {
-  const tell = () => {
+  afterCommit(db, () => {
     for (const reason of reasons) observer.onDead(reason);
-  };
-  // Rolled back: nothing became dead, and who called it knows.
-  if (db.isTransaction) (db as Knex.Transaction).executionPromise.then(tell, () => {});
-  else tell();
+  });
 }
