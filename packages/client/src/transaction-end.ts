@@ -1,33 +1,54 @@
 import { dialectOf } from '@tpc/core';
 import type { Knex } from 'knex';
 
-/** Comments and blanks before a statement's first word; the opening of one that MySQL runs (`/*!50000 COMMIT`) counts as blank. */
-const BEFORE_STATEMENT = /^(?:\s|\/\*M?!\d*|\/\*[\s\S]*?\*\/|--(?:\s[^\n]*)?(?:\n|$)|#[^\n]*(?:\n|$))+/;
+/**
+ * What may hide a statement or look like one: strings and quoted names; the opening of a comment that MySQL or MariaDB runs (its content counts as text,
+ * and its end, which is left over, as blank); other comments.
+ */
+const HIDING = /'(?:[^'\\]|\\[\s\S]|'')*'|"(?:[^"\\]|\\[\s\S]|"")*"|`(?:[^`]|``)*`|\/\*M?!\d*|\/\*[\s\S]*?\*\/|\*\/|--(?=\s|$)[^\n]*|#[^\n]*/g;
+/** MariaDB runs a statement under settings of its own. */
+const UNDER_SETTINGS = /^SET\s+STATEMENT\b[\s\S]*?\bFOR\b\s*/i;
 
-function statementOf(sql: string): string {
-  return sql.replace(BEFORE_STATEMENT, '');
+/** A quoted name stays a word (`SET \`autocommit\` = 1`), and so does a string in double quotes, which is a name under ANSI_QUOTES. */
+function uncover(part: string): string {
+  if (part.startsWith("'")) return "''";
+  return /^["`]/.test(part) ? part.slice(1, -1).replace(/\W/g, '_') : ' ';
 }
 
-/** Whether a statement begins or ends a transaction, or makes MySQL end it: in transactions of the library only the library may do so. */
+/** The statements of a text, without comments and strings. A connection that takes several statements in a packet runs all of them. */
+function statementsOf(sql: string): string[] {
+  const bare = sql.replace(HIDING, uncover);
+  return bare.split(';').map((statement) => statement.trim().replace(UNDER_SETTINGS, ''));
+}
+
+const ENDS = [/^(COMMIT|BEGIN|START\s+TRANSACTION|END|XA)\b/i, /^ROLLBACK\b(?!\s+((WORK|TRANSACTION)\s+)?TO\b)/i, /^SET\b.*\bautocommit\b/is];
+
+/** Whether a text begins or ends a transaction by its words: in transactions of the library only the library may do so. */
 export function endsTransaction(sql: string): boolean {
-  const statement = statementOf(sql);
-  return (
-    /^(COMMIT|BEGIN|START\s+TRANSACTION|END|XA)\b/i.test(statement) ||
-    /^ROLLBACK\b(?!\s+((WORK|TRANSACTION)\s+)?TO\b)/i.test(statement) ||
-    /^SET\b[^;]*\bautocommit\b/i.test(statement)
-  );
+  return statementsOf(sql).some((statement) => ENDS.some((pattern) => pattern.test(statement)));
 }
 
-const COMMITTING =
-  /^(ALTER|TRUNCATE|RENAME|GRANT|REVOKE|LOCK\s+TABLES?|UNLOCK\s+TABLES?|ANALYZE|OPTIMIZE|REPAIR|CHECK|FLUSH|RESET|CACHE\s+INDEX|LOAD\s+INDEX|SET\s+PASSWORD|INSTALL|UNINSTALL)\b/i;
+/**
+ * "Statements That Cause an Implicit Commit" of the manuals of MySQL 8 and MariaDB, with their synonyms, and what ends the server. LOAD DATA, which
+ * commits for NDB's tables alone, is none of them.
+ */
+const COMMITTING = [
+  /^(ALTER|TRUNCATE|RENAME|GRANT|REVOKE|FLUSH|RESET|INSTALL|UNINSTALL|IMPORT\s+TABLE|BACKUP|CLONE|SHUTDOWN|RESTART)\b/i,
+  /^(LOCK|UNLOCK)\s+(TABLES?|INSTANCE)\b/i,
+  /^(ANALYZE|OPTIMIZE|REPAIR|CHECK)\s+((NO_WRITE_TO_BINLOG|LOCAL)\s+)?(TABLES?|VIEW)\b/i,
+  /^(CACHE\s+INDEX|LOAD\s+INDEX)\b/i,
+  /^(CHANGE\s+(MASTER|REPLICATION)|(START|STOP)\s+(ALL\s+)?(SLAVES?|REPLICAS?|GROUP_REPLICATION))\b/i,
+  /^SET\s+(PASSWORD|DEFAULT\s+ROLE|RESOURCE\s+GROUP)\b/i,
+  /^CREATE\s+(?!(OR\s+REPLACE\s+)?TEMPORARY\b)/i,
+  /^DROP\s+(?!(TEMPORARY|PREPARE)\b)/i,
+];
 
-/** Whether MySQL and MariaDB commit the open transaction at this statement. A stored procedure that commits cannot be seen from here. */
+/** Whether MySQL and MariaDB commit the open transaction somewhere in a text. What a stored procedure or a prepared statement does cannot be seen from here. */
 export function commitsImplicitly(sql: string): boolean {
-  const statement = statementOf(sql);
-  return COMMITTING.test(statement) || /^(CREATE|DROP)\s+(?!(OR\s+REPLACE\s+)?TEMPORARY\b)/i.test(statement);
+  return statementsOf(sql).some((statement) => COMMITTING.some((pattern) => pattern.test(statement)));
 }
 
-/** Whether a statement begins or ends a transaction on this database, by its words or by itself. */
+/** Whether a text begins or ends a transaction on this database, by its words or by itself. */
 export function endsTransactionOn(db: Knex | Knex.Transaction, sql: string): boolean {
   return endsTransaction(sql) || (dialectOf(db).name === 'mysql' && commitsImplicitly(sql));
 }

@@ -1,5 +1,5 @@
 import type { Context } from '@opentelemetry/api';
-import { dialectOf, inTransaction, run, type StoredTrace } from '@tpc/core';
+import { dialectOf, inTransaction, run, type SqlValue, type StoredTrace } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { InboxKey } from '../inbox-row.ts';
 import type { ReportKind } from '../states.ts';
@@ -47,28 +47,41 @@ WHERE report_due_at <= ${now} AND consumer_group = ? ORDER BY report_due_at LIMI
   });
 }
 
-/** Notes that TPC has heard these, unless there is more to tell by now. Primary key. */
-export async function markReported(db: Knex, group: string, kind: ReportKind, keys: readonly InboxKey[]): Promise<void> {
-  const { now } = dialectOf(db);
-  for (const { where, params } of byGeneration(keys)) {
-    await run(
-      db,
-      `UPDATE tpc_inbox SET report_due_at = NULL, reported_kind = ?, reported_at = ${now} WHERE consumer_group = ? AND ${where} AND report_kind = ?`,
-      [kind, group, ...params, kind],
-    );
-  }
+/** Notes that TPC has heard these, unless there is more to tell by now. */
+export function markReported(db: Knex, group: string, kind: ReportKind, keys: readonly InboxKey[]): Promise<void> {
+  const set = `report_due_at = NULL, reported_kind = ?, reported_at = ${dialectOf(db).now}`;
+  return noteAnswers(db, { group, kind, keys }, { set, params: [kind] });
 }
 
-/** Repeats refused reports ever more slowly: a refusal is a fault that only a person can mend. Primary key. */
-export async function markRefused(db: Knex, group: string, kind: ReportKind, keys: readonly InboxKey[], repeatMs: number): Promise<void> {
-  const { now } = dialectOf(db);
-  for (const { where, params } of byGeneration(keys)) {
-    await run(
-      db,
-      `UPDATE tpc_inbox SET report_due_at = ${now} + CASE WHEN ? * (report_attempts + 1) < ? THEN ? * (report_attempts + 1) ELSE ? END,
-report_attempts = report_attempts + 1
-WHERE consumer_group = ? AND ${where} AND report_kind = ?`,
-      [repeatMs, MAX_REFUSED_WAIT_MS, repeatMs, MAX_REFUSED_WAIT_MS, group, ...params, kind],
-    );
-  }
+/** Repeats refused reports ever more slowly: a refusal is a fault that only a person can mend. */
+export function markRefused(db: Knex, group: string, kind: ReportKind, keys: readonly InboxKey[], repeatMs: number): Promise<void> {
+  const set = `report_due_at = ${dialectOf(db).now} + CASE WHEN ? * (report_attempts + 1) < ? THEN ? * (report_attempts + 1) ELSE ? END,
+report_attempts = report_attempts + 1`;
+  return noteAnswers(db, { group, kind, keys }, { set, params: [repeatMs, MAX_REFUSED_WAIT_MS, repeatMs, MAX_REFUSED_WAIT_MS] });
+}
+
+/**
+ * Writes TPC's answer into the rows that nobody holds. A row that a handler holds is passed over, since its handler may run for minutes, and those who need
+ * the other rows would wait as long: its report is repeated when it is due, where there is not more to tell by then. Primary key.
+ */
+async function noteAnswers(
+  db: Knex,
+  { group, kind, keys }: { group: string; kind: ReportKind; keys: readonly InboxKey[] },
+  { set, params: values }: { set: string; params: readonly SqlValue[] },
+): Promise<void> {
+  if (keys.length === 0) return;
+  await inTransaction(db, async (tx) => {
+    const free: InboxKey[] = [];
+    for (const { where, params } of byGeneration(keys)) {
+      const { rows } = await run<{ message_key: string; generation: number }>(
+        tx,
+        `SELECT message_key, generation FROM tpc_inbox WHERE consumer_group = ? AND ${where} AND report_kind = ?${dialectOf(tx).forUpdateSkipLocked}`,
+        [group, ...params, kind],
+      );
+      free.push(...rows.map((row) => ({ messageKey: row.message_key, generation: row.generation })));
+    }
+    for (const { where, params } of byGeneration(free)) {
+      await run(tx, `UPDATE tpc_inbox SET ${set} WHERE consumer_group = ? AND ${where}`, [...values, group, ...params]);
+    }
+  });
 }

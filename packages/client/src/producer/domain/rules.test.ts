@@ -56,6 +56,47 @@ describe('savepoints', () => {
   });
 });
 
+/** Of the manuals of MySQL 8 and MariaDB, one of each kind. */
+const IMPLICIT = [
+  'ALTER EVENT e DISABLE',
+  'CREATE SEQUENCE s',
+  'CREATE ROLE r',
+  'DROP VIEW v',
+  'RENAME USER a TO b',
+  'SET PASSWORD = PASSWORD("x")',
+  'GRANT SELECT ON t TO u',
+  'REVOKE ALL ON t FROM u',
+  'ANALYZE TABLE t',
+  'ANALYZE NO_WRITE_TO_BINLOG TABLE t',
+  'OPTIMIZE LOCAL TABLE t',
+  'CHECK VIEW v',
+  'REPAIR TABLE t',
+  'CACHE INDEX t IN c',
+  'LOAD INDEX INTO CACHE t',
+  'FLUSH TABLES',
+  'RESET MASTER',
+  'UNLOCK TABLES',
+  'CHANGE MASTER TO MASTER_HOST = "h"',
+  'CHANGE REPLICATION SOURCE TO SOURCE_HOST = "h"',
+  'START SLAVE',
+  'STOP ALL SLAVES',
+  'START REPLICA',
+  'INSTALL SONAME "x"',
+  'UNINSTALL PLUGIN x',
+  'IMPORT TABLE FROM "t.sdi"',
+  'SHUTDOWN',
+  'CREATE OR REPLACE TABLE t (a INT)',
+];
+const HARMLESS = [
+  'ANALYZE SELECT 1',
+  'DROP TEMPORARY TABLE t',
+  'DROP PREPARE s',
+  'SET ROLE r',
+  'CHECKSUM TABLE t',
+  "LOAD DATA LOCAL INFILE 'f' INTO TABLE t",
+  '',
+];
+
 describe('statements that end a transaction', () => {
   it.each<[string, boolean, boolean]>([
     ['COMMIT', true, false],
@@ -86,6 +127,18 @@ describe('statements that end a transaction', () => {
     ['SET LOCAL autocommit = 1', true, false],
     ['SET @x = 1, @@autocommit = 1', true, false],
     ["XA END 'a'", true, false],
+    ['SET `autocommit` = 1', true, false],
+    ['SET STATEMENT max_statement_time = 1 FOR TRUNCATE t', false, true],
+    ['INSERT INTO t VALUES (1); COMMIT', true, false],
+    ['UPDATE t SET a = 1;\n-- done\nTRUNCATE t', false, true],
+    ['SELECT 1 /*! ; COMMIT */', true, false],
+    ["INSERT INTO t VALUES ('a; COMMIT')", false, false],
+    ["INSERT INTO t VALUES ('it''s; COMMIT', 'a\\'; COMMIT')", false, false],
+    ['INSERT INTO t VALUES (1) -- ; COMMIT', false, false],
+    ['SELECT 1; # ; DROP TABLE t', false, false],
+    ['SELECT `a; COMMIT` FROM t', false, false],
+    ...IMPLICIT.map((sql): [string, boolean, boolean] => [sql, false, true]),
+    ...HARMLESS.map((sql): [string, boolean, boolean] => [sql, false, false]),
   ])('%s', (sql, ends, implicitly) => {
     expect([endsTransaction(sql), commitsImplicitly(sql)]).toEqual([ends, implicitly]);
   });

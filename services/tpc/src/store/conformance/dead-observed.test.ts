@@ -17,7 +17,7 @@ function failsFirstCommit(knex: Knex): { knex: Knex; failures: () => number } {
   };
   const client = Object.create(knex.client) as { query: (connection: unknown, statement: { sql: string }) => Promise<unknown> };
   client.query = async (connection, statement) => {
-    if (/INSERT INTO message_event[^]*\bCOMMIT\b/.test(statement.sql)) failOnce();
+    if (/INSERT INTO message_event[\s\S]*\bCOMMIT\b/.test(statement.sql)) failOnce();
     return knex.client.query(connection, statement);
   };
   const transaction = (work: (tx: Knex.Transaction) => Promise<unknown>, config: Knex.TransactionConfig) =>
