@@ -41,10 +41,14 @@ const httpUrl = (name: string) =>
     .optional()
     .describe(name);
 
-/** Requests of one ip in a minute, and tries of one login name in 15 minutes. */
+/** How long a mail may wait on its way, hours: mail servers try for days. */
+const DEFAULT_ACTIVATION_WAIT_HOURS = 72;
+
+/** Requests of one ip in a minute; tries of one login name from one network in 15 minutes, and from everywhere in an hour. */
 const DEFAULT_REGISTER_PER_IP = 60;
 const DEFAULT_LOGIN_PER_IP = 60;
 const DEFAULT_LOGIN_PER_NAME = 20;
+const DEFAULT_LOGIN_PER_NAME_ANYWHERE = 200;
 
 /** Names that Fastify knows for ranges of addresses. */
 const RANGES = ['loopback', 'linklocal', 'uniquelocal'];
@@ -120,7 +124,10 @@ export const configSchema = z.object({
   UAC_REGISTER_PER_IP: perIp(DEFAULT_REGISTER_PER_IP, 'Registrations'),
   UAC_LOGIN_PER_IP: perIp(DEFAULT_LOGIN_PER_IP, 'Logins'),
   UAC_LOGIN_PER_NAME: integerSetting(DEFAULT_LOGIN_PER_NAME, 0, 1_000_000).describe(
-    'How often one login name may be tried in 15 minutes, from wherever; 0: any number.',
+    'How often one login name may be tried in 15 minutes from one ip (IPv6: one /64), or by a browser that has logged in with it before; 0: any number.',
+  ),
+  UAC_LOGIN_PER_NAME_ANYWHERE: integerSetting(DEFAULT_LOGIN_PER_NAME_ANYWHERE, 0, 1_000_000).describe(
+    'How often one login name may be tried in an hour from everywhere together; browsers that have logged in with it before are not counted; 0: any number.',
   ),
   UAC_GRPC_PORT: portSetting(50_052).describe('Port of UserService; 0: the system chooses.'),
   UAC_METRICS_PORT: metricsPortSetting(),
@@ -141,7 +148,12 @@ export const configSchema = z.object({
       .optional()
       .describe('Key that signs access tokens (HS256), at least 32 bytes, the same for all replicas. Default: a random one, kept in the database.'),
   ),
-  UAC_ACTIVATION_MINUTES: integerSetting(DEFAULT_ACTIVATION_MINUTES, 1, 30 * 24 * 60).describe('Life of an activation link, minutes.'),
+  UAC_ACTIVATION_MINUTES: integerSetting(DEFAULT_ACTIVATION_MINUTES, 1, 30 * 24 * 60).describe(
+    'Life of an activation link from the sending of its mail, minutes; mails and pages say it.',
+  ),
+  UAC_ACTIVATION_WAIT_HOURS: integerSetting(DEFAULT_ACTIVATION_WAIT_HOURS, 0, 30 * 24).describe(
+    'How long an activation mail may wait on its way (mail server away), hours: added to the life of its link, which nobody can count from the sending itself.',
+  ),
   UAC_ACTIVATE_BY_GET: z
     .enum(['true', 'false'], 'expected true or false')
     .default('false')

@@ -1,9 +1,10 @@
 import { connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { openDatabase, StartError } from '@tpc/platform';
+import { loadConfig, openDatabase, StartError } from '@tpc/platform';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { formOf } from '../test/kit.ts';
 import { openServiceKit, type ServiceKit } from '../test/service-kit.ts';
+import { configSchema } from './config.ts';
 
 type Envelope = { code: number; message: string; result: Record<string, string> };
 
@@ -28,6 +29,14 @@ describe('UAC as a service', () => {
     expect(producerState().mode).toBe('outbox_only');
     const ready = await fetch(`http://127.0.0.1:${httpPort}/readyz`);
     expect([ready.status, await ready.json()]).toEqual([200, { status: 'ok', database: 'ok', tpc: 'away, mails go out later', key_value: 'ok' }]);
+  });
+
+  it('hashes passwords at the cost that is set; without a setting at 10', async () => {
+    expect(loadConfig(configSchema, {}).UAC_BCRYPT_COST).toBe(10);
+    await post((await kit.start({ UAC_BCRYPT_COST: '5' })).httpPort, '/auth/register', formOf(1));
+    const db = openDatabase({ url: `sqlite:${kit.dir}/uac.db` });
+    expect((await db('pc_uac_user').first('login_pwd')).login_pwd).toMatch(/^\$2[aby]\$05\$/);
+    await db.destroy();
   });
 
   it('puts its own address into the links, or UAC_PUBLIC_URL', async () => {

@@ -35,6 +35,7 @@ import {
 import type { FastifyInstance } from 'fastify';
 import type { Knex } from 'knex';
 import { createAccessTokens } from './adapters/access-tokens.ts';
+import { createKnownDevices } from './adapters/known-devices.ts';
 import { createPasswords } from './adapters/passwords.ts';
 import type { UacConfig } from './config.ts';
 import { createIdGenerator, type IdGenerator } from './domain/id-generator.ts';
@@ -145,6 +146,7 @@ async function start({ config, log, keyValue, stopping, tracing: given }: UacSer
       loginPerMinute: config.UAC_LOGIN_PER_IP,
     },
     activateByGet: config.UAC_ACTIVATE_BY_GET,
+    activationLifeMs: config.UAC_ACTIVATION_MINUTES * MINUTE_MS,
     tracing,
     meter: metrics.meter,
     log: httpLog,
@@ -250,7 +252,9 @@ async function flowsFor({ config, log, db, producer, ids, store, publicUrl }: Fl
     publicUrl,
     activationLifeMs: config.UAC_ACTIVATION_MINUTES * MINUTE_MS,
     refreshLifeMs: config.UAC_REFRESH_TOKEN_HOURS * HOUR_MS,
-    maxLoginsPerName: config.UAC_LOGIN_PER_NAME,
+    activationWaitMs: config.UAC_ACTIVATION_WAIT_HOURS * HOUR_MS,
+    loginLimits: { perNetwork: config.UAC_LOGIN_PER_NAME, anywhere: config.UAC_LOGIN_PER_NAME_ANYWHERE },
+    knownDevices: createKnownDevices(key),
   });
 }
 

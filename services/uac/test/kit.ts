@@ -9,6 +9,7 @@ import type { Knex } from 'knex';
 import { afterAll } from 'vitest';
 import { createTestDatabase } from '../../../test/support/mariadb.ts';
 import { type AccessTokens, createAccessTokens } from '../src/adapters/access-tokens.ts';
+import { createKnownDevices } from '../src/adapters/known-devices.ts';
 import { createPasswords } from '../src/adapters/passwords.ts';
 import { createIdGenerator } from '../src/domain/id-generator.ts';
 import type { RegistrationForm } from '../src/domain/registration.ts';
@@ -125,7 +126,9 @@ export async function startTestUac(open: () => Promise<TestDatabase>): Promise<T
     publicUrl: () => PUBLIC_URL,
     activationLifeMs: 24 * HOUR_MS,
     refreshLifeMs: 24 * HOUR_MS,
-    maxLoginsPerName: 20,
+    activationWaitMs: 0,
+    loginLimits: { perNetwork: 20, anywhere: 200 },
+    knownDevices: createKnownDevices(Buffer.alloc(32, 7)),
   };
   const mails = () => sentMails(db);
   const flows = createFlows(usual);
@@ -178,7 +181,7 @@ export function formOf(n: number, changes: Partial<RegistrationForm> = {}): Regi
   };
 }
 
-export const CLIENT = { ip: '127.0.0.1', userAgent: 'test' };
+export const CLIENT = { ip: '127.0.0.1', userAgent: 'test', network: '127.0.0.1' };
 
 /** Number of rows. */
 export async function count(db: Knex, table: string, where = '1 = 1'): Promise<number> {

@@ -44,14 +44,14 @@ export const CODES = {
   UAC10011103: {
     name: 'MOBILE_FORMAT',
     kind: 'invalid',
-    zh: '手机号格式不正确',
-    en: 'This is not a mobile number: 11 digits, with or without +86 before.',
+    zh: '手机号格式不正确：请填写中国大陆手机号，或带国家代码的号码，如 +44 7911 123456',
+    en: 'This is not a mobile number: give it with its country code, as +44 7911 123456, or one of mainland China.',
   },
   UAC10011104: {
     name: 'PASSWORD_FORMAT',
     kind: 'invalid',
-    zh: '密码须为 8 至 64 个字符，且不超过 72 字节',
-    en: 'A password has 8 to 64 characters and at most 72 bytes.',
+    zh: '密码须为 8 至 64 个字符，不超过 72 字节，且不含控制字符',
+    en: 'A password has 8 to 64 characters, at most 72 bytes, and no control characters.',
   },
   UAC10011105: { name: 'VALUE_MISSING', kind: 'invalid', zh: '验证内容不能为空', en: 'The value to look for is missing.' },
   UAC10011106: {
@@ -81,6 +81,12 @@ export const CODES = {
     kind: 'unauthenticated',
     zh: '密码与最近一次注册时设置的不一致。如果不是您注册的，请重新注册',
     en: 'This is not the password of the newest registration with this address. If that was not yours, register again.',
+  },
+  UAC10011114: {
+    name: 'EMAIL_LOCAL_PART',
+    kind: 'invalid',
+    zh: '暂不支持 @ 之前含有非 ASCII 字符的邮箱：邮件无法可靠送达',
+    en: 'Mail does not reliably reach an address with other than ASCII characters before the @: use another address.',
   },
 } as const satisfies Record<string, CodeEntry>;
 

@@ -3,6 +3,8 @@
  * are the same where a key is, and the database's unique keys stand on the keys.
  */
 
+import { emailKey } from './email.ts';
+
 export type IdentityKind = 'loginName' | 'email' | 'mobileNo';
 
 const LOGIN_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{2,49}$/;
@@ -12,23 +14,11 @@ const MAINLAND_MOBILE = /^(?:\+?86)?(1[3-9]\d{9})$/;
 const E164 = /^\+(?!86)[1-9]\d{6,14}$/;
 /** What people write between the digits. */
 const SEPARATORS = /[ ().-]/g;
-/** A dot-atom before the @, at least two labels after it; ASCII only, as plain SMTP takes it (RFC 5321, 4.1.2). */
-const EMAIL =
-  /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]$/;
-const MAX_EMAIL = 254;
-const MAX_LOCAL_PART = 64;
 
 /** Key of a login name: case does not make another name. Undefined when it is none. */
 export function loginNameKey(loginName: string): string | undefined {
   const name = loginName.trim();
   return LOGIN_NAME.test(name) ? name.toLowerCase() : undefined;
-}
-
-/** Key of an e-mail address: lower case. (Only the domain is case-free by RFC, but no mail service tells two users apart by case.) */
-export function emailKey(email: string): string | undefined {
-  const address = email.trim();
-  if (address.length > MAX_EMAIL || address.indexOf('@') > MAX_LOCAL_PART || !EMAIL.test(address)) return undefined;
-  return address.toLowerCase();
 }
 
 /** Key of a mobile number: E.164, for example +8613800138000. A number without a country code is one of mainland China. */

@@ -30,6 +30,19 @@ describe('checkRegistration', () => {
     });
   });
 
+  it('takes two forms of one password as the same, and counts its characters in the one form', () => {
+    const decomposed = 'cre\u0300me bru\u0302le\u0301e';
+    const checked = checkRegistration({ ...right, loginPwd: decomposed, confirmPwd: decomposed.normalize('NFC') });
+    expect(checked).toMatchObject({ registration: { password: decomposed.normalize('NFC') } });
+    expect(codeOf({ loginPwd: 'e\u0301'.repeat(6), confirmPwd: 'e\u0301'.repeat(6) })).toBe('UAC10011104');
+  });
+
+  it('takes an international domain in its ASCII form', () => {
+    const registration = { email: 'Li@xn--fsqu00a.xn--fiqs8s', emailKey: 'li@xn--fsqu00a.xn--fiqs8s' };
+    expect(checkRegistration({ ...right, email: 'Li@例子.中国' })).toMatchObject({ registration });
+    expect(codeOf({ email: '用户@例子.中国' })).toBe('UAC10011114');
+  });
+
   it('takes a form without a mobile number', () => {
     expect(checkRegistration({ ...right, mobileNo: ' ' })).toMatchObject({ registration: { mobileKey: undefined } });
   });

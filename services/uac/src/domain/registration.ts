@@ -1,6 +1,7 @@
 import type { UacCode, Violation } from './codes.ts';
-import { emailKey, loginNameKey, mobileKey } from './identity.ts';
-import { isAllowedPassword } from './password.ts';
+import { emailAddress, emailProblem } from './email.ts';
+import { loginNameKey, mobileKey } from './identity.ts';
+import { isAllowedPassword, preparePassword } from './password.ts';
 
 /** A registration as it was typed. */
 export type RegistrationForm = {
@@ -16,10 +17,12 @@ export type RegistrationForm = {
 export type Registration = {
   loginName: string;
   loginNameKey: string;
+  /** As mail is sent to it: an international domain in its ASCII form. */
   email: string;
   emailKey: string;
   /** Undefined: none was given. */
   mobileKey: string | undefined;
+  /** Prepared (domain/password.ts). */
   password: string;
   registerSource: string;
 };
@@ -32,25 +35,26 @@ const SOURCE = /^[A-Za-z0-9_-]{1,20}$/;
  * @returns the registration, or all violations, of which the first is the one that the original would have answered
  */
 export function checkRegistration(form: RegistrationForm): { registration: Registration } | { violations: [Violation, ...Violation[]] } {
-  const keys = { name: loginNameKey(form.loginName), email: emailKey(form.email), mobile: mobileKey(form.mobileNo) };
-  const [first, ...more] = violationsOf(form, keys);
+  const keys = { name: loginNameKey(form.loginName), email: emailAddress(form.email), mobile: mobileKey(form.mobileNo) };
+  const passwords = { password: preparePassword(form.loginPwd), again: preparePassword(form.confirmPwd) };
+  const [first, ...more] = violationsOf(form, { ...keys, ...passwords });
   if (first) return { violations: [first, ...more] };
   return {
     registration: {
       loginName: form.loginName.trim(),
       loginNameKey: keys.name as string,
-      email: form.email.trim(),
-      emailKey: keys.email as string,
+      email: keys.email as string,
+      emailKey: (keys.email as string).toLowerCase(),
       mobileKey: keys.mobile,
-      password: form.loginPwd,
+      password: passwords.password,
       registerSource: form.registerSource.trim(),
     },
   };
 }
 
-type Keys = { name: string | undefined; email: string | undefined; mobile: string | undefined };
+type Normalised = { name: string | undefined; email: string | undefined; mobile: string | undefined; password: string; again: string };
 
-function violationsOf(form: RegistrationForm, keys: Keys): Violation[] {
+function violationsOf(form: RegistrationForm, keys: Normalised): Violation[] {
   const present = (value: string) => value.trim() !== '';
   const bothPasswords = form.loginPwd !== '' && form.confirmPwd !== '';
   const rules: [broken: boolean, field: keyof RegistrationForm, code: UacCode][] = [
@@ -59,11 +63,11 @@ function violationsOf(form: RegistrationForm, keys: Keys): Violation[] {
     [form.loginPwd === '', 'loginPwd', 'UAC10011014'],
     [form.confirmPwd === '', 'confirmPwd', 'UAC10011009'],
     [!present(form.registerSource), 'registerSource', 'UAC10011017'],
-    [bothPasswords && form.loginPwd !== form.confirmPwd, 'confirmPwd', 'UAC10011010'],
+    [bothPasswords && keys.password !== keys.again, 'confirmPwd', 'UAC10011010'],
     [present(form.loginName) && !keys.name, 'loginName', 'UAC10011101'],
-    [present(form.email) && !keys.email, 'email', 'UAC10011102'],
+    [present(form.email) && !keys.email, 'email', emailProblem(form.email)],
     [present(form.mobileNo) && !keys.mobile, 'mobileNo', 'UAC10011103'],
-    [form.loginPwd !== '' && !isAllowedPassword(form.loginPwd), 'loginPwd', 'UAC10011104'],
+    [form.loginPwd !== '' && !isAllowedPassword(keys.password), 'loginPwd', 'UAC10011104'],
     [present(form.registerSource) && !SOURCE.test(form.registerSource.trim()), 'registerSource', 'UAC10011017'],
   ];
   return rules.filter(([broken]) => broken).map(([, field, code]) => ({ field, code }));

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CODES, numberOfCode, type UacCode } from './codes.ts';
 import { languageOf } from './language.ts';
-import { isAllowedPassword } from './password.ts';
 import { judgeRefresh, REUSE_GRACE_MS, type StoredRefreshToken } from './refresh.ts';
 import { hashSecretToken, newSecretToken } from './secret-token.ts';
 import { awaitsActivation, loginRefusal } from './user.ts';
@@ -19,21 +18,6 @@ describe('languageOf', () => {
     [';;;,,,q=', 'zh'],
   ])('%j reads %s', (header, language) => {
     expect(languageOf(header)).toBe(language);
-  });
-});
-
-describe('isAllowedPassword', () => {
-  it.each([
-    ['12345678', true],
-    ['1234567', false],
-    ['x'.repeat(64), true],
-    ['x'.repeat(65), false],
-    ['密码'.repeat(12), true],
-    ['密码'.repeat(13), false],
-    ['1234567\u0000x', false],
-    ['        ', true],
-  ])('%j: %s', (password, allowed) => {
-    expect(isAllowedPassword(password)).toBe(allowed);
   });
 });
 

@@ -1,6 +1,6 @@
 import { run } from '@tpc/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { count, DATABASES, formOf, outcomes, startTestUac, type TestUac } from '../../test/kit.ts';
+import { count, DATABASES, formOf, HOUR_MS, outcomes, startTestUac, type TestUac } from '../../test/kit.ts';
 import { newSecretToken } from '../domain/secret-token.ts';
 
 const EMAIL = 'User1@Example.com';
@@ -52,6 +52,15 @@ describe.each(DATABASES)('activate on %s', (_name, open) => {
     expect(await count(uac.db, 'pc_uac_user', "status = 'ENABLE'")).toBe(0);
   });
 
+  it("counts the time that the mail may wait on its way into the link's life", async () => {
+    const flows = uac.flowsWith({ activationLifeMs: 60_000, activationWaitMs: 3 * HOUR_MS });
+    await flows.register(formOf(2), 'en');
+    const { rows } = await run<{ life: number | string }>(uac.db, 'SELECT expires_at - created_at AS life FROM uac_activation_token ORDER BY 1');
+    expect(Number(rows[0]?.life)).toBe(60_000 + 3 * HOUR_MS);
+    const [said] = (await uac.mails()).slice(-1);
+    expect(said?.plain).toContain('for 1 minute after this mail was sent');
+  });
+
   it('refuses with UAC10011004 when the user is gone', async () => {
     await run(uac.db, 'DELETE FROM pc_uac_user');
     await expect(uac.activate(token)).rejects.toMatchObject({ reason: 'UAC10011004' });
@@ -91,6 +100,14 @@ describe.each(DATABASES)('resend the activation mail on %s', (_name, open) => {
     expect(await uac.flows.resendActivationMail(EMAIL, 'zh', '10.0.0.1')).toBeUndefined();
     expect(await uac.flows.resendActivationMail('nobody@example.com', 'zh', '10.0.0.1')).toBeUndefined();
     expect(await count(uac.db, 'tpc_outbox')).toBe(before);
+  });
+
+  it('limits a mailbox, however its address is written', async () => {
+    const resend = (email: string) => uac.flows.resendActivationMail(email, 'zh', '');
+    const all = await outcomes(
+      ['ann@example.com', 'ANN+news@example.com', 'a.nn@example.com', 'j.o.e+1@gmail.com', 'joe@googlemail.com'].map(resend),
+    );
+    expect(all).toEqual(['ok', 'UAC10011109', 'ok', 'ok', 'UAC10011109']);
   });
 
   it('limits an address, known or not, and an ip', async () => {

@@ -10,8 +10,11 @@ export type ActivationLinks = {
   renderer: MailRenderer;
   /** Where people reach UAC, without a slash at the end. */
   publicUrl: () => string;
-  /** Life of a link, milliseconds. */
-  activationLifeMs: number;
+  /**
+   * Life of a link from now on, milliseconds: what the mail promises, and the time that the mail may wait on its way, since UAC does not learn when it leaves the
+   * mail server.
+   */
+  lifeMs: number;
 };
 
 /** Sends an activation mail with a new link: outbox row and token row in the transaction. The token itself is nowhere but in the mail. */
@@ -27,5 +30,5 @@ export async function sendActivationMail(
   const { loginName, email, contested } = user;
   const mail = links.renderer.activeUser({ loginName, email, activeUserUrl, contested }, language);
   await send('ACTIVE_USER', user.email, mail);
-  await insertActivationToken(tx, hashSecretToken(token) as Buffer, user.id, links.activationLifeMs);
+  await insertActivationToken(tx, hashSecretToken(token) as Buffer, user.id, links.lifeMs);
 }

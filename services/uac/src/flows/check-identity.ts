@@ -1,10 +1,17 @@
 import type { Knex } from 'knex';
 import { judgeClaims } from '../domain/claims.ts';
+import type { UacCode } from '../domain/codes.ts';
+import { emailProblem } from '../domain/email.ts';
 import { type IdentityKind, identityKey } from '../domain/identity.ts';
 import { findHolders, findUserByKey } from '../store/users.ts';
 import { refuseFields } from './refusal.ts';
 
-const FORMAT = { loginName: 'UAC10011101', email: 'UAC10011102', mobileNo: 'UAC10011103' } as const;
+/** Why a value cannot be registered at all. */
+const PROBLEM: Record<IdentityKind, (value: string) => UacCode> = {
+  loginName: () => 'UAC10011101',
+  email: emailProblem,
+  mobileNo: () => 'UAC10011103',
+};
 
 const NO_KEYS = { loginNameKey: '', emailKey: '', mobileKey: undefined };
 const KEY_FIELD = { loginName: 'loginNameKey', email: 'emailKey', mobileNo: 'mobileKey' } as const;
@@ -30,6 +37,6 @@ export async function isActive(db: Knex, kind: 'email' | 'mobileNo', value: stri
 function keyOf(kind: IdentityKind, value: string): string {
   if (value.trim() === '') throw refuseFields([{ field: 'value', code: 'UAC10011105' }]);
   const key = identityKey(kind, value);
-  if (!key) throw refuseFields([{ field: 'value', code: FORMAT[kind] }]);
+  if (!key) throw refuseFields([{ field: 'value', code: PROBLEM[kind](value) }]);
   return key;
 }

@@ -3,8 +3,8 @@ import { classifySqlError } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { Passwords } from '../adapters/passwords.ts';
 import { type Claims, judgeClaims, waitingAtAddress } from '../domain/claims.ts';
+import { mailboxOf } from '../domain/email.ts';
 import type { IdGenerator } from '../domain/id-generator.ts';
-import { emailKey } from '../domain/identity.ts';
 import type { Language } from '../domain/language.ts';
 import { checkRegistration, type Registration, type RegistrationForm } from '../domain/registration.ts';
 import type { User } from '../domain/user.ts';
@@ -24,9 +24,13 @@ export type RegisterParts = {
   limit: RateLimiter;
 };
 
-/** Registrations that are tried with one e-mail address. */
-const PER_ADDRESS = 20;
-const ADDRESS_WINDOW_MS = 15 * 60_000;
+/**
+ * Registrations that are tried for one mailbox, from one network and from all together. Each may send it a mail; and whoever tries from elsewhere must not
+ * soon stop the owner.
+ */
+const PER_MAILBOX_AND_NETWORK = 10;
+const PER_MAILBOX = 20;
+const MAILBOX_WINDOW_MS = 60 * 60_000;
 
 /** How often a registration is tried again when what it collided with was itself rolled back, replaced or activated meanwhile. */
 const MAX_COLLISIONS = 8;
@@ -40,13 +44,14 @@ class ClaimsChanged extends Error {}
  * Registers a user, disabled until activated, and sends the activation mail (F-01 to F-03). User, token and outbox row are one transaction. Whether a
  * name is free is decided by the unique keys; the look before gives the code of the right field, and the waiting registrations that give way
  * (domain/claims.ts): their links end in the same transaction.
- * @throws AppError UAC10011109 too many with this address; UAC10011006 to UAC10011019 and UAC100111xx, see domain/registration.ts
+ * @param network whose registrations are counted together; empty: not known
+ * @throws AppError UAC10011109 too many for this mailbox; UAC10011006 to UAC10011019 and UAC100111xx, see domain/registration.ts
  */
-export async function register(parts: RegisterParts, form: RegistrationForm, language: Language): Promise<User> {
+export async function register(parts: RegisterParts, form: RegistrationForm, language: Language, network = ''): Promise<User> {
   const checked = checkRegistration(form);
   if ('violations' in checked) throw refuseFields(checked.violations);
   const { registration } = checked;
-  await parts.limit([{ name: 'register-address', value: emailKey(registration.email) ?? '', max: PER_ADDRESS, windowMs: ADDRESS_WINDOW_MS }]);
+  await limitMailbox(parts.limit, mailboxOf(registration.emailKey), network);
   let passwordHash: string | undefined;
   for (let collisions = 0; ; collisions++) {
     const { replaced, contested } = await claim(parts, registration);
@@ -62,6 +67,12 @@ export async function register(parts: RegisterParts, form: RegistrationForm, lan
       await sleep(Math.random() * COLLISION_WAIT_MS);
     }
   }
+}
+
+function limitMailbox(limit: RateLimiter, mailbox: string, network: string): Promise<void> {
+  const window = { windowMs: MAILBOX_WINDOW_MS };
+  const fromNetwork = { name: 'register-mailbox-network', value: `${mailbox} ${network}`, max: PER_MAILBOX_AND_NETWORK, ...window };
+  return limit([...(network === '' ? [] : [fromNetwork]), { name: 'register-mailbox', value: mailbox, max: PER_MAILBOX, ...window }]);
 }
 
 /** @throws AppError for what is taken */

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import { emailKey } from '../domain/identity.ts';
+import { emailKey, emailProblem, mailboxOf } from '../domain/email.ts';
 import type { Language } from '../domain/language.ts';
 import { awaitsActivation } from '../domain/user.ts';
 import { findUserByKey, lockUser } from '../store/users.ts';
@@ -12,7 +12,7 @@ export type ResendParts = { db: Knex; producer: MailProducer; limit: RateLimiter
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-/** Mails that one address gets, and that one ip asks for. */
+/** Mails that one mailbox gets, and that one ip asks for. */
 const PER_ADDRESS_MINUTE = 1;
 const PER_ADDRESS_HOUR = 5;
 const PER_IP_HOUR = 30;
@@ -27,11 +27,12 @@ const PER_IP_HOUR = 30;
 export async function resendActivationMail(parts: ResendParts, email: string, language: Language, ip: string): Promise<void> {
   if (email.trim() === '') throw refuseFields([{ field: 'email', code: 'UAC10011018' }]);
   const key = emailKey(email);
-  if (!key) throw refuseFields([{ field: 'email', code: 'UAC10011102' }]);
+  if (!key) throw refuseFields([{ field: 'email', code: emailProblem(email) }]);
+  const mailbox = mailboxOf(key);
   await parts.limit([
     ...(ip === '' ? [] : [{ name: 'resend-ip-hour', value: ip, max: PER_IP_HOUR, windowMs: HOUR_MS }]),
-    { name: 'resend-minute', value: key, max: PER_ADDRESS_MINUTE, windowMs: MINUTE_MS },
-    { name: 'resend-hour', value: key, max: PER_ADDRESS_HOUR, windowMs: HOUR_MS },
+    { name: 'resend-minute', value: mailbox, max: PER_ADDRESS_MINUTE, windowMs: MINUTE_MS },
+    { name: 'resend-hour', value: mailbox, max: PER_ADDRESS_HOUR, windowMs: HOUR_MS },
   ]);
   const found = await findUserByKey(parts.db, 'email', key);
   if (!found || !awaitsActivation(found)) return;

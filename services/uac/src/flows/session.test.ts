@@ -1,7 +1,7 @@
 import { run } from '@tpc/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CLIENT, count, DATABASES, formOf, outcomes, startTestUac, type TestUac } from '../../test/kit.ts';
-import type { Passwords } from '../adapters/passwords.ts';
+import { createPasswords, type Passwords } from '../adapters/passwords.ts';
 import { newSecretToken } from '../domain/secret-token.ts';
 
 const EMAIL = 'User1@Example.com';
@@ -77,6 +77,17 @@ describe.each(DATABASES)('login and session on %s', (_name, open) => {
     await uac.activate(await uac.tokenFor('User2@Example.com'));
     const loginWith = (loginPwd: string) => uac.flows.login({ loginName: 'User2', loginPwd }, CLIENT);
     expect(await outcomes([`${longest}x`, `${longest}\0`, longest].map(loginWith))).toEqual(['UAC10011016', 'UAC10011016', 'ok']);
+  });
+
+  it('takes the password in either normal form, also for a hash that is older than that rule', async () => {
+    const [composed, decomposed] = ['crème brûlée'.normalize('NFC'), 'crème brûlée'.normalize('NFD')];
+    await uac.flows.register(formOf(2, { loginPwd: decomposed, confirmPwd: composed }), 'zh');
+    await uac.activate(await uac.tokenFor('User2@Example.com'));
+    const loginWith = (loginPwd: string) => uac.flows.login({ loginName: 'User2', loginPwd }, CLIENT);
+    expect(await outcomes([composed, decomposed].map(loginWith))).toEqual(['ok', 'ok']);
+    const old = await (await createPasswords(4)).hash(decomposed);
+    await run(uac.db, "UPDATE pc_uac_user SET login_pwd = ? WHERE login_name_key = 'user2'", [old]);
+    expect(await outcomes([composed, decomposed].map(loginWith))).toEqual(['ok', 'ok']);
   });
 
   it('rotates a refresh token: the new one works, the old one does not', async () => {

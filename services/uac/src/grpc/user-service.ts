@@ -31,7 +31,7 @@ export function createUserService(flows: Flows): ServiceEntry {
       return { active: await flows.isActive(known, value) };
     }),
     login: handler(async ({ loginName, loginPwd }, context) => {
-      const { user, tokens } = await flows.login({ loginName, loginPwd }, clientOf(context));
+      const { user, tokens } = await flows.login({ loginName, loginPwd }, { ...clientOf(context), network: '' });
       return { user: toUserMessage(user), tokens: toSessionTokens(tokens) };
     }),
     refreshToken: handler(async ({ refreshToken }) => ({ tokens: toSessionTokens(await flows.refresh(refreshToken)) })),

@@ -13,10 +13,10 @@ import { type IpLimits, limitIp } from './ip-limits.ts';
 import type { PageName, Pages } from './pages.ts';
 import { clientAddress, requestLanguage, textFields, wantsPage } from './request.ts';
 import { refuseCrossSite } from './security.ts';
-import { asksForCookie, type SessionCookie } from './session-cookie.ts';
+import { asksForCookie, type DeviceCookie, type SessionCookie } from './session-cookie.ts';
 import { toUserResult } from './user-result.ts';
 
-export type AuthRoutesParts = { flows: Flows; pages: Pages; sessionCookie: SessionCookie; ipLimits: IpLimits };
+export type AuthRoutesParts = { flows: Flows; pages: Pages; sessionCookie: SessionCookie; deviceCookie: DeviceCookie; ipLimits: IpLimits };
 
 const REGISTRATION = {
   loginName: ['loginName'],
@@ -47,10 +47,10 @@ export function addAuthRoutes(app: FastifyInstance, parts: AuthRoutesParts): voi
 async function postRegister(request: FastifyRequest, reply: FastifyReply, { flows, pages }: AuthRoutesParts): Promise<FastifyReply> {
   const form: RegistrationForm = textFields(request.body, REGISTRATION);
   const language = requestLanguage(request);
-  if (!wantsPage(request)) return sendSuccess(request, reply, toUserResult(await flows.register(form, language)));
+  if (!wantsPage(request)) return sendSuccess(request, reply, toUserResult(await flows.register(form, language, networkOf(request))));
   const { loginPwd: _password, confirmPwd: _confirm, ...typed } = form;
   return pageOrErrors({ reply, pages, page: 'register', language, values: { form: typed } }, async () => {
-    const user = await flows.register(form, language);
+    const user = await flows.register(form, language, networkOf(request));
     return pages.send(reply, 'register', language, { form: {}, errors: {}, registered: user.email });
   });
 }
@@ -58,7 +58,7 @@ async function postRegister(request: FastifyRequest, reply: FastifyReply, { flow
 async function postResend(request: FastifyRequest, reply: FastifyReply, { flows, pages }: AuthRoutesParts): Promise<FastifyReply> {
   const { email } = textFields(request.body, { email: ['email'] });
   const language = requestLanguage(request);
-  const resend = () => flows.resendActivationMail(email, language, ipNetwork(clientIp(request)));
+  const resend = () => flows.resendActivationMail(email, language, networkOf(request));
   if (!wantsPage(request)) {
     await resend();
     return sendSuccess(request, reply, null);
@@ -69,17 +69,20 @@ async function postResend(request: FastifyRequest, reply: FastifyReply, { flows,
   });
 }
 
-async function postLogin(request: FastifyRequest, reply: FastifyReply, { flows, pages, sessionCookie }: AuthRoutesParts): Promise<FastifyReply> {
+async function postLogin(request: FastifyRequest, reply: FastifyReply, parts: AuthRoutesParts): Promise<FastifyReply> {
+  const { flows, pages, sessionCookie, deviceCookie } = parts;
   const credentials = textFields(request.body, CREDENTIALS);
   const language = requestLanguage(request);
-  const client = clientAddress(request);
+  const client = { ...clientAddress(request), network: networkOf(request), device: deviceCookie.read(request) };
   if (!wantsPage(request)) {
-    const { user, tokens } = await flows.login(credentials, client);
+    const { user, tokens, device } = await flows.login(credentials, client);
+    if (asksForCookie(request)) deviceCookie.write(reply, device);
     return sendSuccess(request, reply, { ...toUserResult(user), ...deliver(request, reply, sessionCookie, tokens) });
   }
   return pageOrErrors({ reply, pages, page: 'login', language, values: { form: { loginName: credentials.loginName } } }, async () => {
-    const { tokens } = await flows.login(credentials, client);
+    const { tokens, device } = await flows.login(credentials, client);
     sessionCookie.write(reply, tokens);
+    deviceCookie.write(reply, device);
     return reply.redirect('/me', 303);
   });
 }
@@ -133,6 +136,11 @@ async function pageOrErrors(form: FormPage, work: () => Promise<FastifyReply>): 
     const problem = Object.keys(errors).length === 0 ? envelope.message : undefined;
     return form.pages.send(form.reply.code(statusCode), form.page, form.language, { ...form.values, errors, problem, reason: error.reason });
   }
+}
+
+/** Whose requests limits count together. */
+function networkOf(request: FastifyRequest): string {
+  return ipNetwork(clientIp(request));
 }
 
 /** The first message for each field. */

@@ -77,29 +77,47 @@ describe('limits', () => {
     expect(statuses).toEqual([200, 200, 429]);
   });
 
-  it('logins of a name, from wherever and however it is written', async () => {
+  const loginAs = async (name: string, ip: string, headers: Record<string, string> = {}) =>
+    (await login(name, { ...forwarded(ip), ...headers })).status;
+
+  it('logins of a name from one network, however it is written; from another one the person goes on', async () => {
     await start({ UAC_LOGIN_PER_NAME: '2', UAC_TRUST_PROXY: '1' });
+    const names = ['Ada', 'ada', ' ADA '];
     const statuses = [];
-    for (const [name, ip] of [
-      ['Ada', '192.0.2.1'],
-      ['ada', '192.0.2.2'],
-      [' ADA ', '192.0.2.3'],
-    ] as const)
-      statuses.push(await statusOf(login(name, forwarded(ip))));
+    for (const name of names) statuses.push(await loginAs(name, '192.0.2.1'));
     expect(statuses).toEqual([200, 200, 429]);
-    expect(await statusOf(login('bob', forwarded('192.0.2.1')))).toBe(200);
+    expect([await loginAs('ada', '192.0.2.2'), await loginAs('bob', '192.0.2.1')]).toEqual([200, 200]);
   });
 
-  it('registrations with one e-mail address', async () => {
-    await start();
+  it('logins of a name from everywhere, but not those of a browser that has logged in before', async () => {
+    await start({ UAC_LOGIN_PER_NAME: '2', UAC_LOGIN_PER_NAME_ANYWHERE: '4', UAC_TRUST_PROXY: '1' });
+    await post('/auth/register', formOf(1));
+    await post(`/auth/activeUser/${await kit.activationToken()}`, {});
+    const right = { loginName: 'User1', loginPwd: 'correct horse' };
+    const first = await post('/auth/form', right, { ...forwarded('192.0.2.9'), 'x-uac-session': 'cookie' });
+    const cookie = /uac_device=[^;]+/.exec(first.headers.get('set-cookie') ?? '')?.[0] ?? '';
+    expect(first.headers.get('set-cookie')).toMatch(/uac_device=[^;]+; Max-Age=\d+; Path=\/; HttpOnly; SameSite=Strict/);
     const statuses = [];
-    for (let n = 1; n <= 21; n++) statuses.push(await statusOf(post('/auth/register', formOf(n, { email: 'victim@example.com' }))));
+    for (const ip of ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4']) statuses.push(await loginAs('user1', ip));
+    expect(statuses).toEqual([200, 200, 200, 429]);
+    expect(await statusOf(post('/auth/form', right, forwarded('192.0.2.9')))).toBe(429);
+    const known = await post('/auth/form', right, { ...forwarded('192.0.2.9'), cookie });
+    expect(await known.json()).toMatchObject({ code: 200 });
+    expect([await loginAs('user1', '192.0.2.4', { cookie }), await loginAs('user1', '192.0.2.5', { cookie })]).toEqual([200, 429]);
+  });
+
+  it('registrations for one mailbox from one network, however its address is written', async () => {
+    await start({ UAC_TRUST_PROXY: '1' });
+    const register = (n: number, email: string, ip: string) => statusOf(post('/auth/register', formOf(n, { email }), forwarded(ip)));
+    const statuses = [];
+    for (let n = 1; n <= 11; n++) statuses.push(await register(n, `Victim+${n}@example.com`, '192.0.2.1'));
     expect(statuses.slice(-2)).toEqual([200, 429]);
+    expect(await register(12, 'victim@example.com', '192.0.2.2')).toBe(200);
   });
 
   it('0 means any number', async () => {
-    await start({ UAC_LOGIN_PER_IP: '0', UAC_LOGIN_PER_NAME: '0' });
-    const statuses = await Promise.all(Array.from({ length: 70 }, () => statusOf(login('ada'))));
+    await start({ UAC_LOGIN_PER_IP: '0', UAC_LOGIN_PER_NAME: '0', UAC_LOGIN_PER_NAME_ANYWHERE: '0' });
+    const statuses = await Promise.all(Array.from({ length: 210 }, () => statusOf(login('ada'))));
     expect(new Set(statuses)).toEqual(new Set([200]));
   });
 });

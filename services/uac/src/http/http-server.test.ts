@@ -24,6 +24,7 @@ async function open(): Promise<void> {
     publicUrl: () => publicUrl,
     inboxUrl: 'http://inbox.test/',
     trustProxy: false,
+    activationLifeMs: 90 * 60_000,
     ipLimits: { limit: createRateLimiter(uac.keyValue, uac.log), registerPerMinute: 30, loginPerMinute: 30 },
     log: uac.log,
   });
@@ -279,6 +280,7 @@ describe('pages without script', () => {
     for (const field of ['loginName', 'email', 'confirmPwd']) expect(bad.body).toMatch(new RegExp(`id="${field}-error"[^>]*>[A-Z]`));
     const good = await send('/auth/register', formOf(1));
     expect(good.body).toContain('Look into your mailbox');
+    expect(good.body).toContain('once, for 90 minutes after the mail was sent');
     expect(good.body).toContain('href="http://inbox.test/"');
   });
 

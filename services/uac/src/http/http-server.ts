@@ -17,7 +17,7 @@ import type { IpLimits } from './ip-limits.ts';
 import { addPageRoutes } from './page-routes.ts';
 import { createPages } from './pages.ts';
 import { addSecurity } from './security.ts';
-import { createSessionCookie } from './session-cookie.ts';
+import { createDeviceCookie, createSessionCookie } from './session-cookie.ts';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -34,6 +34,8 @@ export type HttpParts = {
   tracesUrl?: string;
   trustProxy: TrustProxy;
   ipLimits: IpLimits;
+  /** How long an activation link works, as pages say it, milliseconds. */
+  activationLifeMs: number;
   /** UAC_ACTIVATE_BY_GET. */
   activateByGet?: boolean;
   /** Undefined: requests are not traced. */
@@ -68,14 +70,15 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
       'request',
     );
   });
-  const pages = createPages(app, { inboxUrl: parts.inboxUrl, tracesUrl: parts.tracesUrl ?? '' });
+  const pages = createPages(app, { inboxUrl: parts.inboxUrl, tracesUrl: parts.tracesUrl ?? '', activationLifeMs: parts.activationLifeMs });
   const sessionCookie = createSessionCookie(parts.publicUrl);
   addErrorAnswers(app, pages, parts.log);
   addHealthRoutes(app, parts.health);
   addPageRoutes(app, { flows: parts.flows, pages, sessionCookie });
   addActivationRoutes(app, { flows: parts.flows, pages, activateByGet: parts.activateByGet ?? false });
   addCheckRoutes(app, parts.flows);
-  addAuthRoutes(app, { flows: parts.flows, pages, sessionCookie, ipLimits: parts.ipLimits });
+  const deviceCookie = createDeviceCookie(parts.publicUrl);
+  addAuthRoutes(app, { flows: parts.flows, pages, sessionCookie, deviceCookie, ipLimits: parts.ipLimits });
   return app;
 }
 

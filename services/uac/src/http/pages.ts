@@ -5,6 +5,7 @@ import { Eta } from 'eta';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { CODES, numberOfCode, type UacCode } from '../domain/codes.ts';
 import type { Language } from '../domain/language.ts';
+import { lifeText } from '../mails/life-text.ts';
 import { PAGE_TEXTS } from './page-texts.ts';
 
 const ASSETS = fileURLToPath(new URL('../../assets', import.meta.url));
@@ -34,6 +35,7 @@ const FIELD_OF_CODE: Partial<Record<UacCode, string>> = {
   UAC10011018: 'email',
   UAC10011019: 'email',
   UAC10011102: 'email',
+  UAC10011114: 'email',
   UAC10011006: 'mobileNo',
   UAC10011013: 'mobileNo',
   UAC10011103: 'mobileNo',
@@ -44,7 +46,7 @@ const FIELD_OF_CODE: Partial<Record<UacCode, string>> = {
 };
 
 /** Loads templates and files, and serves the files. */
-export function createPages(app: FastifyInstance, options: { inboxUrl: string; tracesUrl?: string }): Pages {
+export function createPages(app: FastifyInstance, options: { inboxUrl: string; tracesUrl?: string; activationLifeMs: number }): Pages {
   const eta = new Eta({ views: `${ASSETS}/pages`, cache: true, autoEscape: true });
   const style = publicFile('uac.css', 'text/css; charset=utf-8');
   const script = publicFile('uac.js', 'text/javascript; charset=utf-8');
@@ -63,7 +65,15 @@ export function createPages(app: FastifyInstance, options: { inboxUrl: string; t
   };
   return {
     send(reply, page, language, values) {
-      const html = eta.render(`./${page}.eta`, { ...fixed, ...values, page, language, t: PAGE_TEXTS[language], codes: CODES });
+      const html = eta.render(`./${page}.eta`, {
+        ...fixed,
+        ...values,
+        page,
+        language,
+        linkLife: lifeText(options.activationLifeMs, language),
+        t: PAGE_TEXTS[language],
+        codes: CODES,
+      });
       return reply.header('vary', 'accept, accept-language, cookie').type('text/html; charset=utf-8').send(html);
     },
   };

@@ -12,6 +12,14 @@ export type SessionCookie = {
   clear(reply: FastifyReply): void;
 };
 
+/** What a browser shows of having logged in before (adapters/known-devices.ts). It stays when the session ends. */
+export type DeviceCookie = {
+  read(request: FastifyRequest): string | undefined;
+  write(reply: FastifyReply, device: string): void;
+};
+
+const DEVICE_LIFE_S = 365 * 24 * 3600;
+
 /** Header by which the page's script asks for the cookie. */
 const ASK_HEADER = 'x-uac-session';
 
@@ -29,5 +37,16 @@ export function createSessionCookie(publicUrl: () => string): SessionCookie {
     read: (request) => request.cookies[name()],
     write: (reply, tokens) => void reply.setCookie(name(), tokens.refreshToken, { ...options(), expires: new Date(tokens.refreshExpiresAt) }),
     clear: (reply) => void reply.clearCookie(name(), options()),
+  };
+}
+
+/** @param publicUrl as for the session's cookie */
+export function createDeviceCookie(publicUrl: () => string): DeviceCookie {
+  const secure = () => publicUrl().startsWith('https:');
+  const name = () => (secure() ? '__Host-uac_device' : 'uac_device');
+  return {
+    read: (request) => request.cookies[name()],
+    write: (reply, device) =>
+      void reply.setCookie(name(), device, { path: '/', httpOnly: true, sameSite: 'strict', secure: secure(), maxAge: DEVICE_LIFE_S }),
   };
 }

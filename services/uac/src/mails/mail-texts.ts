@@ -13,32 +13,32 @@ export type MailText = {
   footer: string;
 };
 
-export type ActiveUserValues = { loginName: string; email: string; activeUserUrl: string; dateTime: string; hours: number; contested: boolean };
+export type ActiveUserValues = { loginName: string; email: string; activeUserUrl: string; dateTime: string; life: string; contested: boolean };
 export type ActiveUserSuccessValues = { loginName: string; loginUrl: string; dateTime: string };
 
 /** Subject as in the original: 注册用户-等待激活用户. */
 export const ACTIVE_USER: Record<Language, (values: ActiveUserValues) => MailText> = {
-  zh: ({ loginName, email, activeUserUrl, dateTime, hours, contested }) => ({
+  zh: ({ loginName, email, activeUserUrl, dateTime, life, contested }) => ({
     subject: '注册用户-等待激活用户',
     title: '激活您的账号',
     greeting: `${loginName}，您好：`,
     paragraphs: [`您于 ${dateTime} 使用邮箱 ${email} 注册了账号。请点击下面的按钮完成激活。`],
     action: { label: '激活账号', url: activeUserUrl },
     notes: [
-      `链接 ${hours} 小时内有效，只能使用一次。`,
+      `链接在本邮件发出后${life}内有效，只能使用一次。`,
       ...(contested ? ['此邮箱被注册过不止一次：激活时需要输入您注册时设置的密码。'] : []),
       '如果不是您本人注册，请忽略本邮件，账号不会被激活。',
     ],
     footer: '本邮件由系统自动发出，请勿回复。',
   }),
-  en: ({ loginName, email, activeUserUrl, dateTime, hours, contested }) => ({
+  en: ({ loginName, email, activeUserUrl, dateTime, life, contested }) => ({
     subject: 'Activate your account',
     title: 'Activate your account',
     greeting: `Hello ${loginName},`,
     paragraphs: [`An account was registered with the address ${email} on ${dateTime}. One click on the page behind this link makes it active.`],
     action: { label: 'Activate my account', url: activeUserUrl },
     notes: [
-      `The link works once, for ${hours} hours.`,
+      `The link works once, for ${life} after this mail was sent.`,
       ...(contested ? ['This address was registered more than once: you will be asked for the password that you chose.'] : []),
       'If it was not you, ignore this mail: the account stays inactive.',
     ],
