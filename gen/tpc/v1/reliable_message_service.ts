@@ -259,6 +259,15 @@ export interface ConfirmReceiveMessageRequest {
   messageKey: string;
   /** Generation of the delivery, as it came with the message; 0 means 1. */
   generation: number;
+  /**
+   * Id of the inbox database in which the message was handled. Refused (INBOX_STORE_CONFLICT) when the group is bound to another. Absent: not
+   * checked. At most 64 characters of [A-Za-z0-9_-].
+   */
+  storeId?:
+    | string
+    | undefined;
+  /** Id of the calling instance, as it registered; for people. At most 64 characters of [A-Za-z0-9_.:-]. */
+  instanceId?: string | undefined;
 }
 
 /** Response of ConfirmReceiveMessage. */
@@ -273,6 +282,15 @@ export interface BatchConfirmReceiveMessageRequest {
   consumerGroup: string;
   /** The deliveries, 1 to 1,024. */
   deliveries: Delivery[];
+  /**
+   * Id of the inbox database in which the message was handled. Refused (INBOX_STORE_CONFLICT) when the group is bound to another. Absent: not
+   * checked. At most 64 characters of [A-Za-z0-9_-].
+   */
+  storeId?:
+    | string
+    | undefined;
+  /** Id of the calling instance, as it registered; for people. At most 64 characters of [A-Za-z0-9_.:-]. */
+  instanceId?: string | undefined;
 }
 
 /** Response of BatchConfirmReceiveMessage. */
@@ -299,6 +317,15 @@ export interface ConfirmConsumedMessageRequest {
   messageKey: string;
   /** Generation of the delivery, as it came with the message; 0 means 1. */
   generation: number;
+  /**
+   * Id of the inbox database in which the message was handled. Refused (INBOX_STORE_CONFLICT) when the group is bound to another. Absent: not
+   * checked. At most 64 characters of [A-Za-z0-9_-].
+   */
+  storeId?:
+    | string
+    | undefined;
+  /** Id of the calling instance, as it registered; for people. At most 64 characters of [A-Za-z0-9_.:-]. */
+  instanceId?: string | undefined;
 }
 
 /** Response of ConfirmConsumedMessage. */
@@ -313,6 +340,15 @@ export interface BatchConfirmConsumedMessageRequest {
   consumerGroup: string;
   /** The deliveries, 1 to 1,024. */
   deliveries: Delivery[];
+  /**
+   * Id of the inbox database in which the message was handled. Refused (INBOX_STORE_CONFLICT) when the group is bound to another. Absent: not
+   * checked. At most 64 characters of [A-Za-z0-9_-].
+   */
+  storeId?:
+    | string
+    | undefined;
+  /** Id of the calling instance, as it registered; for people. At most 64 characters of [A-Za-z0-9_.:-]. */
+  instanceId?: string | undefined;
 }
 
 /** Response of BatchConfirmConsumedMessage. */
@@ -343,6 +379,15 @@ export interface ReportConsumeFailureRequest {
   reason: string;
   /** Reason in words, without personal data; cut to 1,024 characters. */
   detail: string;
+  /**
+   * Id of the inbox database in which the message was handled. Refused (INBOX_STORE_CONFLICT) when the group is bound to another. Absent: not
+   * checked. At most 64 characters of [A-Za-z0-9_-].
+   */
+  storeId?:
+    | string
+    | undefined;
+  /** Id of the calling instance, as it registered; for people. At most 64 characters of [A-Za-z0-9_.:-]. */
+  instanceId?: string | undefined;
 }
 
 /** Response of ReportConsumeFailure. */
@@ -369,6 +414,15 @@ export interface BatchReportConsumeFailureRequest {
   consumerGroup: string;
   /** The failures, 1 to 1,024. */
   failures: ConsumeFailure[];
+  /**
+   * Id of the inbox database in which the message was handled. Refused (INBOX_STORE_CONFLICT) when the group is bound to another. Absent: not
+   * checked. At most 64 characters of [A-Za-z0-9_-].
+   */
+  storeId?:
+    | string
+    | undefined;
+  /** Id of the calling instance, as it registered; for people. At most 64 characters of [A-Za-z0-9_.:-]. */
+  instanceId?: string | undefined;
 }
 
 /** Response of BatchReportConsumeFailure. */
@@ -1756,7 +1810,7 @@ export const Delivery: MessageFns<Delivery> = {
 };
 
 function createBaseConfirmReceiveMessageRequest(): ConfirmReceiveMessageRequest {
-  return { consumerGroup: "", messageKey: "", generation: 0 };
+  return { consumerGroup: "", messageKey: "", generation: 0, storeId: undefined, instanceId: undefined };
 }
 
 export const ConfirmReceiveMessageRequest: MessageFns<ConfirmReceiveMessageRequest> = {
@@ -1769,6 +1823,12 @@ export const ConfirmReceiveMessageRequest: MessageFns<ConfirmReceiveMessageReque
     }
     if (message.generation !== 0) {
       writer.uint32(24).int32(message.generation);
+    }
+    if (message.storeId !== undefined) {
+      writer.uint32(34).string(message.storeId);
+    }
+    if (message.instanceId !== undefined) {
+      writer.uint32(42).string(message.instanceId);
     }
     return writer;
   },
@@ -1808,6 +1868,22 @@ export const ConfirmReceiveMessageRequest: MessageFns<ConfirmReceiveMessageReque
             }
 
             message.generation = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.instanceId = reader.string();
             continue;
           }
         }
@@ -1870,7 +1946,7 @@ export const ConfirmReceiveMessageResponse: MessageFns<ConfirmReceiveMessageResp
 };
 
 function createBaseBatchConfirmReceiveMessageRequest(): BatchConfirmReceiveMessageRequest {
-  return { consumerGroup: "", deliveries: [] };
+  return { consumerGroup: "", deliveries: [], storeId: undefined, instanceId: undefined };
 }
 
 export const BatchConfirmReceiveMessageRequest: MessageFns<BatchConfirmReceiveMessageRequest> = {
@@ -1880,6 +1956,12 @@ export const BatchConfirmReceiveMessageRequest: MessageFns<BatchConfirmReceiveMe
     }
     for (const v of message.deliveries) {
       Delivery.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.storeId !== undefined) {
+      writer.uint32(26).string(message.storeId);
+    }
+    if (message.instanceId !== undefined) {
+      writer.uint32(34).string(message.instanceId);
     }
     return writer;
   },
@@ -1911,6 +1993,22 @@ export const BatchConfirmReceiveMessageRequest: MessageFns<BatchConfirmReceiveMe
             }
 
             message.deliveries.push(Delivery.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.instanceId = reader.string();
             continue;
           }
         }
@@ -2030,7 +2128,7 @@ export const BatchConfirmReceiveMessageResult: MessageFns<BatchConfirmReceiveMes
 };
 
 function createBaseConfirmConsumedMessageRequest(): ConfirmConsumedMessageRequest {
-  return { consumerGroup: "", messageKey: "", generation: 0 };
+  return { consumerGroup: "", messageKey: "", generation: 0, storeId: undefined, instanceId: undefined };
 }
 
 export const ConfirmConsumedMessageRequest: MessageFns<ConfirmConsumedMessageRequest> = {
@@ -2043,6 +2141,12 @@ export const ConfirmConsumedMessageRequest: MessageFns<ConfirmConsumedMessageReq
     }
     if (message.generation !== 0) {
       writer.uint32(24).int32(message.generation);
+    }
+    if (message.storeId !== undefined) {
+      writer.uint32(34).string(message.storeId);
+    }
+    if (message.instanceId !== undefined) {
+      writer.uint32(42).string(message.instanceId);
     }
     return writer;
   },
@@ -2082,6 +2186,22 @@ export const ConfirmConsumedMessageRequest: MessageFns<ConfirmConsumedMessageReq
             }
 
             message.generation = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.instanceId = reader.string();
             continue;
           }
         }
@@ -2144,7 +2264,7 @@ export const ConfirmConsumedMessageResponse: MessageFns<ConfirmConsumedMessageRe
 };
 
 function createBaseBatchConfirmConsumedMessageRequest(): BatchConfirmConsumedMessageRequest {
-  return { consumerGroup: "", deliveries: [] };
+  return { consumerGroup: "", deliveries: [], storeId: undefined, instanceId: undefined };
 }
 
 export const BatchConfirmConsumedMessageRequest: MessageFns<BatchConfirmConsumedMessageRequest> = {
@@ -2154,6 +2274,12 @@ export const BatchConfirmConsumedMessageRequest: MessageFns<BatchConfirmConsumed
     }
     for (const v of message.deliveries) {
       Delivery.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.storeId !== undefined) {
+      writer.uint32(26).string(message.storeId);
+    }
+    if (message.instanceId !== undefined) {
+      writer.uint32(34).string(message.instanceId);
     }
     return writer;
   },
@@ -2185,6 +2311,22 @@ export const BatchConfirmConsumedMessageRequest: MessageFns<BatchConfirmConsumed
             }
 
             message.deliveries.push(Delivery.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.instanceId = reader.string();
             continue;
           }
         }
@@ -2304,7 +2446,15 @@ export const BatchConfirmConsumedMessageResult: MessageFns<BatchConfirmConsumedM
 };
 
 function createBaseReportConsumeFailureRequest(): ReportConsumeFailureRequest {
-  return { consumerGroup: "", messageKey: "", generation: 0, reason: "", detail: "" };
+  return {
+    consumerGroup: "",
+    messageKey: "",
+    generation: 0,
+    reason: "",
+    detail: "",
+    storeId: undefined,
+    instanceId: undefined,
+  };
 }
 
 export const ReportConsumeFailureRequest: MessageFns<ReportConsumeFailureRequest> = {
@@ -2323,6 +2473,12 @@ export const ReportConsumeFailureRequest: MessageFns<ReportConsumeFailureRequest
     }
     if (message.detail !== "") {
       writer.uint32(42).string(message.detail);
+    }
+    if (message.storeId !== undefined) {
+      writer.uint32(50).string(message.storeId);
+    }
+    if (message.instanceId !== undefined) {
+      writer.uint32(58).string(message.instanceId);
     }
     return writer;
   },
@@ -2378,6 +2534,22 @@ export const ReportConsumeFailureRequest: MessageFns<ReportConsumeFailureRequest
             }
 
             message.detail = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.instanceId = reader.string();
             continue;
           }
         }
@@ -2508,7 +2680,7 @@ export const ConsumeFailure: MessageFns<ConsumeFailure> = {
 };
 
 function createBaseBatchReportConsumeFailureRequest(): BatchReportConsumeFailureRequest {
-  return { consumerGroup: "", failures: [] };
+  return { consumerGroup: "", failures: [], storeId: undefined, instanceId: undefined };
 }
 
 export const BatchReportConsumeFailureRequest: MessageFns<BatchReportConsumeFailureRequest> = {
@@ -2518,6 +2690,12 @@ export const BatchReportConsumeFailureRequest: MessageFns<BatchReportConsumeFail
     }
     for (const v of message.failures) {
       ConsumeFailure.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.storeId !== undefined) {
+      writer.uint32(26).string(message.storeId);
+    }
+    if (message.instanceId !== undefined) {
+      writer.uint32(34).string(message.instanceId);
     }
     return writer;
   },
@@ -2549,6 +2727,22 @@ export const BatchReportConsumeFailureRequest: MessageFns<BatchReportConsumeFail
             }
 
             message.failures.push(ConsumeFailure.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.instanceId = reader.string();
             continue;
           }
         }

@@ -77,6 +77,7 @@ class InboxConsumer implements Consumer {
     this.#started = true;
     const { storeId } = await readStoreMeta(this.#settings.knex);
     if (this.#condition !== 'closed') throw new Error('the consumer was stopped before it had started');
+    this.#reporter.from(storeId);
     const isIdle = () => this.#subscriber?.state().idle ?? false;
     const firstAnswer = Promise.withResolvers<void>();
     this.#registration = new Registration(this.#settings, { storeId, isIdle }, (outcome) => {

@@ -42,6 +42,7 @@ export class Reporter {
   readonly #telemetry: Telemetry;
   readonly #batcher: NaturalBatcher<Gathered, undefined>;
   #open = false;
+  #storeId: string | undefined;
   #reachable = true;
 
   constructor(settings: Settings, telemetry: Telemetry) {
@@ -62,6 +63,11 @@ export class Reporter {
 
   get queued(): number {
     return this.#batcher.queued;
+  }
+
+  /** From which inbox database it reports; TPC compares it with the group's. */
+  from(storeId: string): void {
+    this.#storeId = storeId;
   }
 
   /** Sends from now on; before, and after `close`, reports are left to the sweep. */
@@ -177,16 +183,17 @@ export class Reporter {
   }
 
   async #send(kind: ReportKind, reports: readonly Report[], deliveries: Delivery[], trace: CallTrace): Promise<(Status | undefined)[]> {
-    const { tpc, group: consumerGroup } = this.#settings;
+    const { tpc, group: consumerGroup, instanceId } = this.#settings;
+    const reporter = { consumerGroup, storeId: this.#storeId, instanceId };
     const options = { deadlineMs: DEADLINE_MS, ...trace };
     if (kind === ReportKind.RECEIVED) {
-      return (await tpc.batchConfirmReceiveMessage({ consumerGroup, deliveries }, options)).results.map((result) => result.status);
+      return (await tpc.batchConfirmReceiveMessage({ ...reporter, deliveries }, options)).results.map((result) => result.status);
     }
     if (kind === ReportKind.CONSUMED) {
-      return (await tpc.batchConfirmConsumedMessage({ consumerGroup, deliveries }, options)).results.map((result) => result.status);
+      return (await tpc.batchConfirmConsumedMessage({ ...reporter, deliveries }, options)).results.map((result) => result.status);
     }
     const failures = reports.map(({ reason, detail }, index) => ({ delivery: deliveries[index], reason, detail }));
-    return (await tpc.batchReportConsumeFailure({ consumerGroup, failures }, options)).results.map((result) => result.status);
+    return (await tpc.batchReportConsumeFailure({ ...reporter, failures }, options)).results.map((result) => result.status);
   }
 
   /** A result that is missing counts as not acknowledged. */

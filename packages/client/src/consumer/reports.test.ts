@@ -49,6 +49,20 @@ describe('a receive', () => {
     }
   });
 
+  it('and every other report names the inbox database and the instance', async () => {
+    const bed = await TestBed.open(SQLITE[1]);
+    try {
+      await bed.run({ handle: async () => undefined }, { instanceId: 'instance-1' });
+      bed.broker.deliver({ messageKey: 'one', topic: TOPIC, body: 'x' });
+      await until(() => bed.tpc.calls.some(({ method }) => method === 'batchConfirmConsumedMessage'));
+      const registered = bed.tpc.calls.find(({ method }) => method === 'registerConsumer')?.request as { storeId: string };
+      const reports = bed.tpc.calls.filter(({ method }) => method.startsWith('batchConfirm')).map(({ request }) => request);
+      for (const request of reports) expect(request).toMatchObject({ storeId: registered.storeId, instanceId: 'instance-1' });
+    } finally {
+      await bed.close();
+    }
+  });
+
   it('is told while its handler is still at work', async () => {
     const bed = await TestBed.open(SQLITE[1]);
     const door = Promise.withResolvers<void>();

@@ -10,14 +10,29 @@ import { heldByAnother, inLockPasses, type LockedMessage, type LockPass, lockMes
 import { addEvents, type NewEvent } from './message-events.ts';
 import type { Mark, MarkResult } from './store-types.ts';
 
-/** One for each group and message. */
+/** One for each group, message and inbox database that reports. */
 type Report = { groupId: number; mark: Mark };
 
-type CopyRow = { message_id: number; group_id: number; status: number; dead: number; generation: number; published_at: number | null; now: number };
+type CopyRow = {
+  message_id: number;
+  group_id: number;
+  status: number;
+  dead: number;
+  generation: number;
+  published_at: number | null;
+  now: number;
+  /** The inbox database to which the group is bound; null: none yet. */
+  inbox_store: string | null;
+};
+
+/** A report with the copy that it is about, before anything is decided. */
+type Found = Report & { row: LockedMessage; copy: CopyRow };
 
 type Decided = Report & MarkDecision & { messageId: number; row: LockedMessage; copy: CopyRow };
 
 const slotOf = ({ messageKey, consumerGroup }: Mark) => `${messageKey} ${consumerGroup}`;
+/** Reports from two databases are not merged: one of them may have to be refused. */
+const sourceOf = (mark: Mark) => (mark.storeId === undefined ? slotOf(mark) : `${slotOf(mark)} ${mark.storeId}`);
 
 /**
  * Takes consumers' reports (Store.markDeliveries): receive, consumed and failure of all groups in one transaction. Whoever settles a confirm row has
@@ -30,14 +45,16 @@ export async function markDeliveries(ctx: StoreContext, marks: readonly Mark[]):
   for (const mark of marks) {
     const groupId = groups.get(mark.consumerGroup);
     if (groupId === undefined) continue;
-    const before = reports.get(slotOf(mark));
-    reports.set(slotOf(mark), { groupId, mark: before === undefined ? mark : strongerReport(before.mark, mark) });
+    const before = reports.get(sourceOf(mark));
+    reports.set(sourceOf(mark), { groupId, mark: before === undefined ? mark : strongerReport(before.mark, mark) });
   }
   const keys = [...reports.values()].map(({ mark }) => mark.messageKey);
   const tracked = new Set<string>();
+  const foreign = new Set<string>();
   const progress: Progress[] = [];
   const held = await inLockPasses(ctx, keys, async (ids, pass) => {
-    const { decided, locked } = await markOnce(ctx, [...reports.values()], ids, pass);
+    const { decided, locked, fenced } = await markOnce(ctx, [...reports.values()], ids, pass);
+    for (const { mark } of fenced) foreign.add(sourceOf(mark));
     for (const { mark } of decided) tracked.add(slotOf(mark));
     tell(ctx, decided);
     progress.push(...decided.flatMap(progressOf));
@@ -45,37 +62,59 @@ export async function markDeliveries(ctx: StoreContext, marks: readonly Mark[]):
   });
   await ctx.progress.note(ctx, progress);
   return marks.map((mark) => {
-    if (reports.has(slotOf(mark)) && held.has(mark.messageKey)) return heldByAnother(mark.messageKey);
+    if (reports.has(sourceOf(mark)) && held.has(mark.messageKey)) return heldByAnother(mark.messageKey);
+    if (foreign.has(sourceOf(mark))) return fromAnotherInbox(mark);
     return { tracked: tracked.has(slotOf(mark)) };
   });
 }
 
-type Done = { decided: Decided[]; locked: LockedMessage[] };
+/** What was handled in another database says nothing about the group's inbox, whose own instances still have it to do. */
+function fromAnotherInbox({ consumerGroup, storeId = '', instanceId = '' }: Mark): Refusal {
+  return { refused: 'INBOX_STORE_CONFLICT', metadata: { consumer_group: consumerGroup, store_id: storeId, instance_id: instanceId } };
+}
+
+type Done = { decided: Decided[]; locked: LockedMessage[]; fenced: Report[] };
 
 function markOnce(ctx: StoreContext, reports: readonly Report[], ids: readonly number[], pass: LockPass): Promise<Done> {
   return inPacketTransaction(ctx.knex, async (tx) => {
     const { locked, rows: copyRows } = await lockMessagesAndRead<CopyRow>(tx, ctx, ids, pass, readCopies(ctx, ids, reports));
     const rows = new Map(locked.map((row) => [row.message_key, row]));
     const copies = new Map(copyRows.map((row) => [`${row.message_id} ${row.group_id}`, row]));
-    const decided = reports.flatMap((report): Decided[] => {
+    const found = reports.flatMap((report): Found[] => {
       const row = rows.get(report.mark.messageKey);
       const copy = row && copies.get(`${row.id} ${report.groupId}`);
-      if (row === undefined || copy === undefined) return [];
-      return [{ ...report, messageId: row.id, row, copy, ...decideMark({ ...copy, dead: copy.dead === 1 }, report.mark) }];
+      return row === undefined || copy === undefined ? [] : [{ ...report, row, copy }];
     });
+    const isForeign = ({ mark: { storeId }, copy }: Found) => storeId !== undefined && copy.inbox_store !== null && copy.inbox_store !== storeId;
+    const decided = onePerCopy(found.filter((report) => !isForeign(report))).map(decide);
     await writeCopies(tx, ctx, decided);
     await closeGroups(tx, ctx, decided);
     await addEvents(tx, ctx, decided.flatMap(failureEvent));
-    return { decided, locked };
+    return { decided, locked, fenced: found.filter(isForeign) };
   });
+}
+
+function onePerCopy(found: readonly Found[]): Found[] {
+  const byCopy = new Map<string, Found>();
+  for (const report of found) {
+    const slot = slotOf(report.mark);
+    const before = byCopy.get(slot);
+    byCopy.set(slot, before === undefined ? report : { ...report, mark: strongerReport(before.mark, report.mark) });
+  }
+  return [...byCopy.values()];
+}
+
+function decide(report: Found): Decided {
+  return { ...report, messageId: report.row.id, ...decideMark({ ...report.copy, dead: report.copy.dead === 1 }, report.mark) };
 }
 
 /** The messages' confirm rows of these groups; once the messages are locked, only their redelivery could change. Index: PRIMARY of confirm. */
 function readCopies(ctx: StoreContext, messageIds: readonly number[], reports: readonly Report[]): Sql {
   const groups = [...new Set(reports.map((report) => report.groupId))];
   return {
-    sql: `SELECT message_id, group_id, status, dead, generation, published_at, ${ctx.sql.now} AS now FROM confirm
-     WHERE message_id IN (${placeholders(messageIds.length)}) AND group_id IN (${placeholders(groups.length)})`,
+    sql: `SELECT message_id, group_id, status, dead, generation, published_at, ${ctx.sql.now} AS now,
+       (SELECT inbox_store FROM consumer_group WHERE id = group_id) AS inbox_store
+     FROM confirm WHERE message_id IN (${placeholders(messageIds.length)}) AND group_id IN (${placeholders(groups.length)})`,
     params: [...messageIds, ...groups],
   };
 }

@@ -103,6 +103,10 @@ export type Mark = {
   messageKey: string;
   /** From 1. */
   generation: number;
+  /** Inbox database in which it was handled; undefined: a client that does not tell, which is believed. */
+  storeId?: string | undefined;
+  /** Who reports, for people. */
+  instanceId?: string | undefined;
 } & ({ kind: 'received' } | { kind: 'consumed' } | { kind: 'failed'; reason: string; detail: string });
 
 export type MarkResult = {

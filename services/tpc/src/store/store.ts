@@ -94,7 +94,7 @@ export interface Store {
 
   // Consumer's reports
 
-  /** Takes receive, consumed and failure reports of all groups in one transaction. Refused only where another holds the message (STORE_UNAVAILABLE). */
+  /** Takes receive, consumed and failure reports of all groups in one transaction. Refused where another holds the message (STORE_UNAVAILABLE), or from another inbox database than the group's (INBOX_STORE_CONFLICT). */
   markDeliveries(marks: readonly Mark[]): Promise<(MarkResult | Refusal)[]>;
 
   // Registration

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Mark } from '../store-types.ts';
 import { consumed, copiesOf, eventsOf, failed, newClaim, PRODUCER, prepare, publish, received, rowOf, startSending, subscribe } from './fixtures.ts';
 import { STORES, type TestStore } from './stores.ts';
 
@@ -49,6 +50,23 @@ describe.each(STORES)('consumers’ reports, on %s', (_name, open) => {
     expect(await rowOf(test, key(1))).toMatchObject({ state: 30, open_groups: 0, dead_groups: 0 });
     expect(await rowOf(test, key(2))).toMatchObject({ state: 20, open_groups: 1, dead_groups: 0 });
     expect(await rowOf(test, key(3))).toMatchObject({ state: 50, open_groups: 0, dead_groups: 1, reason: 'GROUP_FAILED' });
+  });
+
+  it('from another inbox database than the group’s are refused, also beside good ones of the same message, and change nothing', async () => {
+    await subscribe(test);
+    await publish(test, key(1), key(2));
+    const own = (mark: Mark) => ({ ...mark, storeId: `inbox-${mark.consumerGroup}`, instanceId: 'good' });
+    const foreign = (mark: Mark) => ({ ...mark, storeId: 'inbox-elsewhere', instanceId: 'bad' });
+    const refused = { refused: 'INBOX_STORE_CONFLICT', metadata: { consumer_group: 'CID_OPC', store_id: 'inbox-elsewhere', instance_id: 'bad' } };
+    for (const mark of [received(key(1)), consumed(key(1)), failed(key(1))])
+      expect(await test.store.markDeliveries([foreign(mark)])).toEqual([refused]);
+    expect((await copiesOf(test, key(1)))[0]).toMatchObject({ status: 10, dead: 0, consume_count: 0 });
+    const mixed = [foreign(consumed(key(1))), own(received(key(1))), foreign(failed(key(1))), received(key(2)), foreign(received(key(9)))];
+    expect(await test.store.markDeliveries(mixed)).toEqual([refused, { tracked: true }, refused, { tracked: true }, { tracked: false }]);
+    expect((await copiesOf(test, key(1)))[0]).toMatchObject({ status: 20, dead: 0, consume_count: 1 });
+    // Two good ones still count once.
+    expect(await test.store.markDeliveries([own(consumed(key(1))), consumed(key(1))])).toEqual([{ tracked: true }, { tracked: true }]);
+    expect(await rowOf(test, key(1))).toMatchObject({ state: 30, open_groups: 0 });
   });
 
   it('are tracked=false for what TPC does not follow, and record nothing', async () => {
