@@ -187,7 +187,7 @@ describe('a trace that the edge does not keep', () => {
   }, 60_000);
 
   it('is kept from the first failure on: the failed try, the next one, and what follows', async () => {
-    product = await TracedProduct.start({ OPC_RETRY_FIRST_MS: '100', OPC_RETRY_MAX_MS: '200' }, 0);
+    product = await TracedProduct.start({ OPC_RETRY_FIRST_MS: '100', OPC_RETRY_MAX_MS: '200', OPC_DEFER_FIRST_MS: '100' }, 0);
     await product.stop('mail');
     expect(await product.register('unluckyann', '13911112227')).toBe(200);
     await until('a try has failed', () => named('SEND_EMAIL_TOPIC process').some(({ failed }) => failed), 20_000);

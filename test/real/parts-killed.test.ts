@@ -49,6 +49,8 @@ describe.skipIf(!found)('the real parts killed and restarted under 500 registrat
       UAC_REGISTER_PER_IP: '1000000',
       OPC_RETRY_FIRST_MS: '500',
       OPC_RETRY_MAX_MS: '2000',
+      OPC_DEFER_FIRST_MS: '500',
+      OPC_DEFER_MAX_MS: '2000',
     };
     const make = async (name: 'tpc' | 'uac' | 'opc', env: Record<string, string>, parts: string[]) => {
       const service = await ServiceProcess.make(name, env);

@@ -55,6 +55,8 @@ describe.skipIf(!found)('two of each on the real stack', () => {
       SMTP_TIMEOUT_MS: String(OPC_LEASE_MS / 2),
       OPC_RETRY_FIRST_MS: '500',
       OPC_RETRY_MAX_MS: '2000',
+      OPC_DEFER_FIRST_MS: '500',
+      OPC_DEFER_MAX_MS: '2000',
     };
     tpcs = [await make('tpc', shared), await make('tpc', shared)];
     balancer = await startTcpBalancer(tpcs.map(({ grpcPort }) => grpcPort));

@@ -32,9 +32,14 @@ export const DEFAULT_SMTP_TIMEOUT_MS = 30_000;
 export const DEFAULT_LEASE_MS = 60_000;
 /** How often the mail server is looked for while nothing is sent, milliseconds. */
 export const DEFAULT_SMTP_CHECK_MS = 30_000;
-/** First and longest wait before a mail is tried again, milliseconds. */
+/** First and longest wait before the mail server is tried again that cannot be had or takes nothing from us, milliseconds. */
 export const DEFAULT_RETRY_FIRST_MS = 2_000;
 export const DEFAULT_RETRY_MAX_MS = 300_000;
+/** First and longest wait of a mail that the server wants later, milliseconds. Most greylisting ends within minutes; a full mailbox or a domain takes days. */
+export const DEFAULT_DEFER_FIRST_MS = 30_000;
+export const DEFAULT_DEFER_MAX_MS = 14_400_000;
+/** How long a mail may be deferred, milliseconds: five days. RFC 5321 §4.5.4.1 asks for at least four or five. */
+export const DEFAULT_DEFER_LIFE_MS = 432_000_000;
 
 /** `Name <address>` or a bare address. */
 const sender = z
@@ -100,11 +105,18 @@ export const configSchema = z.object({
     'How long a received message belongs to this process before another takes it over, milliseconds; at least twice SMTP_TIMEOUT_MS is used for mails.',
   ),
   OPC_RETRY_FIRST_MS: integerSetting(DEFAULT_RETRY_FIRST_MS, 10, 86_400_000).describe(
-    'First wait before a mail that was not taken is tried again, milliseconds; doubled each time.',
+    'First wait before the mail server is tried again that cannot be had or takes no mail from us, milliseconds; doubled each time. All mails wait as long.',
   ),
-  OPC_RETRY_MAX_MS: integerSetting(DEFAULT_RETRY_MAX_MS, 10, 86_400_000).describe('Longest wait between two tries, milliseconds.'),
+  OPC_RETRY_MAX_MS: integerSetting(DEFAULT_RETRY_MAX_MS, 10, 86_400_000).describe('Longest of these waits, milliseconds.'),
+  OPC_DEFER_FIRST_MS: integerSetting(DEFAULT_DEFER_FIRST_MS, 10, 86_400_000).describe(
+    'First wait of a mail that the mail server wants later (greylisting, mailbox full, any 4xx about the mail), milliseconds; doubled each time.',
+  ),
+  OPC_DEFER_MAX_MS: integerSetting(DEFAULT_DEFER_MAX_MS, 10, 604_800_000).describe('Longest wait of such a mail, milliseconds.'),
+  OPC_DEFER_LIFE_MS: integerSetting(DEFAULT_DEFER_LIFE_MS, 10, 2_592_000_000).describe(
+    'How long a mail may be put off in all before it has failed (MAIL_EXPIRED), milliseconds. Time in which the mail server cannot be had or takes nothing from us does not count.',
+  ),
   OPC_MAX_ATTEMPTS: integerSetting(0, 0, 1_000_000).describe(
-    'Tries before a mail counts as failed for good; 0: for ever, so that no outage loses one.',
+    'Tries of a mail that the mail server puts off before it has failed; 0: OPC_DEFER_LIFE_MS alone decides.',
   ),
   SMTP_HOST: z.string().default('127.0.0.1').describe('Host of the mail server.'),
   SMTP_PORT: portSetting(1025).describe('Port of the mail server.'),

@@ -127,6 +127,35 @@ describe.each(STORES)('OPC on %s', (store) => {
     await until('health to say so', async () => (await health(opc, 'smtp')) === SERVING);
   });
 
+  it('gives a mail up, with its reason, that the server puts off for longer than its life, and sends the others', async () => {
+    const deferring = await smtp({
+      onRcptTo: ({ address }, _session, done) => done(address.startsWith('nx') ? smtpAnswer(450, '4.1.2 Domain not found') : null),
+    });
+    const opc = await world(store, deferring.port, { OPC_DEFER_LIFE_MS: '400' });
+    await opc.publish({ key: 'k', body: { ...email, to: ['nx@example.com', 'bob.ray@example.org'] } });
+    const { notification, effects } = await opc.untilState('k', DEAD);
+    expect(notification?.reason).toMatch(/^MAIL_EXPIRED: .*450 4\.1\.2 Domain not found/);
+    expect(effects.map(({ state }) => state).sort()).toEqual([CONSUMED, DEAD]);
+    expect(deferring.recipients).toEqual(['bob.ray@example.org']);
+  });
+
+  it('counts no outage of the server against the life of a mail, and wakes what waits as soon as the server is back', async () => {
+    const caught = await catcher();
+    const waits = { OPC_RETRY_FIRST_MS: '86400000', OPC_RETRY_MAX_MS: '86400000', OPC_DEFER_LIFE_MS: '10', OPC_MAX_ATTEMPTS: '1' };
+    const opc = await world(store, caught.smtpPort, { ...waits, SMTP_CHECK_MS: '100' });
+    await until('the server to be found', () => opc.service().state().smtp.connected);
+    await caught.stop();
+    const keys = ['k0', 'k1', 'k2'];
+    await opc.publish(...keys.map((key) => ({ key, body: { ...email, to: ['ann.lee@example.com'] } })));
+    await until('every mail to wait', async () => {
+      const found = await Promise.all(keys.map((key) => opc.get(key).catch(() => undefined)));
+      return found.every((answer) => answer?.notification?.attemptCount === 1);
+    });
+    await caught.restart();
+    for (const key of keys) await opc.untilState(key, CONSUMED);
+    expect(await caught.mails()).toHaveLength(3);
+  });
+
   it('tries a recipient again that is to come later', async () => {
     let refusals = 0;
     const deferring = await smtp({ onRcptTo: (_address, _session, done) => done(refusals++ < 2 ? smtpAnswer(450, 'greylisted') : null) });

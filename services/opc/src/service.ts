@@ -27,6 +27,7 @@ import {
   openDatabase,
   partLog,
   prepareDatabase,
+  type Repeater,
   type Running,
   StartError,
   schemaOf,
@@ -44,8 +45,9 @@ import type { MailLinkState } from './adapters/mail-link.ts';
 import { refuseWrongMailServer } from './adapters/refuse-wrong-mail-server.ts';
 import { createSmtpMailer, type Mailer } from './adapters/smtp.ts';
 import type { OpcConfig } from './config.ts';
+import type { DeferralPolicy } from './domain/deferral.ts';
 import { createNotificationService } from './grpc/notification-service.ts';
-import { createSendEmailHandler, SEND_EMAIL_TOPIC } from './handlers/send-email.ts';
+import { createSendEmailHandler, MAIL_SERVER, SEND_EMAIL_TOPIC } from './handlers/send-email.ts';
 import { opcMigrations } from './store/migrations/index.ts';
 import { readOrCreatePageTokenSecret } from './store/page-token-secret.ts';
 
@@ -153,6 +155,7 @@ function createMailer({ config, log, tracing }: Parts): Mailer {
     from: config.SMTP_FROM,
     connections: config.OPC_CONCURRENCY,
     timeoutMs: config.SMTP_TIMEOUT_MS,
+    hold: { firstWaitMs: config.OPC_RETRY_FIRST_MS, maxWaitMs: config.OPC_RETRY_MAX_MS },
     tracing: tracing?.messages,
     log: partLog(log, 'mail'),
   });
@@ -187,7 +190,7 @@ function createOpcConsumer(
 ): Consumer {
   const [, domain = ''] = config.SMTP_FROM.address.split(/@(?=[^@]*$)/);
   const { SMTP_TIMEOUT_MS: timeoutMs, OPC_CONCURRENCY: concurrency } = config;
-  const handlers = { [SEND_EMAIL_TOPIC]: createSendEmailHandler({ mailer, domain, timeoutMs, concurrency }) };
+  const handlers = { [SEND_EMAIL_TOPIC]: createSendEmailHandler({ mailer, domain, timeoutMs, concurrency, deferral: deferralOf(config) }) };
   const stranger = config.OPC_SUBSCRIPTIONS.find(({ topic }) => !(topic in handlers));
   if (stranger) throw new StartError(`OPC_SUBSCRIPTIONS: OPC cannot handle topic ${stranger.topic}; it knows ${Object.keys(handlers).join(', ')}`);
   const tpc = connect(config);
@@ -206,11 +209,21 @@ function createOpcConsumer(
       factor: RETRY_FACTOR,
       maxWaitMs: config.OPC_RETRY_MAX_MS,
       jitter: RETRY_JITTER,
-      maxAttempts: config.OPC_MAX_ATTEMPTS === 0 ? undefined : config.OPC_MAX_ATTEMPTS,
+      // Mails have an end of their own; what else fails here is our own database.
+      maxAttempts: undefined,
     },
     ...(metrics.provider && { meterProvider: metrics.provider }),
     log: partLog(log, 'consumer'),
   });
+}
+
+function deferralOf(config: OpcConfig): DeferralPolicy {
+  return {
+    firstWaitMs: config.OPC_DEFER_FIRST_MS,
+    maxWaitMs: Math.max(config.OPC_DEFER_FIRST_MS, config.OPC_DEFER_MAX_MS),
+    lifeMs: config.OPC_DEFER_LIFE_MS,
+    maxDeferrals: config.OPC_MAX_ATTEMPTS === 0 ? undefined : config.OPC_MAX_ATTEMPTS,
+  };
 }
 
 /** @throws StartError naming the setting */
@@ -234,6 +247,34 @@ function mailHealth({ connected, refusal }: MailLinkState): Record<string, boole
   return { smtp: reachable && refusal === '', smtp_reachable: reachable, smtp_accepting: refusal === '' };
 }
 
+/** How often a mail server is looked for that cannot be had, milliseconds. */
+const LOOK_WHILE_AWAY_MS = 2_000;
+
+/**
+ * Looks for the mail server while nothing is sent, more often while it is away, and wakes the mails that wait for it when they can go out again: once
+ * at that moment, and once more at the next look, for those that were being given back just then.
+ */
+function watchMailServer(mailer: Mailer, consumer: Consumer, { everyMs, log }: { everyMs: number; log: Log }): Repeater {
+  let again = false;
+  let checkedAt = Number.NEGATIVE_INFINITY;
+  const wake = async () => {
+    const woken = await consumer.wake(MAIL_SERVER);
+    if (woken > 0) log.info({ num_messages: woken }, 'mails that waited for the mail server are woken');
+  };
+  mailer.onOpen(() => {
+    again = true;
+    wake().catch((err: unknown) => log.warn({ err }, 'waiting mails could not be woken now; they are at the next look'));
+  });
+  const pass = async (signal: AbortSignal) => {
+    if (again) await wake();
+    again = false;
+    if (mailer.state().connected === true && performance.now() - checkedAt < everyMs) return;
+    await mailer.check(signal);
+    checkedAt = performance.now();
+  };
+  return createRepeater({ name: 'mail server', everyMs: Math.min(everyMs, LOOK_WHILE_AWAY_MS), pass, log });
+}
+
 /** Keeps health and the state of the link to the mail server true. */
 function watch(
   { config, log, knex }: Parts,
@@ -249,12 +290,7 @@ function watch(
       return { broker: broker?.connected === true, tpc: registration === 'registered', ...mailHealth(mailer.state()) };
     },
   });
-  const mailServer = createRepeater({
-    name: 'mail server',
-    everyMs: config.SMTP_CHECK_MS,
-    pass: (signal) => mailer.check(signal),
-    log: partLog(log, 'mail'),
-  });
+  const mailServer = watchMailServer(mailer, consumer, { everyMs: config.SMTP_CHECK_MS, log: partLog(log, 'mail') });
   for (const worker of [health, mailServer]) {
     worker.start();
     undo.unshift(worker);

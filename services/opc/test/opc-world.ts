@@ -59,6 +59,8 @@ export async function startWorld(store: Store, smtpPort: number, settings: Recor
     SMTP_FROM: 'TPC <no-reply@tpc.example>',
     OPC_RETRY_FIRST_MS: '50',
     OPC_RETRY_MAX_MS: '200',
+    OPC_DEFER_FIRST_MS: '50',
+    OPC_DEFER_MAX_MS: '200',
     ...settings,
   };
   let service = await start(env);

@@ -29,6 +29,7 @@ function mailer(port: number, options: Partial<SmtpOptions> = {}): Mailer {
     from: { name: 'TPC 平台', address: 'no-reply@tpc.example' },
     connections: 2,
     timeoutMs: 10_000,
+    hold: { firstWaitMs: 1, maxWaitMs: 1 },
     log: createLog({ service: 'opc', level: 'silent', format: 'json' }),
     ...options,
   });

@@ -3,17 +3,22 @@
  * 2xx to the end of DATA; every other end is a MailFailure with a verdict. Whatever is thrown, answered or logged here holds no address, no
  * subject and no text: nodemailer's own errors quote them and so never leave this file.
  */
+import { Transform } from 'node:stream';
 import { context as contexts, SpanKind } from '@opentelemetry/api';
 import { inSpan, MESSAGE_KEY, type MessageTracer } from '@tpc/core';
 import type { Log } from '@tpc/platform';
 import { createTransport } from 'nodemailer';
 import { parseMailAddress } from '../domain/mail-address.ts';
-import { judgeSmtpFailure, withoutAddresses } from '../domain/smtp-failure.ts';
+import type { HoldOutcome, HoldPolicy } from '../domain/mail-hold.ts';
+import { isAtConnection, judgeSmtpFailure, withoutAddresses } from '../domain/smtp-failure.ts';
 import type { SmtpVerdict } from '../domain/smtp-verdicts.ts';
 import { createMailLink, type MailLink, type MailLinkState } from './mail-link.ts';
 
 /** Reaching the server and its greeting must take no longer, so that a dead host does not use up the whole time of a mail; milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
+
+/** A mail that we break off ourselves says nothing about the server: it is due again at once. */
+const BROKEN_OFF: HoldOutcome = { waitMs: 1, mayBeTheMail: false };
 
 export type SmtpOptions = {
   host: string;
@@ -30,6 +35,8 @@ export type SmtpOptions = {
   connections: number;
   /** Longest time for one mail in all, milliseconds. */
   timeoutMs: number;
+  /** How long all mails are held after a failure that would stop every mail. */
+  hold: HoldPolicy;
   /** Undefined: mails get no spans. */
   tracing?: MessageTracer | undefined;
   log: Log;
@@ -49,7 +56,7 @@ export type OutgoingMail = {
 
 export type Mailer = {
   /**
-   * Sends one mail.
+   * Sends one mail; not at all while mails are held.
    * @param signal ends it early: the connection is closed
    * @returns the server's answer to DATA, without addresses
    * @throws MailFailure
@@ -58,6 +65,8 @@ export type Mailer = {
   /** Connects, says hello (and logs in) and leaves; the outcome is in `state()`. Never rejects; the signal ends the waiting. */
   check(signal: AbortSignal): Promise<void>;
   state(): MailLinkState;
+  /** Tells each time that mails begin to go out, or go out again. */
+  onOpen(listener: () => void): void;
   /** Closes the connections; a mail under way fails. */
   close(): void;
 };
@@ -65,10 +74,13 @@ export type Mailer = {
 /** A mail was not taken. The message may be stored and logged. */
 export class MailFailure extends Error {
   readonly verdict: SmtpVerdict;
-  constructor(verdict: SmtpVerdict, message: string) {
+  /** Where every mail would have met the failure: when the server is tried again. */
+  readonly hold: HoldOutcome | undefined;
+  constructor(verdict: SmtpVerdict, message: string, hold?: HoldOutcome) {
     super(message);
     this.name = 'MailFailure';
     this.verdict = verdict;
+    this.hold = hold;
   }
 }
 
@@ -77,30 +89,45 @@ export function createSmtpMailer(options: SmtpOptions): Mailer {
   const transport = createTransport(transportOptions(options));
   // A pooled connection that ends between two mails; the pool opens another.
   transport.on('error', () => log.debug({}, 'an idle connection to the mail server ended'));
-  const link = createMailLink(log);
-  const send: Mailer['send'] = async (mail, signal) => {
-    // nodemailer reads an address as a list: without this, a line break or comma in it would gain a recipient.
-    if (parseMailAddress(mail.to) !== mail.to) throw new MailFailure('recipient', 'the recipient is not a mail address');
+  const bodies = watchBodies(transport);
+  let closed = false;
+  const link = createMailLink(log, options.hold);
+  const attempt = async (mail: OutgoingMail, signal: AbortSignal) => {
     const timeout = AbortSignal.timeout(timeoutMs);
+    const letter = composed(mail, from);
     try {
-      const { response } = await transport.sendMail({ ...composed(mail, from), signal: AbortSignal.any([signal, timeout]) });
+      const { response } = await transport.sendMail({ ...letter, signal: AbortSignal.any([signal, timeout]) });
       link.taken();
       return { reply: withoutAddresses(response, mail.to) };
     } catch (error) {
-      const failure = timeout.aborted ? noAnswer(timeoutMs) : toMailFailure(error, mail.to);
-      // What our caller broke off says nothing about the server.
-      if (timeout.aborted || !signal.aborted) note(link, failure);
-      throw failure;
+      const failure = timeout.aborted ? noAnswer(timeoutMs) : readFailure(error, mail.to, bodies.begun(letter.messageId));
+      const brokenOff = closed || (signal.aborted && !timeout.aborted);
+      throw brokenOff ? new MailFailure('unavailable', 'broken off by OPC', BROKEN_OFF) : noted(link, failure);
+    } finally {
+      bodies.forget(letter.messageId);
     }
+  };
+  const send: Mailer['send'] = async (mail, signal) => {
+    // nodemailer reads an address as a list: without this, a line break or comma in it would gain a recipient.
+    if (parseMailAddress(mail.to) !== mail.to) throw new MailFailure('recipient', 'the recipient is not a mail address');
+    const admission = link.admit();
+    if ('waitMs' in admission) {
+      throw new MailFailure('unavailable', `not tried: ${admission.reason}`, { waitMs: admission.waitMs, mayBeTheMail: false });
+    }
+    return attempt(mail, signal).finally(admission.done);
   };
   return {
     send: (mail, signal) => inSpan(mailSpan(tracing, options, mail), () => send(mail, signal)),
     check: async (signal) => {
-      const outcome = transport.verify().then(link.up, (error: unknown) => link.down(toMailFailure(error, from.address).message));
-      await orGivenUp(outcome, signal);
+      const missed = (error: unknown) => link.unreachable(readFailure(error, from.address, false).error.message);
+      await orGivenUp(transport.verify().then(link.reachable, missed), signal);
     },
     state: link.state,
-    close: () => transport.close({ force: true }),
+    onOpen: link.onOpen,
+    close: () => {
+      closed = true;
+      transport.close({ force: true });
+    },
   };
 }
 
@@ -151,8 +178,30 @@ function transportOptions({ host, port, secure, starttls, user, password, connec
   };
 }
 
-function noAnswer(timeoutMs: number): MailFailure {
-  return new MailFailure('unavailable', `the mail server did not finish within ${timeoutMs} ms`);
+/** Knows of which mails under way the body has begun to leave: a connection that breaks then may have been broken because of the mail. */
+function watchBodies(transport: ReturnType<typeof createTransport>) {
+  const begun = new Set<string>();
+  transport.use('stream', ({ message }, next) => {
+    const id = message.messageId();
+    message.transform(
+      () =>
+        new Transform({
+          transform(chunk, _encoding, done) {
+            begun.add(id);
+            done(null, chunk);
+          },
+        }),
+    );
+    next();
+  });
+  return { begun: (messageId: string) => begun.has(messageId), forget: (messageId: string) => begun.delete(messageId) };
+}
+
+/** A failure, and whether it came before any word about the mail. */
+type Failure = { error: MailFailure; atConnection: boolean };
+
+function noAnswer(timeoutMs: number): Failure {
+  return { error: new MailFailure('unavailable', `the mail server did not finish within ${timeoutMs} ms`), atConnection: false };
 }
 
 /** Waits for the work, but no longer than until the signal; leaves no listener behind. */
@@ -164,16 +213,19 @@ async function orGivenUp(work: Promise<void>, signal: AbortSignal): Promise<void
   await Promise.race([work, givenUp.promise]).finally(() => signal.removeEventListener('abort', stop));
 }
 
-function note(link: MailLink, { verdict, message }: MailFailure): void {
-  if (verdict === 'ours') link.refused(message);
-  else if (verdict === 'unavailable') link.down(message);
-  else link.up();
+/** Tells the link of a failure; the error then says how long mails are held, where all of them are. */
+function noted(link: MailLink, { error, atConnection }: Failure): MailFailure {
+  const { verdict, message } = error;
+  if (verdict === 'ours' || verdict === 'unavailable') return new MailFailure(verdict, message, link.failed(atConnection, message));
+  link.reachable();
+  return error;
 }
 
 type SmtpError = Error & { code?: string; command?: string; response?: string };
 
-function toMailFailure(error: unknown, address: string): MailFailure {
+function readFailure(error: unknown, address: string, bodyBegun: boolean): Failure {
   const { code = '', command = '', response, message } = error as SmtpError;
   const verdict = judgeSmtpFailure({ errorCode: code, command, reply: response });
-  return new MailFailure(verdict, [code, command, withoutAddresses(response ?? message, address)].filter((part) => part !== '').join(' '));
+  const words = [code, command, withoutAddresses(response ?? message, address)].filter((part) => part !== '').join(' ');
+  return { error: new MailFailure(verdict, words), atConnection: isAtConnection(command) && !bodyBegun };
 }

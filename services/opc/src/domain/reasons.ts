@@ -36,6 +36,12 @@ export const REASONS = {
     message: 'The mail server refuses this mail for good.',
     action: 'The result holds its answer: often the size or the content.',
   },
+  MAIL_EXPIRED: {
+    code: 'MAIL_EXPIRED',
+    status: REPORTED,
+    message: 'The mail server has put the mail off for as long as OPC_DEFER_LIFE_MS allows.',
+    action: "The result holds its last answer: often the recipient's domain or mailbox. Resend the message when that is mended.",
+  },
   NOTIFICATION_NOT_FOUND: {
     code: 'NOTIFICATION_NOT_FOUND',
     status: 'NOT_FOUND',

@@ -46,6 +46,11 @@ function fits({ stages, code, enhanced, words }: VerdictRow, stage: SmtpStage, a
   return (answer.enhanced === undefined || SAYS_NOTHING.test(answer.enhanced)) && words.test(answer.words);
 }
 
+/** Whether a command comes before any word about a mail: greeting, EHLO, STARTTLS, log-in. */
+export function isAtConnection(command: string): boolean {
+  return stageOf(command) === 'connection';
+}
+
 function stageOf(command: string): SmtpStage {
   if (command === 'MAIL FROM') return 'sender';
   if (command === 'RCPT TO') return 'recipient';

@@ -1,6 +1,7 @@
-import { BadMessageError, type ConsumedMessage, EffectFailed } from '@tpc/client/consumer';
+import { BadMessageError, type ConsumedMessage, EffectDeferred, EffectFailed } from '@tpc/client/consumer';
 import { describe, expect, it } from 'vitest';
 import { type Mailer, MailFailure, type OutgoingMail } from '../adapters/smtp.ts';
+import type { HoldOutcome } from '../domain/mail-hold.ts';
 import type { SmtpVerdict } from '../domain/smtp-verdicts.ts';
 import { createSendEmailHandler } from './send-email.ts';
 
@@ -11,15 +12,17 @@ function message(body: unknown, more: Partial<ConsumedMessage> = {}): ConsumedMe
   return { messageKey: 'k', generation: 1, body: Buffer.from(JSON.stringify(body)), ...more } as ConsumedMessage;
 }
 
-function handler(outcome: SmtpVerdict | 'sent' = 'sent') {
+const deferral = { firstWaitMs: 1_000, maxWaitMs: 4_000, lifeMs: 60_000, maxDeferrals: undefined };
+
+function handler(outcome: SmtpVerdict | 'sent' = 'sent', hold?: HoldOutcome) {
   const sent: OutgoingMail[] = [];
   const send: Mailer['send'] = async (mail) => {
-    if (outcome !== 'sent') throw new MailFailure(outcome, 'EENVELOPE RCPT TO 550 no');
+    if (outcome !== 'sent') throw new MailFailure(outcome, 'EENVELOPE RCPT TO 550 no', hold);
     sent.push(mail);
     return { reply: '250 ok' };
   };
   const mailer = { send } as Mailer;
-  return { sent, ...createSendEmailHandler({ mailer, domain: 'tpc.example', timeoutMs: 5_000, concurrency: 2 }) };
+  return { sent, ...createSendEmailHandler({ mailer, domain: 'tpc.example', timeoutMs: 5_000, concurrency: 2, deferral }) };
 }
 
 describe('the handler of SEND_EMAIL_TOPIC', () => {
@@ -63,9 +66,30 @@ describe('the handler of SEND_EMAIL_TOPIC', () => {
     expect(error).toMatchObject({ reason });
   });
 
-  it.each(['unavailable', 'deferred', 'ours'] as const)('leaves the effect to the policy when the verdict is %s', async (verdict) => {
-    const running = handler(verdict).run({ key: 'e', payload: { to: 'bob@example.com' } }, message(email), context);
-    await expect(running).rejects.toBeInstanceOf(MailFailure);
+  const failing = async (deferrals: number, ...outcome: Parameters<typeof handler>) => {
+    const run = { ...context, deferrals };
+    return handler(...outcome)
+      .run({ key: 'e', payload: { to: 'bob@example.com' } }, message(email), run)
+      .catch((caught: unknown) => caught);
+  };
+
+  it.each(['unavailable', 'ours'] as const)('waits for the server, without an end, when the verdict is %s', async (verdict) => {
+    const error = await failing(1_000_000, verdict, { waitMs: 7_000, mayBeTheMail: false });
+    expect(error).toBeInstanceOf(EffectDeferred);
+    expect(error).toMatchObject({ waitMs: 7_000, counts: false, waitsFor: 'mail-server' });
+  });
+
+  it.each([
+    ['deferred', undefined],
+    ['ours', { waitMs: 1, mayBeTheMail: true }],
+    ['unavailable', { waitMs: 1, mayBeTheMail: true }],
+  ] as const)('waits on its own when the mail alone is %s, and has failed in the end with the last answer', async (verdict, hold) => {
+    const error = await failing(2, verdict, hold);
+    expect(error).toBeInstanceOf(EffectDeferred);
+    expect(error).toMatchObject({ counts: true, waitsFor: '' });
+    const end = await failing(17, verdict, hold);
+    expect(end).toBeInstanceOf(EffectFailed);
+    expect(end).toMatchObject({ reason: 'MAIL_EXPIRED', message: expect.stringMatching(/^put off 18 times in .*: EENVELOPE RCPT TO 550 no$/) });
   });
 
   it('claims an effect for longer than its mail may take', () => {
