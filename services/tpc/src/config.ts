@@ -40,6 +40,10 @@ export const DEFAULT_REDELIVER_POLL_MS = 2_000;
 export const DEFAULT_RESUME_POLL_MS = 2_000;
 /** Most rows of one claim. */
 export const DEFAULT_CLAIM_COUNT = 128;
+/** Most names that one group may make. */
+const DEFAULT_MAX_GROUP_TOPICS = 1_000;
+const DEFAULT_MAX_GROUP_TAGS = 10_000;
+const DEFAULT_MAX_GROUP_STORES = 1_000;
 /** Most calls that wait for one kind of write; more are refused. */
 const DEFAULT_MAX_QUEUED = 20_000;
 /** Bytes of prepared contents that are kept in memory until their confirm comes. */
@@ -106,6 +110,13 @@ export const configSchema = z.object({
     'How often messages that are DEAD for want of a subscriber are resumed after a registration, milliseconds.',
   ),
   TPC_CLAIM_COUNT: integerSetting(DEFAULT_CLAIM_COUNT, 1, 512).describe('Most rows that one claim of due work takes.'),
+  TPC_MAX_GROUP_TOPICS: integerSetting(DEFAULT_MAX_GROUP_TOPICS, 1, 1_000_000).describe(
+    'Most topics that one producer or consumer group may make by being the first to name them; more are refused (QUOTA_REACHED).',
+  ),
+  TPC_MAX_GROUP_TAGS: integerSetting(DEFAULT_MAX_GROUP_TAGS, 1, 10_000_000).describe('Most tags that one group may make in the same way.'),
+  TPC_MAX_GROUP_STORES: integerSetting(DEFAULT_MAX_GROUP_STORES, 1, 1_000_000).describe(
+    'Most outbox databases (store ids) that one producer group may come from.',
+  ),
   TPC_MAX_QUEUED: integerSetting(DEFAULT_MAX_QUEUED, 1, 1_000_000).describe(
     'Most calls that may wait for one kind of write; more are answered RESOURCE_EXHAUSTED.',
   ),

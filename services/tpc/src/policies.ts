@@ -17,6 +17,7 @@ export function policiesOf(config: TpcConfig): StorePolicies {
     redeliver: growing(config.TPC_REDELIVER_FIRST_MS, config.TPC_REDELIVER_MAX_MS),
     overtakenByMs: config.TPC_REDELIVER_PASSED_MS,
     instanceGoneMs: config.TPC_HEARTBEAT_INTERVAL_MS * HEARTBEATS_UNTIL_GONE,
+    quotas: { topics: config.TPC_MAX_GROUP_TOPICS, tags: config.TPC_MAX_GROUP_TAGS, stores: config.TPC_MAX_GROUP_STORES },
   };
 }
 

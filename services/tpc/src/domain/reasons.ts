@@ -171,6 +171,12 @@ export const REASONS = {
     message: 'Request id {request_id} was used for another act.',
     action: 'Use a new UUID for each act.',
   },
+  QUOTA_REACHED: {
+    code: 'QUOTA_REACHED',
+    status: 'FAILED_PRECONDITION',
+    message: 'Group {group} has made {limit} {what}, and may make no more ({setting}).',
+    action: 'Use the names that there are, or let an operator raise the setting of TPC.',
+  },
   PAGE_TOKEN_INVALID: {
     code: 'PAGE_TOKEN_INVALID',
     status: 'INVALID_ARGUMENT',

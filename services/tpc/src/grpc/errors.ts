@@ -3,6 +3,7 @@ import { BatchDeadlineExceeded, BatcherFull, classifySqlError, isTransient } fro
 import type { MessageState } from '@tpc/gen/tpc/v1/message';
 import { AppError, type FieldViolation } from '@tpc/platform';
 import { REASONS, type ReasonName, type Refusal, reasonText } from '../domain/reasons.ts';
+import { QuotaReached } from '../store/quotas/quotas.ts';
 import type { StateResult } from '../store/store-types.ts';
 
 /** After how long a caller may try again when the database is away, milliseconds. */
@@ -37,6 +38,7 @@ export function isRefusal<T extends object>(value: T | Refusal): value is Refusa
  */
 export function toCallError(error: unknown): unknown {
   if (error instanceof AppError) return error;
+  if (error instanceof QuotaReached) return appErrorOfRefusal(error.refusal);
   if (error instanceof BatcherFull) return appErrorOf('OVERLOADED', {}, { retryAfterMs: RETRY_WHEN_OVERLOADED_MS });
   if (error instanceof BatchDeadlineExceeded) return appErrorOf('DEADLINE_PASSED');
   if (isTransient(classifySqlError(error))) {

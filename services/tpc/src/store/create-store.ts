@@ -37,6 +37,7 @@ export const DEFAULT_POLICIES: StorePolicies = {
   redeliver: { firstWaitMs: MINUTE_MS, factor: 2, maxWaitMs: 10 * MINUTE_MS, jitter: 0.2, maxAttempts: undefined },
   overtakenByMs: MINUTE_MS,
   instanceGoneMs: 30_000,
+  quotas: { topics: 1_000, tags: 10_000, stores: 1_000 },
 };
 
 export type StoreOptions = {
@@ -56,8 +57,9 @@ export function createStoreContext(knex: Knex, options: StoreOptions = {}): Stor
   const sql = dialectOf(knex);
   const random = options.random ?? Math.random;
   const retry: StoreContext['retry'] = (work) => retrying(random, work);
+  const policies = options.policies ?? DEFAULT_POLICIES;
   const remembered = {
-    names: new Names({ knex, sql, retry }),
+    names: new Names({ knex, sql, retry, policies }),
     subscriptions: new SubscriptionView({ knex, retry }, options.clock ?? (() => performance.now())),
     progress: new GroupProgress(),
   };
@@ -69,7 +71,7 @@ export function createStoreContext(knex: Knex, options: StoreOptions = {}): Stor
     ...remembered,
     knex,
     sql,
-    policies: options.policies ?? DEFAULT_POLICIES,
+    policies,
     random,
     ids: new MessageIds(),
     servers,

@@ -1,15 +1,19 @@
 import { encodeHeaders, run, type SqlValue, valueRows, waitBeforeRetry } from '@tpc/core';
 import { contentHash } from '../domain/content-hash.ts';
+import { INVALID_TOPIC } from '../domain/invalid-content.ts';
+import type { Refusal } from '../domain/reasons.ts';
 import { MessageState } from '../domain/states.ts';
 import type { Db, StoreContext } from './context.ts';
 import { LaneKind, laneOf } from './lanes.ts';
 import type { Owner } from './names.ts';
+import { beyondQuota } from './quotas/beyond-quota.ts';
+import { QuotaReached } from './quotas/quotas.ts';
 import type { SaveAndSendItem, SaveItem } from './store-types.ts';
 
 /** A message with all names as ids, ready to be stored. */
 export type NewMessage = {
   messageKey: string;
-  item: SaveItem;
+  item: SaveItem & Pick<SaveAndSendItem, 'invalid'>;
   hash: Buffer;
   owner: Owner;
   topicId: number;
@@ -17,17 +21,49 @@ export type NewMessage = {
   dead?: { reason: 'KEY_CONFLICT' | 'CONTENT_INVALID'; detail: string };
 };
 
-/** Looks up, and makes where needed, the ids of all names. Must run outside a transaction (names.ts). */
-export async function prepareMessages(ctx: StoreContext, items: readonly (SaveItem & Pick<SaveAndSendItem, 'invalid'>)[]): Promise<NewMessage[]> {
-  const prepared: NewMessage[] = [];
+/**
+ * Looks up, and makes where needed, the ids of all names. Must run outside a transaction (names.ts).
+ * @returns for each item the message, or why its names cannot be made; what has committed is never refused (beyondQuota)
+ */
+export async function prepareMessages(
+  ctx: StoreContext,
+  items: readonly (SaveItem & Partial<Pick<SaveAndSendItem, 'invalid' | 'committed'>>)[],
+): Promise<(NewMessage | Refusal)[]> {
+  const prepared: (NewMessage | Refusal)[] = [];
   for (const item of items) {
-    const topicId = await ctx.names.topic(item.content.topic);
-    // The tag's row is needed when the message is parked for want of a subscriber, inside a transaction.
-    await ctx.names.tag(topicId, item.content.tag);
-    const owner = await ctx.names.owner(item.producerGroup, item.storeId);
-    prepared.push({ messageKey: item.messageKey, item, hash: item.invalid?.hash ?? contentHash(item.content), owner, topicId });
+    const names = await withinQuotas(() => prepareOne(ctx, item));
+    if (!(names instanceof QuotaReached)) prepared.push(names);
+    else if (item.committed) prepared.push(await prepareBeyond(ctx, item, names));
+    else prepared.push({ ...names.refusal, metadata: { ...names.refusal.metadata, message_key: item.messageKey } });
   }
   return prepared;
+}
+
+async function prepareOne(ctx: StoreContext, item: SaveItem & Pick<SaveAndSendItem, 'invalid'>): Promise<NewMessage> {
+  const { producerGroup, storeId, content } = item;
+  const owner = await ctx.names.owner(producerGroup, storeId);
+  const maker = { kind: 'producer', groupId: owner.producerGroupId, group: producerGroup } as const;
+  // TPC's own topic is nobody's.
+  const topicId = await ctx.names.topic(content.topic, content.topic === INVALID_TOPIC ? undefined : maker);
+  // The tag's row is needed when the message is parked for want of a subscriber, inside a transaction.
+  await ctx.names.tag(topicId, content.tag, content.tag === '' ? undefined : maker);
+  return { messageKey: item.messageKey, item, hash: item.invalid?.hash ?? contentHash(content), owner, topicId };
+}
+
+/** A message that has committed: beyond the quota of stores it is one of no store in particular; beyond that of topics and tags it is kept DEAD. */
+async function prepareBeyond(ctx: StoreContext, item: SaveItem, reached: QuotaReached): Promise<NewMessage> {
+  const kept = reached.what === 'stores' ? { ...item, storeId: '' } : beyondQuota(item, reached);
+  const names = await withinQuotas(() => prepareOne(ctx, kept));
+  return names instanceof QuotaReached ? prepareBeyond(ctx, kept, names) : names;
+}
+
+async function withinQuotas<T>(work: () => Promise<T>): Promise<T | QuotaReached> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof QuotaReached) return error;
+    throw error;
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { placeholders, run, runOnPrimary, type SqlValue } from '@tpc/core';
 import type { StoreContext } from './context.ts';
+import { countMade, type Maker, type NameQuotas } from './quotas/quotas.ts';
 import { isDuplicate } from './retrying.ts';
 
 /** Ids of a producer group's messages: the group, its outbox database, and both together (message.owner_id). */
@@ -8,13 +9,13 @@ export type Owner = { producerGroupId: number; storeId: number; ownerId: number 
 /**
  * Names to ids, so that hot rows carry numbers. A name that is not there is inserted by a statement of its own, before any transaction begins, and
  * remembered only once that is committed: a later rollback can never leave an id in the memory that is not in the table. Names are never renamed
- * or deleted while TPC runs. Another server may lack the last ones and give their ids to others, so all are forgotten when one takes over (`forget`).
+ * or deleted while TPC runs. A name that is made counts for the group that needs it (`maker`, @throws QuotaReached). Another server may lack the last ones and give their ids to others, so all are forgotten when one takes over (`forget`).
  */
 export class Names {
-  readonly #ctx: Pick<StoreContext, 'knex' | 'sql' | 'retry'>;
+  readonly #ctx: Pick<StoreContext, 'knex' | 'sql' | 'retry' | 'policies'>;
   #ids = new Map<string, number>();
 
-  constructor(ctx: Pick<StoreContext, 'knex' | 'sql' | 'retry'>) {
+  constructor(ctx: Pick<StoreContext, 'knex' | 'sql' | 'retry' | 'policies'>) {
     this.#ctx = ctx;
   }
 
@@ -23,12 +24,13 @@ export class Names {
     this.#ids = new Map();
   }
 
-  topic(name: string): Promise<number> {
-    return this.#intern('topic', { name });
+  /** @param maker none: the name is TPC's own */
+  topic(name: string, maker?: Maker): Promise<number> {
+    return this.#intern('topic', { name }, maker && { maker, what: 'topics' });
   }
 
-  tag(topicId: number, name: string): Promise<number> {
-    return this.#intern('tag', { topic_id: topicId, name });
+  tag(topicId: number, name: string, maker?: Maker): Promise<number> {
+    return this.#intern('tag', { topic_id: topicId, name }, maker && { maker, what: 'tags' });
   }
 
   producerGroup(name: string): Promise<number> {
@@ -41,8 +43,13 @@ export class Names {
 
   async owner(producerGroup: string, store: string): Promise<Owner> {
     const producerGroupId = await this.producerGroup(producerGroup);
-    const storeId = await this.#intern('outbox_store', { name: store });
-    const ownerId = await this.#intern('message_owner', { producer_group_id: producerGroupId, store_id: storeId });
+    const maker = { kind: 'producer', groupId: producerGroupId, group: producerGroup } as const;
+    const counted: Counted | undefined = store === '' ? undefined : { maker, what: 'stores' };
+    // A store counts for each group that comes from it: the first makes its name as well.
+    const known = this.#ids.get(cacheKey('outbox_store', [store])) ?? (await this.findStores([store])).get(store);
+    const storeId = known ?? (await this.#intern('outbox_store', { name: store }, counted));
+    const row = { producer_group_id: producerGroupId, store_id: storeId };
+    const ownerId = await this.#intern('message_owner', row, known === undefined ? undefined : counted);
     return { producerGroupId, storeId, ownerId };
   }
 
@@ -76,14 +83,14 @@ export class Names {
     return found;
   }
 
-  async #intern(table: string, row: Readonly<Record<string, SqlValue>>): Promise<number> {
+  async #intern(table: string, row: Readonly<Record<string, SqlValue>>, counted?: Counted): Promise<number> {
     const columns = Object.keys(row);
     const values = Object.values(row);
     const key = cacheKey(table, values);
     const ids = this.#ids;
     const known = ids.get(key);
     if (known !== undefined) return known;
-    const id = await this.#ctx.retry(async () => (await this.#select(table, columns, values)) ?? this.#insert(table, columns, values));
+    const id = await this.#ctx.retry(async () => (await this.#select(table, columns, values)) ?? this.#insert(table, columns, values, counted));
     ids.set(key, id);
     return id;
   }
@@ -94,7 +101,8 @@ export class Names {
     return rows[0]?.id;
   }
 
-  async #insert(table: string, columns: readonly string[], values: readonly SqlValue[]): Promise<number> {
+  async #insert(table: string, columns: readonly string[], values: readonly SqlValue[], counted: Counted | undefined): Promise<number> {
+    if (counted !== undefined) await countMade(this.#ctx, counted.maker, counted.what);
     const marks = placeholders(columns.length);
     try {
       await run(this.#ctx.knex, `INSERT INTO ${table} (${columns.join(', ')}, created_at) VALUES (${marks}, ${this.#ctx.sql.now})`, values);
@@ -107,6 +115,9 @@ export class Names {
     return id;
   }
 }
+
+/** For whom a new name counts, and as what. */
+type Counted = { maker: Maker; what: keyof NameQuotas };
 
 function cacheKey(table: string, values: readonly SqlValue[]): string {
   return `${table}\n${values.join('\n')}`;

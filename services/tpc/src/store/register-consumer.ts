@@ -2,6 +2,7 @@ import { run, runOnPrimary } from '@tpc/core';
 import type { Refusal } from '../domain/reasons.ts';
 import type { StoreContext } from './context.ts';
 import { InstanceKind, noteHeartbeat } from './instances.ts';
+import type { Maker } from './quotas/quotas.ts';
 import { readEpoch } from './read-epoch.ts';
 import { isDuplicate } from './retrying.ts';
 import type { RegisterConsumer, RegisterConsumerResult } from './store-types.ts';
@@ -15,7 +16,8 @@ export async function registerConsumer(ctx: StoreContext, registration: Register
   const groupId = await ctx.names.consumerGroup(registration.consumerGroup);
   const bound = await ctx.retry(() => bindInboxStore(ctx, groupId, registration.storeId));
   if (!bound) return { refused: 'INBOX_STORE_CONFLICT', metadata: { consumer_group: registration.consumerGroup } };
-  const added = await widen(ctx, groupId, registration.subscriptions);
+  const maker = { kind: 'consumer', groupId, group: registration.consumerGroup } as const;
+  const added = await widen(ctx, maker, registration.subscriptions);
   const { instanceId, storeId: store, host, idle } = registration;
   await ctx.retry(() => noteHeartbeat(ctx, { kind: InstanceKind.CONSUMER, groupId, instanceId, store, host, idle }));
   return { epoch: await ctx.retry(() => readEpoch(ctx)), added };
@@ -36,17 +38,18 @@ async function bindInboxStore(ctx: StoreContext, groupId: number, store: string)
  * Adds what is not there; never removes, so that an old instance during a rollout cannot narrow its group. A subscription that an operator removed
  * stays removed. @returns how many were added
  */
-async function widen(ctx: StoreContext, groupId: number, subscriptions: RegisterConsumer['subscriptions']): Promise<number> {
+async function widen(ctx: StoreContext, maker: Maker, subscriptions: RegisterConsumer['subscriptions']): Promise<number> {
+  const { groupId } = maker;
   const { rows } = await ctx.retry(() =>
     runOnPrimary<{ topic_id: number; tag: string }>(ctx.knex, 'SELECT topic_id, tag FROM subscription WHERE group_id = ?', [groupId]),
   );
   const known = new Set(rows.map((row) => `${row.topic_id} ${row.tag}`));
   let added = 0;
   for (const { topic, tags } of subscriptions) {
-    const topicId = await ctx.names.topic(topic);
+    const topicId = await ctx.names.topic(topic, maker);
     for (const tag of new Set(tags.length === 0 ? [ALL_TAGS] : tags)) {
       if (known.has(`${topicId} ${tag}`)) continue;
-      if (tag !== ALL_TAGS) await ctx.names.tag(topicId, tag);
+      if (tag !== ALL_TAGS) await ctx.names.tag(topicId, tag, maker);
       if (await ctx.retry(() => addSubscription(ctx, groupId, topicId, tag))) added++;
       known.add(`${topicId} ${tag}`);
     }

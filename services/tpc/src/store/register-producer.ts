@@ -2,6 +2,7 @@ import { run, runOnPrimary } from '@tpc/core';
 import type { Refusal } from '../domain/reasons.ts';
 import type { StoreContext } from './context.ts';
 import { InstanceKind, noteHeartbeat, touchInstance } from './instances.ts';
+import type { Maker } from './quotas/quotas.ts';
 import { readEpoch } from './read-epoch.ts';
 import { groupInTheWay } from './registration/shared-outbox.ts';
 import { isDuplicate } from './retrying.ts';
@@ -15,19 +16,19 @@ export async function registerProducer(ctx: StoreContext, registration: Register
   if (other !== undefined) return { refused: 'OUTBOX_SHARED', metadata: { producer_group: producerGroup, other_group: other } };
   const beat = { kind: InstanceKind.PRODUCER, groupId, instanceId, store, host, idle: false, namesGroup: namesGroup ?? false };
   await ctx.retry(() => noteHeartbeat(ctx, beat));
-  await noteTopics(ctx, groupId, registration.topics);
+  await noteTopics(ctx, { kind: 'producer', groupId, group: producerGroup }, registration.topics);
   return { epoch: await ctx.retry(() => readEpoch(ctx)) };
 }
 
-async function noteTopics(ctx: StoreContext, producerGroupId: number, topics: readonly string[]): Promise<void> {
+async function noteTopics(ctx: StoreContext, maker: Maker, topics: readonly string[]): Promise<void> {
   if (topics.length === 0) return;
   const { rows } = await ctx.retry(() =>
-    runOnPrimary<{ topic_id: number }>(ctx.knex, 'SELECT topic_id FROM producer_topic WHERE producer_group_id = ?', [producerGroupId]),
+    runOnPrimary<{ topic_id: number }>(ctx.knex, 'SELECT topic_id FROM producer_topic WHERE producer_group_id = ?', [maker.groupId]),
   );
   const known = new Set(rows.map((row) => row.topic_id));
   for (const name of new Set(topics)) {
-    const topicId = await ctx.names.topic(name);
-    if (!known.has(topicId)) await ctx.retry(() => addTopic(ctx, producerGroupId, topicId));
+    const topicId = await ctx.names.topic(name, maker);
+    if (!known.has(topicId)) await ctx.retry(() => addTopic(ctx, maker.groupId, topicId));
   }
 }
 

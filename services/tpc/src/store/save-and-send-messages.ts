@@ -2,6 +2,7 @@ import { inPacketTransaction } from '@tpc/core';
 import { conflictKey } from '../domain/content-hash.ts';
 import type { InvalidContent } from '../domain/invalid-content.ts';
 import { moveOf, placeOf } from '../domain/message-transitions.ts';
+import type { Refusal } from '../domain/reasons.ts';
 import { DeadReason, MessageState } from '../domain/states.ts';
 import { toConfirmOutcome } from './confirm-messages.ts';
 import type { StoreContext } from './context.ts';
@@ -43,9 +44,19 @@ export async function saveAndSendMessages(
       round.filter(({ item }) => !item.committed),
     );
     for (const [index, refusal] of refused) results[index] = refusal;
-    const allowed = round.filter((entry) => !refused.has(entry.index));
-    const wanted = allowed.map((entry) => entry.item);
-    const done = await saveRound(ctx, { items: wanted, messages: await prepareMessages(ctx, wanted), claim, until });
+    const subscribed = round.filter((entry) => !refused.has(entry.index));
+    const prepared = await prepareMessages(
+      ctx,
+      subscribed.map((entry) => entry.item),
+    );
+    const allowed = subscribed.flatMap((entry, place) => {
+      const message = prepared[place] as NewMessage | Refusal;
+      if (!('refused' in message)) return [{ ...entry, message }];
+      results[entry.index] = message;
+      return [];
+    });
+    const batch = { items: allowed.map(({ item }) => item), messages: allowed.map(({ message }) => message) };
+    const done = await saveRound(ctx, { ...batch, claim, until });
     const indexOf = (place: number) => (allowed[place] as { index: number }).index;
     for (const [place, result] of done.results.entries()) results[indexOf(place)] = result;
     for (const [id, place] of done.claimed) claimed.set(id, indexOf(place));
@@ -114,7 +125,8 @@ async function saveOnce(ctx: StoreContext, { items, messages, claim, pass }: Bat
   const beside: { message: NewMessage; place: number }[] = [];
   for (const [place, message] of messages.entries()) {
     const row = known.get(message.messageKey);
-    const { committed, invalid } = items[place] as SaveAndSendItem;
+    const { committed } = items[place] as SaveAndSendItem;
+    const { invalid } = message.item;
     if (row === undefined ? invalid === undefined : isSameEvent(row, message)) work.push({ message, committed, isNew: row === undefined, place });
     else if (committed) beside.push({ message: deadMessage(message, row, invalid), place });
     else if (row !== undefined) results[place] = { refused: refusalOf(row, message), metadata: { message_key: message.messageKey } };

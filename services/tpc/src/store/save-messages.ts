@@ -26,9 +26,11 @@ export async function saveMessages(ctx: StoreContext, items: readonly SaveItem[]
       ctx,
       subscribed.map((entry) => entry.item),
     );
-    prepared.forEach((message, place) => {
-      wanted.push({ message, index: (subscribed[place] as { index: number }).index });
-    });
+    for (const [place, message] of prepared.entries()) {
+      const { index } = subscribed[place] as { index: number };
+      if ('refused' in message) results[index] = message;
+      else wanted.push({ message, index });
+    }
     const states = await ctx.retry(() =>
       saveRound(
         ctx,

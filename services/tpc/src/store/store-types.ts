@@ -2,6 +2,7 @@ import type { RetryPolicy } from '@tpc/core';
 import type { InvalidContent } from '../domain/invalid-content.ts';
 import type { Refusal } from '../domain/reasons.ts';
 import type { CancelKind, ConfirmStatus, MessageState, Verdict } from '../domain/states.ts';
+import type { NameQuotas } from './quotas/quotas.ts';
 
 /** Times are UTC milliseconds of the database's clock, lengths of time are milliseconds. Names, keys and groups are already validated. */
 
@@ -290,4 +291,6 @@ export type StorePolicies = {
   overtakenByMs: number;
   /** An instance silent for this long counts as gone (three heartbeat intervals). */
   instanceGoneMs: number;
+  /** How many names each group may make. */
+  quotas: NameQuotas;
 };

@@ -2,7 +2,7 @@ import { classifySqlError, inTransaction, run } from '@tpc/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { claimDueToPublish } from '../claim-due-to-publish.ts';
 import type { StoreContext } from '../context.ts';
-import { insertMessages, prepareMessages } from '../insert-messages.ts';
+import { insertMessages, type NewMessage, prepareMessages } from '../insert-messages.ts';
 import type { Store } from '../store.ts';
 import type { Mark } from '../store-types.ts';
 import {
@@ -248,7 +248,7 @@ describe('a lock that another holds, on MariaDB', () => {
     await subscribe(test);
     await prepare(test, key('names'));
     const holder = await test.knex.transaction();
-    await insertMessages(holder, test.ctx, await prepareMessages(test.ctx, [itemOf(key(1))]), 'prepared');
+    await insertMessages(holder, test.ctx, (await prepareMessages(test.ctx, [itemOf(key(1))])) as NewMessage[], 'prepared');
     const committed = [{ ...itemOf(key(1)), committed: true }];
     expect((await test.replica.saveAndSendMessages(committed, newClaim())).results).toMatchObject([{ refused: 'STORE_UNAVAILABLE' }]);
     await holder.rollback();

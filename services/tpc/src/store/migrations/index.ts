@@ -18,6 +18,7 @@ import { auditLog } from './0017_audit_log.ts';
 import { epoch } from './0018_epoch.ts';
 import { messageLaneTopic } from './0019_message_lane_topic.ts';
 import { instanceNamesGroup } from './0020_instance_names_group.ts';
+import { madeName } from './0021_made_name.ts';
 import type { MigrationStep } from './table.ts';
 
 /** TPC's schema, as a static list in order. A new step is added at the end; a landed one is never edited. */
@@ -42,4 +43,5 @@ export const STEPS: readonly MigrationStep[] = [
   epoch,
   messageLaneTopic,
   instanceNamesGroup,
+  madeName,
 ];
