@@ -58,7 +58,7 @@ async function sendBadMails(): Promise<void> {
   await until('the messages are dead', async () => (await product.messages({ states: [50] })).length === bodies.length);
   // Refused before they are stored.
   const refused = outgoing({ messageKey: 'no good key', text: BODY, headers: { 'x-note': BODY } });
-  await tpc.messages.saveAndSendMessage({ producerGroup: 'PID_HAND', storeId: 's', message: refused, committed: true }).catch(() => undefined);
+  await tpc.messages.saveAndSendMessage({ producerGroup: 'PID_HAND', storeId: 's', message: refused }).catch(() => undefined);
 }
 
 /** A call that is refused, with a token that it does not need. */

@@ -14,7 +14,7 @@ export type OutgoingBrokerMessage = {
   keys: readonly string[];
   /** At least one byte. */
   body: Uint8Array;
-  /** User properties; travel unchanged to the consumer. */
+  /** User properties. They travel unchanged to the consumer, but for those without a value, which RocketMQ drops. */
   properties: Readonly<Record<string, string>>;
   /**
    * On the clock of `performance.now()`, milliseconds: a message that still waits in this process then is not sent, and answered as one to be tried

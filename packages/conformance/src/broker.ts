@@ -3,6 +3,7 @@
  * on RocketMQ 5.
  */
 import type { ReceivedBrokerMessage } from '@tpc/broker';
+import { BROKER_MAX_PROPERTIES, BROKER_MAX_PROPERTIES_BYTES } from '@tpc/core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { BrokerFixture, type BrokerTimes, type BrokerUnderTest, message, ROCKETMQ_TIMES, texts } from './broker-fixture.ts';
 import { exerciseOutage } from './broker-outage.ts';
@@ -31,6 +32,9 @@ export function exerciseBroker(name: string, make: () => Promise<BrokerUnderTest
   });
 }
 
+const TAG = 't'.repeat(64);
+const KEY = 'k'.repeat(128);
+
 function exerciseContent(fixture: BrokerFixture): void {
   it('carries body, tag, keys and properties unchanged, and counts deliveries from 1', async () => {
     const { topics, groups } = await fixture.names({ topics: 1, groups: 1 });
@@ -44,6 +48,44 @@ function exerciseContent(fixture: BrokerFixture): void {
     expect(Buffer.from(got!.body)).toEqual(sent.body);
     expect(got!.storedAt).toBeTypeOf('number');
     expect(outcome).toEqual({ ok: true, brokerMessageId: got!.brokerMessageId });
+  });
+
+  it('carries every printable value unchanged, drops a property without a value, and refuses control characters', async () => {
+    const { topics, groups } = await fixture.names({ topics: 1, groups: 1 });
+    const received = await fixture.collect(groups[0]!, [{ topic: topics[0]!, tags: [] }]);
+    const kept = {
+      'tpc-h-blanks': '  leading and trailing  ',
+      'tpc-h-blank': ' ',
+      'tpc-h-unicode': 'é 你好 👩‍🚀 \u2028 \ufeff \uffff',
+      'tpc-h-signs': '\\ " \' = ; , : % # $ { } [ ] < > | ~',
+      [`tpc-h-${'n'.repeat(64)}`]: 'a long name',
+      'tpc-h-UPPER.and-lower_0': '1',
+    };
+    const sent = message(topics[0]!, 'm', { properties: { ...kept, 'tpc-h-none': '' } });
+    const controls = ['\u0000', '\u0001', '\u0002', '\t', '\n', '\u007f', '\u0085'];
+    const refused = controls.map((value) => message(topics[0]!, 'control', { properties: { 'tpc-h-a': `x${value}y` } }));
+    const [outcome, ...refusals] = await fixture.publisher().publish([sent, ...refused]);
+    expect(outcome).toMatchObject({ ok: true });
+    expect(refusals.map((each) => !each.ok && each.permanent)).toEqual(controls.map(() => true));
+    await fixture.until('the message arrives', () => received.length === 1);
+    expect(received[0]!.properties).toEqual(kept);
+  });
+
+  it('takes properties, tag and keys of 16 KiB together, and not a byte more; 128 properties, and not one more', async () => {
+    const { topics, groups } = await fixture.names({ topics: 1, groups: 1 });
+    const received = await fixture.collect(groups[0]!, [{ topic: topics[0]!, tags: [] }]);
+    const publisher = fixture.publisher();
+    /** With so many bytes more than the broker takes. */
+    const sized = (over: number) => {
+      const room = BROKER_MAX_PROPERTIES_BYTES - TAG.length - KEY.length - 'tpc-h-a'.length + over;
+      const value = 'é'.repeat(Math.floor(room / 2)) + (room % 2 === 1 ? 'x' : '');
+      return message(topics[0]!, `${over} more`, { tag: TAG, keys: [KEY], properties: { 'tpc-h-a': value } });
+    };
+    const many = (count: number) =>
+      message(topics[0]!, `${count}`, { properties: Object.fromEntries(Array.from({ length: count }, (_, n) => [`tpc-h-${n}`, '1'])) });
+    const outcomes = await publisher.publish([sized(0), sized(1), many(BROKER_MAX_PROPERTIES), many(BROKER_MAX_PROPERTIES + 1)]);
+    expect(outcomes.map(({ ok }) => ok)).toEqual([true, false, true, false]);
+    await fixture.until('both arrive', () => received.length === 2);
   });
 
   it('carries a binary body of 1 MiB byte by byte', async () => {

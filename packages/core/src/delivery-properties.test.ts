@@ -7,7 +7,7 @@ const full: DeliveryProperties = {
   generation: 3,
   onlyGroup: 'CID_OPC',
   contentType: 'application/json',
-  headers: { lang: 'zh', 'x.y': '1' },
+  headers: { lang: 'zh', 'x.y': '1', none: '', 'a.b': '' },
   traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   tracestate: 'a=b',
 };
@@ -29,6 +29,10 @@ describe('delivery properties', () => {
 
   it('leave out what has its default', () => {
     expect(encodeDeliveryProperties(least)).toEqual({ 'tpc-key': 'k', 'tpc-producer': 'p' });
+  });
+
+  it('have no empty value, which RocketMQ would drop', () => {
+    expect(Object.values(encodeDeliveryProperties(full))).not.toContain('');
   });
 
   it.each([{}, { 'tpc-key': '' }, { 'tpc-key': 'k', 'tpc-generation': '0' }, { 'tpc-key': 'k', 'tpc-generation': 'x' }])(

@@ -24,6 +24,8 @@ const GENERATION = 'tpc-generation';
 const ONLY_GROUP = 'tpc-only-group';
 const CONTENT_TYPE = 'tpc-content-type';
 const HEADER_PREFIX = 'tpc-h-';
+/** Names of headers whose value is empty, with commas between them: RocketMQ drops a property without a value. */
+const EMPTY_HEADERS = 'tpc-empty-headers';
 
 /** Properties to publish with; what has its default value is left out. */
 export function encodeDeliveryProperties(delivery: DeliveryProperties): Record<string, string> {
@@ -33,7 +35,12 @@ export function encodeDeliveryProperties(delivery: DeliveryProperties): Record<s
   if (delivery.contentType !== '') properties[CONTENT_TYPE] = delivery.contentType;
   if (delivery.traceparent !== '') properties.traceparent = delivery.traceparent;
   if (delivery.tracestate !== '') properties.tracestate = delivery.tracestate;
-  for (const [name, value] of Object.entries(delivery.headers)) properties[HEADER_PREFIX + name] = value;
+  const empty: string[] = [];
+  for (const [name, value] of Object.entries(delivery.headers)) {
+    if (value === '') empty.push(name);
+    else properties[HEADER_PREFIX + name] = value;
+  }
+  if (empty.length > 0) properties[EMPTY_HEADERS] = empty.join();
   return properties;
 }
 
@@ -45,6 +52,7 @@ export function decodeDeliveryProperties(properties: Readonly<Record<string, str
   const messageKey = properties[KEY];
   const generation = properties[GENERATION] ?? '1';
   if (!messageKey || !/^[1-9]\d{0,8}$/.test(generation)) return undefined;
+  const empty = properties[EMPTY_HEADERS]?.split(',').map((name) => [name, ''] as const) ?? [];
   const headers = Object.entries(properties)
     .filter(([name]) => name.startsWith(HEADER_PREFIX))
     .map(([name, value]) => [name.slice(HEADER_PREFIX.length), value] as const);
@@ -54,7 +62,7 @@ export function decodeDeliveryProperties(properties: Readonly<Record<string, str
     generation: Number(generation),
     onlyGroup: properties[ONLY_GROUP],
     contentType: properties[CONTENT_TYPE] ?? '',
-    headers: Object.fromEntries(headers),
+    headers: Object.fromEntries([...empty, ...headers]),
     traceparent: properties.traceparent ?? '',
     tracestate: properties.tracestate ?? '',
   };

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { encodeDeliveryProperties } from '../delivery-properties.ts';
 import {
+  BROKER_MAX_PROPERTIES,
+  BROKER_MAX_PROPERTIES_BYTES,
+  brokerPropertiesBytes,
   type CheckedContent,
   checkContent,
   checkFailureReason,
@@ -10,7 +14,14 @@ import {
   checkStoredKey,
   checkStoreId,
   DEFAULT_MAX_BODY_BYTES,
+  MAX_CONTENT_TYPE_LENGTH,
+  MAX_GENERATION,
+  MAX_HEADERS,
   MAX_HEADERS_BYTES,
+  MAX_NAME_LENGTH,
+  MAX_STORED_KEY_LENGTH,
+  MAX_TRACEPARENT_LENGTH,
+  MAX_TRACESTATE_LENGTH,
 } from './index.ts';
 
 const reasons = (violations: readonly { reason: string }[]) => violations.map((violation) => violation.reason);
@@ -100,3 +111,36 @@ describe('other fields', () => {
     expect(checkGeneration('generation', 0)).toEqual([]);
   });
 });
+
+describe('the most that TPC ever adds to a message', () => {
+  it.each([
+    ['one large header', { h: 'x'.repeat(MAX_HEADERS_BYTES - 1) }],
+    ['as many headers as are allowed', headersOf(MAX_HEADERS, MAX_HEADERS_BYTES)],
+    [
+      'as many empty ones, beside a large one',
+      { ...headersOf(MAX_HEADERS - 1, (MAX_HEADERS - 1) * 64), z: 'x'.repeat(MAX_HEADERS_BYTES - (MAX_HEADERS - 1) * 64 - 1) },
+    ],
+  ])('stays below what the broker takes, with %s', (_, headers) => {
+    expect(checkContent('', { ...good, headers })).toEqual([]);
+    const stored = 'k'.repeat(MAX_STORED_KEY_LENGTH);
+    const name = 'n'.repeat(MAX_NAME_LENGTH);
+    const properties = encodeDeliveryProperties({
+      messageKey: stored,
+      producerGroup: name,
+      generation: MAX_GENERATION,
+      onlyGroup: name,
+      contentType: 'c'.repeat(MAX_CONTENT_TYPE_LENGTH),
+      headers,
+      traceparent: 't'.repeat(MAX_TRACEPARENT_LENGTH),
+      tracestate: 't'.repeat(MAX_TRACESTATE_LENGTH),
+    });
+    expect(brokerPropertiesBytes({ properties, tag: name, keys: [stored] })).toBeLessThanOrEqual(BROKER_MAX_PROPERTIES_BYTES);
+    expect(Object.keys(properties).length).toBeLessThanOrEqual(BROKER_MAX_PROPERTIES);
+  });
+});
+
+/** So many headers with names of full length, so many bytes together. */
+function headersOf(count: number, bytes: number): Record<string, string> {
+  const each = Math.floor(bytes / count) - MAX_NAME_LENGTH;
+  return Object.fromEntries(Array.from({ length: count }, (_, n) => [`${n}`.padStart(MAX_NAME_LENGTH, 'h'), 'x'.repeat(each)]));
+}

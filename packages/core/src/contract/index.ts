@@ -1,3 +1,4 @@
+export { brokerPropertiesBytes } from './broker-size.ts';
 export { type CheckedContent, checkContent, checkTrace, headersBytes } from './content.ts';
 export { decodeHeaders, encodeHeaders } from './headers.ts';
 export * from './limits.ts';

@@ -14,7 +14,10 @@ export const MAX_CONTENT_TYPE_LENGTH = 128;
 export const MAX_TRACEPARENT_LENGTH = 64;
 export const MAX_TRACESTATE_LENGTH = 512;
 export const MAX_HEADERS = 64;
-/** Names and values of all headers together, in UTF-8. `worstCaseProperties` shows why the broker takes whatever stays below it. */
+/**
+ * Names and values of all headers together, in UTF-8. The broker counts TPC's own properties too, so that this leaves room for the most that TPC ever
+ * adds: contract.test.ts adds it up.
+ */
 export const MAX_HEADERS_BYTES = 14 * 1024;
 /** Default of the largest body; an operator may set a smaller or larger one (TPC_MAX_BODY_BYTES). */
 export const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;

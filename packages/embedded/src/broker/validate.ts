@@ -1,15 +1,16 @@
+import { BROKER_MAX_PROPERTIES, BROKER_MAX_PROPERTIES_BYTES, brokerPropertiesBytes } from '@tpc/core';
 import definition, { type Message, type Resource } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import { isTag } from './tag-filter.ts';
 import { Code, Refusal } from './wire.ts';
 
 const { MessageType } = definition;
+/** RocketMQ separates properties by them. */
+const CONTROL = /\p{Cc}/u;
 const NAME = /^[%|a-zA-Z0-9_-]+$/;
 const MAX_TOPIC_LENGTH = 127;
 const MAX_GROUP_LENGTH = 255;
 /** Limits of RocketMQ 5's proxy with its default settings. */
 export const MAX_BODY_BYTES = 4 * 1024 * 1024;
-const MAX_PROPERTIES = 128;
-const MAX_PROPERTIES_BYTES = 16 * 1024;
 
 /** @throws Refusal */
 export function topicName(resource: Resource | undefined): string {
@@ -42,13 +43,16 @@ export function checkMessage(message: Message): void {
   const bytes = message.getBody_asU8().byteLength;
   if (bytes === 0) throw new Refusal(Code.MESSAGE_BODY_EMPTY, 'the body is empty');
   if (bytes > MAX_BODY_BYTES) throw new Refusal(Code.MESSAGE_BODY_TOO_LARGE, `the body has ${bytes} bytes, ${MAX_BODY_BYTES} are allowed`);
-  checkProperties(message.getUserPropertiesMap().toArray());
+  const properties = Object.fromEntries(message.getUserPropertiesMap().toArray() as [string, string][]);
+  checkProperties(properties, brokerPropertiesBytes({ properties, tag, keys: system.getKeysList() }));
 }
 
-function checkProperties(properties: [string, string][]): void {
-  const bytes = properties.reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value), 0);
-  if (properties.length > MAX_PROPERTIES || bytes > MAX_PROPERTIES_BYTES) {
-    const text = `the message has ${properties.length} properties of ${bytes} bytes, ${MAX_PROPERTIES} of ${MAX_PROPERTIES_BYTES} are allowed`;
+function checkProperties(properties: Readonly<Record<string, string>>, bytes: number): void {
+  const count = Object.keys(properties).length;
+  if (count > BROKER_MAX_PROPERTIES || bytes > BROKER_MAX_PROPERTIES_BYTES) {
+    const text = `the message has ${count} properties of ${bytes} bytes, ${BROKER_MAX_PROPERTIES} of ${BROKER_MAX_PROPERTIES_BYTES} are allowed`;
     throw new Refusal(Code.MESSAGE_PROPERTIES_TOO_LARGE, text);
   }
+  const bad = Object.entries(properties).find(([name, value]) => CONTROL.test(name) || CONTROL.test(value));
+  if (bad) throw new Refusal(Code.ILLEGAL_MESSAGE_PROPERTY_KEY, `the property "${bad[0]}" holds a control character`);
 }

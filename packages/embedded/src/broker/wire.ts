@@ -70,7 +70,14 @@ export function toStored(message: Message): StoredMessage {
   const system = message.getSystemProperties()!;
   system.setBodyDigest(digestOf(body));
   message.setBody('');
+  dropEmptyProperties(message);
   return { tag: system.getTag() ?? '', envelope: Buffer.from(message.serializeBinary()), body };
+}
+
+/** RocketMQ keeps properties as text between separators, and loses those without a value. */
+function dropEmptyProperties(message: Message): void {
+  const properties = message.getUserPropertiesMap();
+  for (const [name, value] of properties.toArray() as [string, string][]) if (value === '') properties.del(name);
 }
 
 /** Row → wire message, with what the broker knows about this delivery. */
