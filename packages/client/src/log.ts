@@ -10,8 +10,25 @@ export type Log = {
 
 const nothing = () => {};
 
-/** Says nothing: for who gives no logger. */
+/** Says nothing. */
 export const silentLog: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+/**
+ * For who gives no logger: says each kind of warning and error once, as a warning of the process (on stderr, unless Node is told otherwise). So a program
+ * that waits for TPC in vain tells why, and none that runs on is flooded. `silentLog` says nothing at all.
+ */
+export function firstFailuresLog(say: (text: string) => void = (text) => process.emitWarning(text, 'TpcClient')): Log {
+  const said = new Set<string>();
+  const once = (fields: object, message: string) => {
+    if (said.has(message)) return;
+    said.add(message);
+    const { err, ...rest } = fields as { err?: unknown };
+    const why = err === undefined ? [] : [err instanceof Error ? err.message : String(err)];
+    const known = Object.entries(rest).map(([name, value]) => `${name}=${String(value)}`);
+    say(`${[message, ...why].join(': ')} (${[...known, 'said once; give the library a log for the rest'].join(', ')})`);
+  };
+  return { debug: nothing, info: nothing, warn: once, error: once };
+}
 
 /**
  * The same log, but errors in the field `err` are shown without the values of the statement that they came from (bodies, addresses), and what the log

@@ -7,6 +7,7 @@ import type { ClaimedRow, InboxRow } from '../src/consumer/inbox-row.ts';
 import type { Report } from '../src/consumer/store/report-inbox.ts';
 import { storeArrivals } from '../src/consumer/store-arrivals.ts';
 import type { Consumer, ConsumerOptions, Handler } from '../src/consumer/types.ts';
+import { silentLog } from '../src/log.ts';
 import { migrateClientStore } from '../src/migrations/index.ts';
 import { FakeTpc } from '../src/testing/fake-tpc.ts';
 import { MemoryBroker } from '../src/testing/memory-broker.ts';
@@ -66,6 +67,7 @@ export class TestBed {
       subscriptions: [{ topic: TOPIC, tags: [] }],
       handlers: { [TOPIC]: handler },
       retry: QUICK_RETRY,
+      log: silentLog,
       ...QUICK,
       ...options,
     });

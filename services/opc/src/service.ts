@@ -53,6 +53,8 @@ import { readOrCreatePageTokenSecret } from './store/page-token-secret.ts';
 
 /** How long messages in handling and reports may take at a stop, milliseconds; well below the limit of the process (15 s). */
 const CONSUMER_STOP_MS = 8_000;
+/** A real broker may take minutes until the group is known to it. */
+const FIRST_REGISTRATION_MS = 300_000;
 /** How long mails under way may take at a stop, milliseconds. Then their connections are closed, in time for their next try to be written. */
 const MAILS_STOP_MS = 5_000;
 /** A wait lies up to this share below or above its value, so that many mails do not come back at one moment. */
@@ -126,7 +128,7 @@ export async function startOpcService({ config, log, stopping, tracing: given }:
       grpcPort: grpc.port,
       metricsPort: metrics.port,
       reload: grpc.reload,
-      registered: () => consumer.registered(),
+      registered: () => consumer.registered({ timeoutMs: FIRST_REGISTRATION_MS }),
       state: () => ({ ...consumer.state(), smtp: mailer.state() }),
       stop: async () => {
         grpc.setHealth('', false);

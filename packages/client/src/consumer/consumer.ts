@@ -10,6 +10,7 @@ import type { HandlerParts } from './handler-parts.ts';
 import { Intake } from './intake.ts';
 import { Activity } from './isolated/activity.ts';
 import { type Execute, Lane } from './lane.ts';
+import { Registered } from './lifecycle/registered.ts';
 import { type ConsumerMetrics, createConsumerMetrics } from './metrics.ts';
 import { mayHold } from './receive/shares.ts';
 import { type HeartbeatOutcome, Registration } from './registration.ts';
@@ -22,6 +23,8 @@ import type { Consumer, ConsumerOptions, ConsumerState, Handler } from './types.
 
 /** Work begins at the latest this long after the start, also when TPC and broker are away. */
 const FIRST_ANSWER_MS = 3_000;
+/** How long `registered` waits by default. */
+const REGISTERED_TIMEOUT_MS = 60_000;
 /** Share of a stop's time after which reports and rows are given back, whatever still runs. */
 const LAST_PART_MS = 1_000;
 
@@ -57,7 +60,7 @@ class InboxConsumer implements Consumer {
   #started = false;
   #outOfTime = false;
   #stopObserving: () => void = () => {};
-  #registered = Promise.withResolvers<void>();
+  readonly #registered = new Registered();
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -69,7 +72,6 @@ class InboxConsumer implements Consumer {
     const shared = { settings, lanes: this.#lanes, reporter: this.#reporter, onBacklog: (topic: string) => void this.#backlog.add(topic) };
     this.#intake = new Intake({ ...shared, telemetry: this.#telemetry });
     this.#sweeper = createSweeper({ ...shared, executors: this.#executors, activity: this.#activity, isOpen: () => this.#condition === 'open' });
-    this.#registered.promise.catch(() => undefined); // who does not ask for it must not be ended by it
   }
 
   async start(): Promise<void> {
@@ -80,11 +82,12 @@ class InboxConsumer implements Consumer {
     this.#reporter.from(storeId);
     const isIdle = () => this.#subscriber?.state().idle ?? false;
     const firstAnswer = Promise.withResolvers<void>();
-    this.#registration = new Registration(this.#settings, { storeId, isIdle }, (outcome) => {
+    this.#registration = new Registration(this.#settings, { storeId, isIdle }, (outcome, error) => {
       this.#onHeartbeat(outcome);
+      if (outcome === 'accepted') this.#registered.accept();
+      else if (error && outcome !== 'unavailable') this.#registered.refuse(error);
       firstAnswer.resolve();
     });
-    this.#registration.accepted.then(this.#registered.resolve, this.#registered.reject);
     const { knex, group } = this.#settings;
     this.#stopObserving = this.#metrics.observe(
       () => this.state(),
@@ -95,13 +98,18 @@ class InboxConsumer implements Consumer {
     void this.#openAfter(firstAnswer.promise);
   }
 
-  registered(): Promise<void> {
-    return this.#registered.promise;
+  registered({ timeoutMs = REGISTERED_TIMEOUT_MS }: { timeoutMs?: number } = {}): Promise<void> {
+    return this.#registered.wait(timeoutMs, () => {
+      const { registrationError, broker } = this.state();
+      if (!this.#started) return 'it was not started';
+      return registrationError || (broker?.connected ? 'TPC gives no answer' : `the broker cannot be reached: ${broker?.error || 'no answer'}`);
+    });
   }
 
   async stop(deadlineMs: number): Promise<void> {
     if (this.#condition === 'stopped') return;
     this.#condition = 'stopping';
+    this.#registered.end(new Error('the consumer was stopped before TPC accepted it'));
     this.#stopObserving();
     const within = (work: Promise<unknown>, ms: number) => Promise.race([work, sleep(Math.max(0, ms), undefined, { ref: false })]);
     const deadline = performance.now() + deadlineMs;
@@ -120,7 +128,6 @@ class InboxConsumer implements Consumer {
     const results = await within(Promise.allSettled(last), deadline - performance.now());
     this.#condition = 'stopped';
     this.#reporter.close();
-    if (this.#registration === undefined) this.#registered.reject(new Error('the consumer was stopped before it was started'));
     this.#settings.log.info({ consumer_group: this.#settings.group, complete: results !== undefined }, 'consumer stopped');
   }
 
@@ -187,6 +194,7 @@ class InboxConsumer implements Consumer {
       await subscriber.ready();
     } catch (error) {
       log.error({ err: error, consumer_group: group }, 'the subscriber to the broker gave up');
+      this.#registered.end(new Error('the subscriber to the broker gave up', { cause: error }));
       return;
     }
     if (this.#condition !== 'stopping' && this.#condition !== 'stopped') this.#registration?.start();

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import type { MeterProvider } from '@opentelemetry/api';
 import type { MessageTracer, RetryPolicy } from '@tpc/core';
 import { v4 as uuidv4 } from 'uuid';
-import { discreet, silentLog } from '../log.ts';
+import { discreet, firstFailuresLog } from '../log.ts';
 import { messageTracer } from '../tracing.ts';
 import type { ConsumerOptions } from './types.ts';
 
@@ -44,7 +44,7 @@ export function settingsOf(options: ConsumerOptions): Settings {
     retry: DEFAULT_RETRY,
     host: hostname(),
     instanceId: uuidv4(),
-    log: silentLog,
+    log: firstFailuresLog(),
     onEvent: () => {},
     inboxRetentionMs: undefined,
     tracing: messageTracer(options.tracer),

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GROUP, TestBed, TOPIC, takeEffect, until } from '../../test/consumer-kit.ts';
 import { STORES } from '../../test/stores.ts';
+import { TpcError } from '../connection/index.ts';
 import { silentLog } from '../log.ts';
 import { FakeRefusal } from '../testing/index.ts';
 
@@ -101,8 +102,30 @@ describe.each(STORES)('consumer on %s, while something is away', (_name, makeSto
     await until(() => bed.tpc.callsOf('registerConsumer').length > refusals + 1);
     expect(bed.broker.unacknowledged(GROUP)).toBe(1);
     bound = true;
+    await until(() => consumer.state().registration === 'registered');
     await consumer.registered();
     await until(consumed('x1'));
+  });
+
+  it('tells whoever waits for its registration that TPC refuses it, and what stands in the way when the time is over', async () => {
+    bed.tpc.beforeCall = () => {
+      throw new FakeRefusal('FAILED_PRECONDITION', 'INBOX_STORE_CONFLICT', 'bound to another store');
+    };
+    const refused = bed.make({ handle: takeEffect });
+    await refused.start();
+    const error = await refused.registered().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(TpcError);
+    expect(error).toMatchObject({ message: 'bound to another store' });
+    bed.tpc.die();
+    const unheard = bed.make({ handle: takeEffect }, { instanceId: 'unheard' });
+    await unheard.start();
+    await until(() => unheard.state().registrationError !== '');
+    await expect(unheard.registered({ timeoutMs: 1 })).rejects.toThrow(/within 1 ms: (?!TPC gives no answer).+/);
+    bed.broker.setAvailable(false);
+    const cut = bed.make({ handle: takeEffect }, { group: 'CID_CUT' });
+    await cut.start();
+    await expect(cut.registered({ timeoutMs: 1 })).rejects.toThrow('the broker cannot be reached: the broker is away');
+    await bed.tpc.start();
   });
 
   it('acknowledges nothing that it could not store, and stores it when it comes again', async () => {

@@ -28,27 +28,22 @@ export function outcomeOfHeartbeat(error: TpcError | undefined): HeartbeatOutcom
 export class Registration {
   readonly #settings: Settings;
   readonly #request: { storeId: string; isIdle: () => boolean };
-  readonly #onOutcome: (outcome: HeartbeatOutcome) => void;
+  readonly #onOutcome: (outcome: HeartbeatOutcome, error: TpcError | undefined) => void;
   readonly #loop: Loop;
   readonly #abort = new AbortController();
-  readonly accepted: Promise<void>;
-  #accept!: () => void;
-  #reject!: (error: Error) => void;
   #state: RegistrationState = 'pending';
   #error = '';
   #retryMs: number;
 
-  constructor(settings: Settings, request: { storeId: string; isIdle: () => boolean }, onOutcome: (outcome: HeartbeatOutcome) => void) {
+  constructor(
+    settings: Settings,
+    request: { storeId: string; isIdle: () => boolean },
+    onOutcome: (outcome: HeartbeatOutcome, error: TpcError | undefined) => void,
+  ) {
     this.#settings = settings;
     this.#request = request;
     this.#onOutcome = onOutcome;
     this.#retryMs = settings.registerRetryMs;
-    this.accepted = new Promise((resolve, reject) => {
-      this.#accept = resolve;
-      this.#reject = reject;
-    });
-    // Whoever does not ask for it must not be ended by it.
-    this.accepted.catch(() => {});
     this.#loop = new Loop('register consumer', () => this.#heartbeat(), settings.log);
   }
 
@@ -67,7 +62,6 @@ export class Registration {
 
   async stop(): Promise<void> {
     this.#abort.abort();
-    this.#reject(new Error('the consumer was stopped before TPC accepted it'));
     await this.#loop.stop();
   }
 
@@ -83,7 +77,7 @@ export class Registration {
     }
     const outcome = outcomeOfHeartbeat(error);
     this.#note(outcome, error);
-    this.#onOutcome(outcome);
+    this.#onOutcome(outcome, error);
     if (interval !== undefined) {
       this.#retryMs = this.#settings.registerRetryMs;
       return Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, interval));
@@ -114,10 +108,8 @@ export class Registration {
   #note(outcome: HeartbeatOutcome, error: TpcError | undefined): void {
     const { log, group } = this.#settings;
     const before = this.#state;
-    if (outcome === 'accepted') {
-      this.#state = 'registered';
-      this.#accept();
-    } else if (outcome === 'unavailable') this.#state = before === 'registered' || before === 'unreachable' ? 'unreachable' : before;
+    if (outcome === 'accepted') this.#state = 'registered';
+    else if (outcome === 'unavailable') this.#state = before === 'registered' || before === 'unreachable' ? 'unreachable' : before;
     else this.#state = 'refused';
     const words = error === undefined ? '' : [error.metadata.name ?? error.reason, error.message].filter(Boolean).join(': ');
     const changed = before !== this.#state || words !== this.#error;

@@ -131,6 +131,7 @@ export type ConsumerOptions = {
   host?: string;
   /** New at each start. Default: a UUID. */
   instanceId?: string;
+  /** Default: each kind of warning and error once, as a warning of the process. */
   log?: Log;
   /** Where the library's metrics go. Default: the provider that is registered with OpenTelemetry, if there is one. */
   meterProvider?: MeterProvider;
@@ -190,8 +191,12 @@ export type ConsumerCounters = {
 export interface Consumer {
   /** Begins to receive, to handle what the inbox holds, and to register. @throws Error when the inbox's database cannot be read, or it is stopped meanwhile */
   start(): Promise<void>;
-  /** Resolves when TPC has first accepted this instance. Rejects only when the consumer is stopped before. */
-  registered(): Promise<void>;
+  /**
+   * Resolves when TPC has first accepted this instance, so that nothing sent from then on is missed. Rejects with what does not mend itself: TPC refuses the
+   * instance (a TpcError: its token, a group that is bound to another inbox), the consumer is stopped; and after `timeoutMs` (milliseconds, default
+   * 60,000) with what stands in the way. The consumer tries on all the same, so it may be asked again.
+   */
+  registered(options?: { timeoutMs?: number }): Promise<void>;
   /** Stops receiving, lets what is being handled end, sends what is to be reported; gives the rest back to the inbox. At most `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
   /**

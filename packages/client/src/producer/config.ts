@@ -56,6 +56,7 @@ export type ProducerOptions = {
   tpc: TpcConnection;
   /** Topics that the group publishes on, for people who look at TPC. */
   topics?: readonly string[];
+  /** Default: each kind of warning and error once, as a warning of the process. */
   log?: Log;
   /** New at each start. Default: a UUID. */
   instanceId?: string;

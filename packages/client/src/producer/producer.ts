@@ -3,7 +3,7 @@ import { checkSessionsOf, dialectOf, run } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v7 as uuidv7 } from 'uuid';
 import { codeOf } from '../error-code.ts';
-import { discreet, type Log, silentLog } from '../log.ts';
+import { discreet, firstFailuresLog, type Log } from '../log.ts';
 import { readStoreMeta } from '../migrations/index.ts';
 import { messageTracer } from '../tracing.ts';
 import { Background, within } from './background.ts';
@@ -97,7 +97,7 @@ class OutboxProducer implements Producer {
 
   constructor(options: ProducerOptions) {
     const { knex, group, tpc } = options;
-    const log = discreet(options.log ?? silentLog);
+    const log = discreet(options.log ?? firstFailuresLog());
     checkSessionsOf(knex);
     this.#metrics = createProducerMetrics(options.meterProvider, group);
     const { onEvent, traceContext } = harmlessTelemetry(options, this.#metrics, log);
