@@ -182,7 +182,7 @@ async function startMail(config: StartConfig, folder: string): Promise<Mail> {
   const { BIND_HOST: host, SMTP_HOST: other, SMTP_PORT: smtpPort, INBOX_HTTP_PORT: httpPort } = config;
   if (other) {
     const settings = { SMTP_PORT: String(smtpPort) };
-    return { settings, smtp: `${urlHost(other)}:${smtpPort} (SMTP_HOST)`, inbox: undefined, stop: async () => undefined };
+    return { settings, smtp: `${urlHost(other)}:${smtpPort}`, inbox: undefined, stop: async () => undefined };
   }
   const links = [{ label: 'Register', url: `http://${urlHost(host)}:${config.UAC_HTTP_PORT}/` }];
   const log = createLog({ service: 'inbox', level: config.LOG_LEVEL, format: config.LOG_FORMAT });

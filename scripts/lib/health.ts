@@ -1,4 +1,5 @@
 import { credentials } from '@grpc/grpc-js';
+import { proxyOptions } from '@tpc/core';
 import { HealthCheckResponse_ServingStatus, HealthClient } from '@tpc/gen/grpc/health/v1/health';
 
 const ANSWER_WITHIN_MS = 2_000;
@@ -9,7 +10,7 @@ const ANSWER_WITHIN_MS = 2_000;
  * @throws Error when it does not answer, or says that it does not serve
  */
 export async function assertServing(address: string, part = ''): Promise<void> {
-  const client = new HealthClient(address, credentials.createInsecure());
+  const client = new HealthClient(address, credentials.createInsecure(), proxyOptions(address));
   try {
     const status = await new Promise<HealthCheckResponse_ServingStatus>((resolve, reject) => {
       client.check({ service: part }, { deadline: Date.now() + ANSWER_WITHIN_MS } as never, (error, response) =>

@@ -19,7 +19,7 @@ export function startScreen(screen: StartScreen): string {
   const rows: [name: string, what: string][] = [
     ['Register', link(`${pages}/`)],
     ['Log in', link(`${pages}/login`)],
-    ...(inbox === undefined ? [] : ([['Inbox', link(`${inbox}/`)]] satisfies [string, string][])),
+    ['Inbox', inbox === undefined ? `none: all mail goes to ${smtp} (SMTP_HOST)` : link(`${inbox}/`)],
     ['gRPC', `TPC ${grpc.TPC}   UAC ${grpc.UAC}   OPC ${grpc.OPC}`],
     ['', `grpcurl -plaintext ${grpc.TPC} list`],
     ['Also', `broker ${broker}   SMTP ${smtp}   metrics ${metrics.map((port) => `:${port}`).join(' ')} /metrics`],

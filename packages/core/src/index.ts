@@ -3,6 +3,7 @@ export * from './contract/index.ts';
 export { type DeliveryProperties, decodeDeliveryProperties, encodeDeliveryProperties } from './delivery-properties.ts';
 export { harmlessLog, type LineLog } from './harmless-log.ts';
 export { harmlessMeter } from './harmless-meter.ts';
+export { proxyOptions, proxyVariableFor } from './http-proxy.ts';
 export { cannotListen } from './listen-error.ts';
 export { BatchDeadlineExceeded, BatcherFull, NaturalBatcher, type NaturalBatcherOptions } from './natural-batcher.ts';
 export { isExhausted, type RetryPolicy, waitBeforeRetry } from './retry-policy.ts';

@@ -1,4 +1,5 @@
 import { ChannelCredentials, Metadata } from '@grpc/grpc-js';
+import { proxyOptions } from '@tpc/core';
 import definition from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import serviceGrpc from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
 import service, { type QueryRouteResponse } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
@@ -11,7 +12,7 @@ const ANSWER_WITHIN_MS = 3_000;
  * @throws Error when the proxy does not answer
  */
 export async function queryRoute(host: string, port: number, topic: string): Promise<string | undefined> {
-  const client = new serviceGrpc.MessagingServiceClient(`${host}:${port}`, ChannelCredentials.createInsecure());
+  const client = new serviceGrpc.MessagingServiceClient(`${host}:${port}`, ChannelCredentials.createInsecure(), proxyOptions(host));
   const address = new definition.Address().setHost(host).setPort(port);
   const endpoints = new definition.Endpoints().setScheme(definition.AddressScheme.IPV4).setAddressesList([address]);
   const request = new service.QueryRouteRequest().setTopic(new definition.Resource().setName(topic)).setEndpoints(endpoints);

@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { format } from 'node:util';
 import type { Metadata } from '@grpc/grpc-js';
+import { proxyVariableFor } from '@tpc/core';
 import { BaseClient, type Endpoints, type MessageQueue, type TopicRouteData } from 'rocketmq-client-nodejs';
 import definition, { type Status } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import { type BrokerLogger, DEFAULT_REQUEST_TIMEOUT_MS, loggerOf, type RocketMqConnection, SILENT_LOGGER } from './connection.ts';
@@ -37,6 +38,8 @@ export abstract class LinkedClient extends BaseClient {
       logger: asDebugLog(logger),
       ...(connection.credentials ? { sessionCredentials: withoutUndefined(connection.credentials) } : {}),
     });
+    const proxy = proxyVariableFor(connection.endpoints);
+    if (proxy !== undefined) logger.info({ endpoints: connection.endpoints, proxy }, 'the broker is reached through a proxy of the environment');
     this.timeoutMs = requestTimeout;
     this.#settings.promise.catch(() => undefined); // Who waits for them handles it; a publisher does not wait.
     this.link = new RpcLink({ tls: connection.tls ?? false, metadata: () => this.getRequestMetadata(), observer });

@@ -1,4 +1,5 @@
 import { type CallOptions, ChannelCredentials, type ClientUnaryCall, status as GrpcStatus, type Metadata, type ServiceError } from '@grpc/grpc-js';
+import { proxyOptions } from '@tpc/core';
 import type { Endpoints } from 'rocketmq-client-nodejs';
 import type { MessagingServiceClient } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
 import serviceGrpc from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
@@ -207,7 +208,7 @@ export class RpcLink {
     if (this.#closed) throw Object.assign(new Error('the link to the broker is closed'), { code: GrpcStatus.CANCELLED });
     let stub = this.#stubs.get(target);
     if (!stub) {
-      stub = new serviceGrpc.MessagingServiceClient(target, this.#credentials, CHANNEL_OPTIONS);
+      stub = new serviceGrpc.MessagingServiceClient(target, this.#credentials, { ...CHANNEL_OPTIONS, ...proxyOptions(target) });
       this.#stubs.set(target, stub);
     }
     return stub;

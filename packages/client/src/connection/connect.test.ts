@@ -1,5 +1,5 @@
 import { RetryInfo } from '@tpc/gen/google/rpc/error_details';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeRefusal, FakeTpc } from '../testing/index.ts';
 import { connectTpc, errorOfItem, type TpcConnection, TpcError } from './index.ts';
 
@@ -13,6 +13,7 @@ describe('connection to TPC', () => {
     tpc = connectTpc({ address: fake.address, token: 'secret' });
   });
   afterEach(() => {
+    vi.unstubAllEnvs();
     tpc.close();
     fake.die();
   });
@@ -36,6 +37,17 @@ describe('connection to TPC', () => {
       unavailable: false,
       retryable: false,
     });
+  });
+
+  it('goes past a proxy of the environment on loopback, and names it in what fails behind it', async () => {
+    // Nobody listens there.
+    vi.stubEnv('http_proxy', 'http://127.0.0.1:9');
+    const near = connectTpc({ address: fake.address });
+    const far = connectTpc({ address: 'tpc.example.com:50051', deadlineMs: 2_000 });
+    await near.confirmAndSendMessage(request).catch((error: TpcError) => expect(error.status).toBe('NOT_FOUND'));
+    await expect(far.confirmAndSendMessage(request)).rejects.toThrow('(through the proxy that http_proxy names)');
+    near.close();
+    far.close();
   });
 
   it('tells the error of one item of a batch', async () => {

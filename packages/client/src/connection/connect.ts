@@ -1,4 +1,5 @@
 import { type ChannelCredentials, Client, type ClientOptions, credentials as grpcCredentials, type Interceptor, Metadata } from '@grpc/grpc-js';
+import { proxyOptions, proxyVariableFor } from '@tpc/core';
 import { ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { authorizationOf, type TokenSource } from './token.ts';
 import { TpcError, toTpcError } from './tpc-error.ts';
@@ -85,8 +86,10 @@ export function connectTpc(options: ConnectTpcOptions): TpcConnection {
   const channel = new Client(address, options.credentials ?? grpcCredentials.createInsecure(), {
     ...CHANNEL_OPTIONS,
     ...(HAS_SCHEME.test(address) ? SPREAD : {}),
+    ...proxyOptions(address),
     interceptors,
   });
+  const proxy = proxyVariableFor(address);
   const methods: Record<string, unknown> = {};
   for (const [name, definition] of Object.entries(ReliableMessageServiceService)) {
     methods[name] = async (request: unknown, call: TpcCallOptions = {}) =>
@@ -94,6 +97,7 @@ export function connectTpc(options: ConnectTpcOptions): TpcConnection {
         deadlineMs: call.deadlineMs ?? deadlineMs,
         metadata: { ...authorization(token), ...call.metadata },
         signal: call.signal,
+        proxy,
       });
   }
   return Object.assign(methods as TpcClient, { address, close: () => channel.close() });
@@ -112,9 +116,15 @@ const NO_DETAILS = { field: '', metadata: {}, retryAfterMs: undefined };
 
 /** A method without its types: they are given back by TpcClient. */
 type AnyMethod = { path: string; requestSerialize: (value: unknown) => Buffer; responseDeserialize: (bytes: Buffer) => unknown };
-type Call = { deadlineMs: number; metadata: Readonly<Record<string, string>>; signal: AbortSignal | undefined };
+type Call = {
+  deadlineMs: number;
+  metadata: Readonly<Record<string, string>>;
+  signal: AbortSignal | undefined;
+  /** Variable of the environment whose proxy stands in between. */
+  proxy: string | undefined;
+};
 
-function unary(channel: Client, method: AnyMethod, request: unknown, { deadlineMs, metadata, signal }: Call): Promise<unknown> {
+function unary(channel: Client, method: AnyMethod, request: unknown, { deadlineMs, metadata, signal, proxy }: Call): Promise<unknown> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(cancelledBeforeStart());
@@ -132,7 +142,7 @@ function unary(channel: Client, method: AnyMethod, request: unknown, { deadlineM
       { deadline: Date.now() + deadlineMs },
       (error, response) => {
         signal?.removeEventListener('abort', cancel);
-        if (error) reject(toTpcError(error));
+        if (error) reject(toTpcError(error, proxy));
         else resolve(response);
       },
     );

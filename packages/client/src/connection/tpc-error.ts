@@ -62,8 +62,11 @@ export function errorOfItem(item: Status | undefined): TpcError | undefined {
   return item.code === grpcStatus.OK ? undefined : fromStatus(item);
 }
 
-/** Reads an error of grpc-js, with the details in its trailers. Anything else becomes UNKNOWN with its cause. */
-export function toTpcError(error: unknown): TpcError {
+/**
+ * Reads an error of grpc-js, with the details in its trailers. Anything else becomes UNKNOWN with its cause.
+ * @param proxy variable of the environment whose proxy stands in between; an error without details, which is no answer of TPC, names it
+ */
+export function toTpcError(error: unknown, proxy?: string): TpcError {
   if (error instanceof TpcError) return error;
   const { code, details, metadata } = error as Partial<ServiceError>;
   if (typeof code !== 'number') return new TpcError(String((error as Error)?.message ?? error), plain('UNKNOWN'), error);
@@ -72,7 +75,8 @@ export function toTpcError(error: unknown): TpcError {
     const decoded = decodeStatus(bytes);
     if (decoded !== undefined) return fromStatus(decoded, error);
   }
-  return new TpcError(details || statusName(code), plain(statusName(code)), error);
+  const words = details || statusName(code);
+  return new TpcError(proxy === undefined ? words : `${words} (through the proxy that ${proxy} names)`, plain(statusName(code)), error);
 }
 
 function fromStatus(status: Status, cause?: unknown): TpcError {
