@@ -50,7 +50,7 @@ export function exerciseMainJob({ pictures, pages, onFirstMail }: MainJobOptions
     await shoot('2-registered');
     inbox = await browser.newPage();
     await inbox.goto(pages().inbox);
-    await inbox.click('[data-testid=mail-item]:has-text("注册用户-等待激活用户")');
+    await inbox.click('[data-testid=mail-item]:has-text("请激活您的账号")');
     onFirstMail?.();
     await mailLink().waitFor();
     await shoot('3-inbox', inbox);
@@ -65,7 +65,7 @@ export function exerciseMainJob({ pictures, pages, onFirstMail }: MainJobOptions
     await page.click('[data-testid=activate]');
     await page.waitForSelector('[data-testid=activation-result][data-outcome=activated]');
     await shoot('4-activated');
-    await inbox.waitForSelector('[data-testid=mail-item]:has-text("注册用户-激活用户成功")');
+    await inbox.waitForSelector('[data-testid=mail-item]:has-text("您的账号已激活")');
     await shoot('5-second-mail', inbox);
   }, 60_000);
 

@@ -3,7 +3,6 @@
  * No text stands here: what people read comes from the page or from the service.
  */
 const page = document.body.dataset;
-const codeFields = JSON.parse(page.codeFields);
 const NOT_ACTIVE = 10011106;
 
 for (const form of document.querySelectorAll('form[data-form]')) {
@@ -65,14 +64,13 @@ async function post(url, body) {
   return response.json();
 }
 
+/** Shows all that is wrong at once, each at its field; what belongs to no field of the form stands above it. */
 function showRefusal(form, answer) {
-  const name = codeFields[answer.code];
-  const input = name && form.querySelector(`.field input[name="${name}"]`);
-  if (input) {
-    showFieldError(name, answer.message);
-    for (const other of form.querySelectorAll('input[data-check]')) if (other !== input) checkFree(other);
-    input.focus();
-  } else showProblem(form, answer.message);
+  const inputOf = ({ field }) => form.querySelector(`.field input[name="${field}"]`);
+  const errors = (answer.errors ?? []).filter(inputOf);
+  for (const { field, message } of errors.toReversed()) showFieldError(field, message);
+  if (errors.length > 0) form.querySelector('.field.bad input').focus();
+  else showProblem(form, answer.message);
   const inactive = document.querySelector('[data-inactive]');
   if (inactive) inactive.hidden = answer.code !== NOT_ACTIVE;
 }

@@ -27,18 +27,25 @@ export type Registration = {
   registerSource: string;
 };
 
+/** What is wrong with a form, and the keys of the fields that are right (else empty), so that all can be told in one round. */
+export type WrongForm = { violations: [Violation, ...Violation[]]; keys: Pick<Registration, 'loginNameKey' | 'emailKey' | 'mobileKey'> };
+
 const SOURCE = /^[A-Za-z0-9_-]{1,20}$/;
 
 /**
  * Checks a registration in the original's order (F-01): the fields present, the passwords the same; then, which the original did not
  * check, each field's form. A mobile number may be left out. What is taken is the database's to say.
- * @returns the registration, or all violations, of which the first is the one that the original would have answered
+ * @returns the registration, or all violations, of which the first is the one that the original would have answered, with the keys that are right
  */
-export function checkRegistration(form: RegistrationForm): { registration: Registration } | { violations: [Violation, ...Violation[]] } {
+export function checkRegistration(form: RegistrationForm): { registration: Registration } | WrongForm {
   const keys = { name: loginNameKey(form.loginName), email: emailAddress(form.email), mobile: mobileKey(form.mobileNo) };
   const passwords = { password: preparePassword(form.loginPwd), again: preparePassword(form.confirmPwd) };
   const [first, ...more] = violationsOf(form, { ...keys, ...passwords });
-  if (first) return { violations: [first, ...more] };
+  if (first)
+    return {
+      violations: [first, ...more],
+      keys: { loginNameKey: keys.name ?? '', emailKey: keys.email?.toLowerCase() ?? '', mobileKey: keys.mobile },
+    };
   return {
     registration: {
       loginName: form.loginName.trim(),

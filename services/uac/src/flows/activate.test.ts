@@ -23,7 +23,7 @@ describe.each(DATABASES)('activate on %s', (_name, open) => {
     expect(await count(uac.db, 'pc_uac_role_user', 'role_id = 10000')).toBe(1);
     expect(await count(uac.db, 'pc_uac_group_user', 'group_id = 1')).toBe(1);
     expect(await count(uac.db, 'uac_activation_token', 'used_at IS NOT NULL')).toBe(1);
-    expect(await successMails()).toMatchObject([{ to: EMAIL, subject: '注册用户-激活用户成功' }]);
+    expect(await successMails()).toMatchObject([{ to: EMAIL, subject: '您的账号已激活' }]);
   });
 
   it('tells a second click that the user is active, and does nothing', async () => {

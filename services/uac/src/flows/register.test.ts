@@ -27,7 +27,7 @@ describe.each(DATABASES)('register on %s', (_name, open) => {
     });
     expect(rows[0]?.login_pwd).toMatch(/^\$2[aby]\$04\$/);
     const [mail] = await uac.mails();
-    expect(mail).toMatchObject({ tag: 'ACTIVE_USER', to: 'User1@Example.com', subject: '注册用户-等待激活用户' });
+    expect(mail).toMatchObject({ tag: 'ACTIVE_USER', to: 'User1@Example.com', subject: '请激活您的账号' });
     expect(mail?.text).toContain('http://uac.test/auth/activeUser/');
     const tokens = await run<{ token_hash: Buffer }>(uac.db, 'SELECT token_hash FROM uac_activation_token');
     expect(tokens.rows[0]?.token_hash).toEqual(hashSecretToken(await uac.tokenFor('User1@Example.com')));

@@ -3,10 +3,11 @@ import { classifySqlError } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { Passwords } from '../adapters/passwords.ts';
 import { type Claims, judgeClaims, waitingAtAddress } from '../domain/claims.ts';
+import type { Violation } from '../domain/codes.ts';
 import { mailboxOf } from '../domain/email.ts';
 import type { IdGenerator } from '../domain/id-generator.ts';
 import type { Language } from '../domain/language.ts';
-import { checkRegistration, type Registration, type RegistrationForm } from '../domain/registration.ts';
+import { checkRegistration, type Registration, type RegistrationForm, type WrongForm } from '../domain/registration.ts';
 import type { User } from '../domain/user.ts';
 import { deleteWaitingUser, findHolders, findUserById, insertUser } from '../store/users.ts';
 import { type ActivationLinks, sendActivationMail } from './activation-link.ts';
@@ -49,7 +50,7 @@ class ClaimsChanged extends Error {}
  */
 export async function register(parts: RegisterParts, form: RegistrationForm, language: Language, network = ''): Promise<User> {
   const checked = checkRegistration(form);
-  if ('violations' in checked) throw refuseFields(checked.violations);
+  if ('violations' in checked) throw refuseFields([...checked.violations, ...(await takenBeside(parts.db, checked))]);
   const { registration } = checked;
   await limitMailbox(parts.limit, mailboxOf(registration.emailKey), network);
   let passwordHash: string | undefined;
@@ -67,6 +68,12 @@ export async function register(parts: RegisterParts, form: RegistrationForm, lan
       await sleep(Math.random() * COLLISION_WAIT_MS);
     }
   }
+}
+
+/** What of a wrong form is taken as well: a person is told all in one round. */
+async function takenBeside(db: Knex, { keys }: WrongForm): Promise<Violation[]> {
+  const claims = judgeClaims(await findHolders(db, keys), { password: false, mobile: false });
+  return 'taken' in claims ? claims.taken : [];
 }
 
 function limitMailbox(limit: RateLimiter, mailbox: string, network: string): Promise<void> {

@@ -42,7 +42,7 @@ describe('UserService', () => {
     await client.register({ ...formOf(1), language: 'en' });
     await client.register({ ...formOf(2), language: '' });
     await kit.tpc.until(() => kit.tpc.messages.length === 2);
-    expect([kit.bodyOf(0).subject, kit.bodyOf(1).subject].sort()).toEqual(['Activate your account', '注册用户-等待激活用户']);
+    expect([kit.bodyOf(0).subject, kit.bodyOf(1).subject].sort()).toEqual(['Activate your account', '请激活您的账号']);
   });
 
   it('names every wrong field as the .proto file does, the first one deciding the reason', async () => {

@@ -1,3 +1,4 @@
+import type { AppError } from '@tpc/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CODES, isUacCode, numberOfCode } from '../domain/codes.ts';
 import type { Language } from '../domain/language.ts';
@@ -18,7 +19,16 @@ export function sendSuccess<T>(request: FastifyRequest, reply: FastifyReply, res
   return reply.send(successEnvelope(requestLanguage(request), result, message));
 }
 
-/** A refusal's number and its text in the reader's language; undefined for a reason that is none of ours. */
-export function refusalEnvelope(reason: string, language: Language): Envelope<null> | undefined {
-  return isUacCode(reason) ? { code: numberOfCode(reason), message: CODES[reason][language], result: null } : undefined;
+/** One field that is wrong, as a page shows it. */
+export type FieldProblem = { field: string; code: number; message: string };
+
+/** A refusal's number and its text in the reader's language, with all fields that are wrong, if any; undefined for a reason that is none of ours. */
+export function refusalEnvelope(error: AppError, language: Language): (Envelope<null> & { errors?: FieldProblem[] }) | undefined {
+  const { reason } = error;
+  if (!isUacCode(reason)) return undefined;
+  const envelope = { code: numberOfCode(reason), message: CODES[reason][language], result: null };
+  const errors = error.violations.flatMap(({ field, reason: code }) =>
+    isUacCode(code) ? [{ field, code: numberOfCode(code), message: CODES[code][language] }] : [],
+  );
+  return errors.length === 0 ? envelope : { ...envelope, errors };
 }

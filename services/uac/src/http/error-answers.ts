@@ -44,7 +44,7 @@ function logged(error: AppError, request: FastifyRequest, log: Log): AppError {
 
 /** Status and envelope of a refusal. */
 export function refusalAnswer(error: AppError, language: Language) {
-  const envelope = refusalEnvelope(error.reason, language);
+  const envelope = refusalEnvelope(error, language);
   if (!envelope) return { statusCode: 500, envelope: { code: 500, message: HTTP_TEXT[500]?.[language] ?? '', result: null } };
   return { statusCode: HTTP_STATUS[error.status] ?? 200, envelope };
 }

@@ -61,10 +61,24 @@ describe('paths of the original', () => {
   it('answer a refusal with HTTP 200, the code as a number, and its text in the language asked for', async () => {
     await registered();
     const zh = await registered();
-    expect([zh.statusCode, zh.json()]).toEqual([200, { code: 10011012, message: '登录名已存在', result: null }]);
+    expect([zh.statusCode, zh.json()]).toMatchObject([200, { code: 10011012, message: '登录名已存在', result: null }]);
     const en = await post('/auth/register', formOf(1), EN);
-    expect(en.json()).toEqual({ code: 10011012, message: 'This login name is taken.', result: null });
+    const taken = { code: 10011012, message: 'This login name is taken.' };
+    expect(en.json()).toEqual({ ...taken, result: null, errors: [{ field: 'loginName', ...taken }] });
     expect((await post('/auth/register', {})).json()).toMatchObject({ code: 10011007 });
+  });
+
+  it('tell all that is wrong with a registration in one round: what is missing, malformed and taken', async () => {
+    await activated();
+    const wrong = formOf(2, { loginName: 'user1', email: 'USER1@example.com', mobileNo: '12345678901', loginPwd: 'short', confirmPwd: 'shorter' });
+    const { errors } = (await post('/auth/register', wrong, EN)).json() as { errors: { field: string; code: number }[] };
+    expect(errors.map(({ field, code }) => [field, code])).toEqual([
+      ['confirmPwd', 10011010],
+      ['mobileNo', 10011103],
+      ['loginPwd', 10011104],
+      ['loginName', 10011012],
+      ['email', 10011019],
+    ]);
   });
 
   it('send the mail in the language of who registers', async () => {
@@ -261,6 +275,11 @@ describe('login and session', () => {
     const cookies = { uac_refresh: cookieOf(await login({ 'x-uac-session': 'cookie' }))?.value ?? '' };
     const me = await app.inject({ method: 'GET', url: '/me', cookies, headers: PAGE });
     expect(me.body).toContain('User1');
+    for (const url of ['/', '/login'])
+      expect((await app.inject({ method: 'GET', url, cookies, headers: PAGE })).headers).toMatchObject({ location: '/me' });
+    expect((await app.inject({ method: 'GET', url: '/resend', cookies, headers: PAGE })).body).toContain('href="/me"');
+    expect(me.body).not.toContain('href="/login"');
+    expect((await app.inject({ method: 'GET', url: '/me', cookies, headers: { ...PAGE, ...EN } })).body).toMatch(/\d{4} \(UTC\)/);
     const out = await app.inject({ method: 'POST', url: '/auth/logout', cookies, headers: PAGE });
     expect([out.statusCode, out.headers.location, cookieOf(out)?.value]).toEqual([303, '/login', '']);
     expect((await app.inject({ method: 'GET', url: '/me', cookies })).headers.location).toBe('/login');

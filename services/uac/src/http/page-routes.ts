@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { toLanguage } from '../domain/language.ts';
+import { type Language, toLanguage } from '../domain/language.ts';
 import type { Flows } from '../flows/index.ts';
 import type { PageName, Pages } from './pages.ts';
 import { LANGUAGE_COOKIE, requestLanguage } from './request.ts';
@@ -11,19 +11,34 @@ const YEAR_S = 365 * 24 * 3600;
 export function addPageRoutes(app: FastifyInstance, parts: { flows: Flows; pages: Pages; sessionCookie: SessionCookie }): void {
   const { flows, pages, sessionCookie } = parts;
   app.addHook('onRequest', rememberLanguage);
-  const form = (path: string, page: PageName) =>
-    app.get(path, (request, reply) => pages.send(reply, page, requestLanguage(request), { form: {}, errors: {} }));
-  form('/', 'register');
-  form('/login', 'login');
-  form('/resend', 'resend');
-  app.get('/me', async (request, reply) => {
+  const userOf = async (request: FastifyRequest) => {
     const token = sessionCookie.read(request);
-    const user = token === undefined ? undefined : await flows.userOfSession(token);
+    return token === undefined ? undefined : await flows.userOfSession(token);
+  };
+  // Who is logged in already has nothing to do on the two: their account is what they look for.
+  const forStrangers = (path: string, page: PageName) =>
+    app.get(path, async (request, reply) => {
+      if (await userOf(request)) return reply.redirect('/me', 303);
+      return pages.send(reply, page, requestLanguage(request), { form: {}, errors: {} });
+    });
+  forStrangers('/', 'register');
+  forStrangers('/login', 'login');
+  app.get('/resend', async (request, reply) => {
+    const signedIn = (await userOf(request)) !== undefined;
+    return pages.send(reply, 'resend', requestLanguage(request), { form: {}, errors: {}, signedIn });
+  });
+  app.get('/me', async (request, reply) => {
+    const user = await userOf(request);
     if (!user) return reply.redirect('/login', 303);
     const language = requestLanguage(request);
-    const since = new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', { dateStyle: 'long' }).format(user.createdAt);
-    return pages.send(reply, 'me', language, { user, since });
+    return pages.send(reply, 'me', language, { user, since: dateText(user.createdAt, language), signedIn: true });
   });
+}
+
+/** A reader's own zone is not known: Chinese readers get Beijing's days, others those of UTC; the page names the zone. */
+function dateText(time: number, language: Language): string {
+  const [locale, timeZone] = language === 'zh' ? ['zh-CN', 'Asia/Shanghai'] : ['en-GB', 'UTC'];
+  return new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeZone }).format(time);
 }
 
 /** `?lang=` on a page is the language switch; its choice stays. */

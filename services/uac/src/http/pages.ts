@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { CODES, numberOfCode, type UacCode } from '../domain/codes.ts';
+import { CODES } from '../domain/codes.ts';
 import type { Language } from '../domain/language.ts';
 import { lifeText } from '../mails/life-text.ts';
 import { PAGE_TEXTS } from './page-texts.ts';
@@ -27,24 +27,6 @@ function publicFile(name: string, type: string): PublicFile {
   return { path: `/assets/${name}`, url: `/assets/${name}?v=${hash}`, type, body };
 }
 
-/** The field that a code is about, for the page's script: by number. */
-const FIELD_OF_CODE: Partial<Record<UacCode, string>> = {
-  UAC10011007: 'loginName',
-  UAC10011012: 'loginName',
-  UAC10011101: 'loginName',
-  UAC10011018: 'email',
-  UAC10011019: 'email',
-  UAC10011102: 'email',
-  UAC10011114: 'email',
-  UAC10011006: 'mobileNo',
-  UAC10011013: 'mobileNo',
-  UAC10011103: 'mobileNo',
-  UAC10011014: 'loginPwd',
-  UAC10011104: 'loginPwd',
-  UAC10011009: 'confirmPwd',
-  UAC10011010: 'confirmPwd',
-};
-
 /** Loads templates and files, and serves the files. */
 export function createPages(app: FastifyInstance, options: { inboxUrl: string; tracesUrl?: string; activationLifeMs: number }): Pages {
   const eta = new Eta({ views: `${ASSETS}/pages`, cache: true, autoEscape: true });
@@ -54,14 +36,12 @@ export function createPages(app: FastifyInstance, options: { inboxUrl: string; t
   for (const file of [style, script, icon]) {
     app.get(file.path, (_request, reply) => reply.header('cache-control', 'public, max-age=31536000, immutable').type(file.type).send(file.body));
   }
-  const codeFields = JSON.stringify(Object.fromEntries(Object.entries(FIELD_OF_CODE).map(([code, field]) => [numberOfCode(code as UacCode), field])));
   const fixed = {
     styleUrl: style.url,
     scriptUrl: script.url,
     iconUrl: icon.url,
     inboxUrl: options.inboxUrl,
     tracesUrl: options.tracesUrl ?? '',
-    codeFields,
   };
   return {
     send(reply, page, language, values) {

@@ -16,10 +16,10 @@ export type MailText = {
 export type ActiveUserValues = { loginName: string; email: string; activeUserUrl: string; dateTime: string; life: string; contested: boolean };
 export type ActiveUserSuccessValues = { loginName: string; loginUrl: string; dateTime: string };
 
-/** Subject as in the original: 注册用户-等待激活用户. */
+/** The mail that asks for the activation. */
 export const ACTIVE_USER: Record<Language, (values: ActiveUserValues) => MailText> = {
   zh: ({ loginName, email, activeUserUrl, dateTime, life, contested }) => ({
-    subject: '注册用户-等待激活用户',
+    subject: '请激活您的账号',
     title: '激活您的账号',
     greeting: `${loginName}，您好：`,
     paragraphs: [`您于 ${dateTime} 使用邮箱 ${email} 注册了账号。请点击下面的按钮完成激活。`],
@@ -46,10 +46,10 @@ export const ACTIVE_USER: Record<Language, (values: ActiveUserValues) => MailTex
   }),
 };
 
-/** Subject as in the original: 注册用户-激活用户成功. */
+/** The mail that tells of it. */
 export const ACTIVE_USER_SUCCESS: Record<Language, (values: ActiveUserSuccessValues) => MailText> = {
   zh: ({ loginName, loginUrl, dateTime }) => ({
-    subject: '注册用户-激活用户成功',
+    subject: '您的账号已激活',
     title: '激活成功',
     greeting: `${loginName}，您好：`,
     paragraphs: [`您的账号已于 ${dateTime} 激活，现在可以登录了。`],

@@ -10,9 +10,9 @@ const renderer = createMailRenderer(settings);
 const values = { loginName: 'alice', email: 'alice@example.com', activeUserUrl: 'http://uac.test/auth/activeUser/token', contested: false };
 
 describe('mails', () => {
-  it("have the original's subjects in Chinese", () => {
-    expect(renderer.activeUser(values, 'zh').subject).toBe('注册用户-等待激活用户');
-    expect(renderer.activeUserSuccess(values, 'zh').subject).toBe('注册用户-激活用户成功');
+  it('have subjects in Chinese that people understand', () => {
+    expect(renderer.activeUser(values, 'zh').subject).toBe('请激活您的账号');
+    expect(renderer.activeUserSuccess(values, 'zh').subject).toBe('您的账号已激活');
   });
 
   it.each(['zh', 'en'] as const)('in %s carry name and link in HTML and in plain text', (language) => {
