@@ -33,6 +33,7 @@ describe('the configuration', () => {
 
   it.each([
     ['SMTP_FROM', 'nobody'],
+    ['SMTP_FROM', '张三@example.com'],
     ['SMTP_FROM', 'A <a@example.com>, B <b@example.com>'],
     ['OPC_SUBSCRIPTIONS', 'T@'],
     ['SMTP_PORT', '70000'],

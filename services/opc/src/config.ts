@@ -16,7 +16,7 @@ import {
   tracingSettings,
 } from '@tpc/platform';
 import { z } from 'zod';
-import { parseMailAddress } from './domain/mail-address.ts';
+import { needsSmtpUtf8, parseMailAddress } from './domain/mail-address.ts';
 import { parseSubscriptions } from './domain/subscriptions.ts';
 
 /** What the original's OPC took of SEND_EMAIL_TOPIC (F-51). */
@@ -48,6 +48,13 @@ const sender = z
   .transform((text, context) => {
     const named = /^([^<>\r\n]*)<([^<>]*)>$/.exec(text.trim());
     const address = parseMailAddress(named?.[2] ?? text);
+    if (address !== undefined && needsSmtpUtf8(address)) {
+      context.addIssue({
+        code: 'custom',
+        message: 'expected a local part in ASCII: others could be sent only where every mail server on the way has SMTPUTF8',
+      });
+      return z.NEVER;
+    }
     if (address !== undefined) return { name: (named?.[1] ?? '').trim().replace(/^"(.*)"$/, '$1'), address };
     context.addIssue({ code: 'custom', message: 'expected an address, or Name <address>' });
     return z.NEVER;

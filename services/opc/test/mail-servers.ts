@@ -95,6 +95,60 @@ export function smtpAnswer(responseCode: number, message: string): Error {
   return Object.assign(new Error(message), { responseCode });
 }
 
+/**
+ * A server of a few lines that keeps what it hears as it came over the wire, byte by byte: smtp-server shows addresses decoded. Takes every mail.
+ * @param extensions what it offers
+ */
+export async function startWireServer(
+  ...extensions: string[]
+): Promise<{ port: number; commands: string[]; bodies: string[]; stop(): Promise<void> }> {
+  const commands: string[] = [];
+  const bodies: string[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    let heard = '';
+    let inData = false;
+    const say = (line: string) => socket.write(`${line}\r\n`);
+    const offer = ['wire', ...extensions].map((name, at, all) => `250${at === all.length - 1 ? ' ' : '-'}${name}`).join('\r\n');
+    say('220 wire ESMTP');
+    socket.on('data', (chunk: Buffer) => {
+      heard += chunk.toString('latin1');
+      for (let end = heard.indexOf(inData ? '\r\n.\r\n' : '\r\n'); end >= 0; end = heard.indexOf(inData ? '\r\n.\r\n' : '\r\n')) {
+        const line = heard.slice(0, end);
+        heard = heard.slice(end + (inData ? 5 : 2));
+        if (inData) bodies.push(line);
+        else commands.push(line);
+        const wasData = inData;
+        inData = !wasData && line === 'DATA';
+        say(
+          wasData
+            ? '250 2.0.0 taken'
+            : inData
+              ? '354 go'
+              : line.startsWith('EHLO')
+                ? offer
+                : line === 'STARTTLS'
+                  ? '502 5.5.1 unknown command'
+                  : '250 ok',
+        );
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    commands,
+    bodies,
+    stop: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets) socket.destroy();
+        server.close(() => resolve());
+      }),
+  };
+}
+
 /** A server that takes connections and never says a word. */
 export async function startSilentServer(): Promise<{ port: number; open: Set<Socket>; stop(): Promise<void> }> {
   const open = new Set<Socket>();

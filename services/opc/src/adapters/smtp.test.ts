@@ -1,6 +1,14 @@
 import { createLog, type Log } from '@tpc/platform';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type Catcher, smtpAnswer, startCatcher, startSilentServer, startSmtpServer, type TestSmtpServer } from '../../test/mail-servers.ts';
+import {
+  type Catcher,
+  smtpAnswer,
+  startCatcher,
+  startSilentServer,
+  startSmtpServer,
+  startWireServer,
+  type TestSmtpServer,
+} from '../../test/mail-servers.ts';
 import { until } from '../../test/wait.ts';
 import { createSmtpMailer, type Mailer, MailFailure, type OutgoingMail, type SmtpOptions } from './smtp.ts';
 
@@ -183,6 +191,54 @@ describe('a mail that is not taken', () => {
   it('waits when the server dies in the middle of DATA', async () => {
     const dying: TestSmtpServer = await server({ onData: (stream) => void stream.once('data', () => dying.cut()) });
     expect((await failureOf(mailer(dying.port).send(mail, never))).verdict).toBe('unavailable');
+  });
+});
+
+describe('at the wire', () => {
+  async function wire(...extensions: string[]) {
+    const started = await startWireServer(...extensions);
+    undo.push(() => started.stop());
+    return started;
+  }
+  const isAscii = (text: string) => !/\P{ASCII}/u.test(text);
+
+  it.each(['张三@xn--fsqu00a.xn--fiqs8s', 'müller@example.com'])('never sends the local part of %s to a server without SMTPUTF8', async (to) => {
+    const old = await wire('8BITMIME');
+    const failure = await failureOf(mailer(old.port).send({ ...mail, to }, never));
+    expect(failure).toMatchObject({ verdict: 'recipient', message: expect.stringContaining('SMTPUTF8') });
+    expect(old.commands.some((line) => /^(MAIL|RCPT|DATA)/.test(line))).toBe(false);
+    expect(old.commands.every(isAscii)).toBe(true);
+  });
+
+  it('sends it where the server offers SMTPUTF8, and says so', async () => {
+    const modern = await wire('8BITMIME', 'SMTPUTF8');
+    await mailer(modern.port).send({ ...mail, to: 'müller@example.com' }, never);
+    expect(modern.commands.find((line) => line.startsWith('MAIL'))).toContain('SMTPUTF8');
+    expect(modern.commands.find((line) => line.startsWith('RCPT'))).toBe(Buffer.from('RCPT TO:<müller@example.com>').toString('latin1'));
+  });
+
+  it('writes international domains as punycode, in the envelope and in the header, to any server', async () => {
+    const old = await wire();
+    await mailer(old.port).send({ ...mail, to: 'info@xn--bcher-kva.example' }, never);
+    expect(old.commands.find((line) => line.startsWith('RCPT'))).toBe('RCPT TO:<info@xn--bcher-kva.example>');
+    const [headers = ''] = old.bodies[0]?.split('\r\n\r\n') ?? [];
+    expect(isAscii(headers)).toBe(true);
+    expect(headers).toMatch(/^To: <?info@xn--bcher-kva\.example>?$/im);
+  });
+
+  it.each([
+    ['does not offer STARTTLS', []],
+    ['offers STARTTLS and refuses it', ['STARTTLS', 'AUTH PLAIN LOGIN']],
+    ['offers a log-in without STARTTLS', ['AUTH PLAIN LOGIN']],
+  ])('with STARTTLS required gives no mail and no password to a server that %s', async (_, extensions) => {
+    const plain = await wire(...extensions);
+    const made = mailer(plain.port, { starttls: 'required', user: 'opc', password: 'secret-word' });
+    const failure = await failureOf(made.send(mail, never));
+    await made.check(never);
+    expect(['ours', 'unavailable']).toContain(failure.verdict);
+    expect(made.state().connected).toBe(false);
+    expect(plain.commands.filter((line) => !/^(EHLO|STARTTLS|QUIT)/.test(line))).toEqual([]);
+    expect(plain.commands).toContain('STARTTLS');
   });
 });
 

@@ -8,11 +8,12 @@ import { context as contexts, SpanKind } from '@opentelemetry/api';
 import { inSpan, MESSAGE_KEY, type MessageTracer } from '@tpc/core';
 import type { Log } from '@tpc/platform';
 import { createTransport } from 'nodemailer';
-import { parseMailAddress } from '../domain/mail-address.ts';
+import { needsSmtpUtf8, parseMailAddress } from '../domain/mail-address.ts';
 import type { HoldOutcome, HoldPolicy } from '../domain/mail-hold.ts';
 import { isAtConnection, judgeSmtpFailure, withoutAddresses } from '../domain/smtp-failure.ts';
 import type { SmtpVerdict } from '../domain/smtp-verdicts.ts';
 import { createMailLink, type MailLink, type MailLinkState } from './mail-link.ts';
+import { readExtensions } from './smtp-extensions.ts';
 
 /** Reaching the server and its greeting must take no longer, so that a dead host does not use up the whole time of a mail; milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -86,7 +87,7 @@ export class MailFailure extends Error {
 
 export function createSmtpMailer(options: SmtpOptions): Mailer {
   const { from, timeoutMs, log, tracing } = options;
-  const transport = createTransport(transportOptions(options));
+  const transport = createTransport({ ...transportOptions(options), pool: true, maxConnections: options.connections });
   // A pooled connection that ends between two mails; the pool opens another.
   transport.on('error', () => log.debug({}, 'an idle connection to the mail server ended'));
   const bodies = watchBodies(transport);
@@ -95,8 +96,10 @@ export function createSmtpMailer(options: SmtpOptions): Mailer {
   const attempt = async (mail: OutgoingMail, signal: AbortSignal) => {
     const timeout = AbortSignal.timeout(timeoutMs);
     const letter = composed(mail, from);
+    const ended = AbortSignal.any([signal, timeout]);
     try {
-      const { response } = await transport.sendMail({ ...letter, signal: AbortSignal.any([signal, timeout]) });
+      if (needsSmtpUtf8(mail.to)) await refuseWithoutSmtpUtf8(options, ended);
+      const { response } = await transport.sendMail({ ...letter, signal: ended });
       link.taken();
       return { reply: withoutAddresses(response, mail.to) };
     } catch (error) {
@@ -157,10 +160,8 @@ function composed({ to, subject, html, text, messageId }: OutgoingMail, from: Sm
   };
 }
 
-function transportOptions({ host, port, secure, starttls, user, password, connections, timeoutMs }: SmtpOptions) {
+function transportOptions({ host, port, secure, starttls, user, password, timeoutMs }: SmtpOptions) {
   return {
-    pool: true as const,
-    maxConnections: connections,
     host,
     port,
     secure,
@@ -176,6 +177,22 @@ function transportOptions({ host, port, secure, starttls, user, password, connec
     disableUrlAccess: true,
     logger: false as const,
   };
+}
+
+/**
+ * RFC 6531 §3.2: an address with letters beyond ASCII in its local part must not be sent to a server that does not offer SMTPUTF8, and there is no other
+ * way to write it. nodemailer would send it as it stands.
+ * @throws MailFailure where the server does not offer it, otherwise what nodemailer throws
+ */
+async function refuseWithoutSmtpUtf8(options: SmtpOptions, ended: AbortSignal): Promise<void> {
+  const asking = readExtensions(transportOptions(options));
+  const extensions = await orGivenUp(asking, ended);
+  if (extensions === undefined) throw new MailFailure('unavailable', 'the mail server did not say in time what it can do');
+  if (!extensions.has('SMTPUTF8'))
+    throw new MailFailure(
+      'recipient',
+      'the address has letters beyond ASCII before the @, and the mail server does not take these (SMTPUTF8, RFC 6531)',
+    );
 }
 
 /** Knows of which mails under way the body has begun to leave: a connection that breaks then may have been broken because of the mail. */
@@ -204,13 +221,14 @@ function noAnswer(timeoutMs: number): Failure {
   return { error: new MailFailure('unavailable', `the mail server did not finish within ${timeoutMs} ms`), atConnection: false };
 }
 
-/** Waits for the work, but no longer than until the signal; leaves no listener behind. */
-async function orGivenUp(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  const givenUp = Promise.withResolvers<void>();
-  const stop = () => givenUp.resolve();
+/** Waits for the work, but no longer than until the signal; leaves no listener behind. @returns undefined: given up */
+async function orGivenUp<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  work.catch(() => undefined); // its failure after the signal is nobody's concern
+  if (signal.aborted) return undefined;
+  const givenUp = Promise.withResolvers<undefined>();
+  const stop = () => givenUp.resolve(undefined);
   signal.addEventListener('abort', stop, { once: true });
-  await Promise.race([work, givenUp.promise]).finally(() => signal.removeEventListener('abort', stop));
+  return Promise.race([work, givenUp.promise]).finally(() => signal.removeEventListener('abort', stop));
 }
 
 /** Tells the link of a failure; the error then says how long mails are held, where all of them are. */
@@ -224,6 +242,7 @@ function noted(link: MailLink, { error, atConnection }: Failure): MailFailure {
 type SmtpError = Error & { code?: string; command?: string; response?: string };
 
 function readFailure(error: unknown, address: string, bodyBegun: boolean): Failure {
+  if (error instanceof MailFailure) return { error, atConnection: true };
   const { code = '', command = '', response, message } = error as SmtpError;
   const verdict = judgeSmtpFailure({ errorCode: code, command, reply: response });
   const words = [code, command, withoutAddresses(response ?? message, address)].filter((part) => part !== '').join(' ');

@@ -30,6 +30,11 @@ export function parseMailAddress(text: string): string | undefined {
   return Buffer.byteLength(address) <= MAX_ADDRESS ? address : undefined;
 }
 
+/** Whether an address can be written to a mail server by SMTPUTF8 alone (RFC 6531): its local part has letters beyond ASCII. The domain is punycode by now. */
+export function needsSmtpUtf8(address: string): boolean {
+  return /\P{ASCII}/u.test(address);
+}
+
 /** Two addresses with the same identity are taken for one mailbox: the case of the local part matters to practically no server. */
 export function addressIdentity(address: string): string {
   return address.toLowerCase();
