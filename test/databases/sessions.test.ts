@@ -4,7 +4,7 @@ import { FakeTpc, MemoryBroker } from '@tpc/client/testing';
 import { run } from '@tpc/core';
 import { openDatabase } from '@tpc/platform';
 import type { Knex } from 'knex';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type SetServer, startSetServer, teamPool } from './support.ts';
 
 const MESSAGE = { topic: 'T', body: 'x' };
@@ -17,11 +17,17 @@ describe('a session of the database that is not as it must be', () => {
   const pools: Knex[] = [];
   beforeAll(async () => {
     tpc = connectTpc({ address: (await fake.start()).address });
-    server = await startSetServer('--log-bin', '--server-id=1');
+    server = await startSetServer('--log-bin', '--server-id=1', '--innodb-rollback-on-timeout');
     url = await server.database('team');
     const knex = teamPool(url);
     await migrateClientStore(knex);
     await run(knex, 'CREATE TABLE account (name VARCHAR(20))');
+    await run(knex, "CREATE TABLE held (id INT PRIMARY KEY, word VARCHAR(20)) SELECT 1 AS id, 'x' AS word");
+    await server.admin(
+      'USE team',
+      'CREATE PROCEDURE quiet() BEGIN DECLARE CONTINUE HANDLER FOR 1205 BEGIN END; UPDATE held SET word = "y"; END',
+      "GRANT EXECUTE ON team.* TO 'team'@'127.0.0.1'",
+    );
     await knex.destroy();
   });
   afterEach(async () => {
@@ -81,5 +87,88 @@ describe('a session of the database that is not as it must be', () => {
     const services = openDatabase({ url });
     pools.push(services);
     await expect(run(services, 'SELECT 1')).rejects.toThrow(line);
+  });
+
+  describe('where a lock wait that runs out rolls the whole transaction back, innodb_rollback_on_timeout', () => {
+    const WAITS_FOR_LOCK = "UPDATE held SET word = 'y'";
+    type Step = (tx: Knex.Transaction) => Promise<unknown>;
+    const swallowing = (sql: string) => (tx: Knex.Transaction) => run(tx, sql).catch(() => undefined);
+
+    /** Runs work while another transaction holds the row that it wants, until that work has failed once. */
+    async function whileHeld<T>(work: () => Promise<T>, over: () => Promise<unknown>): Promise<T> {
+      const holder = await team().transaction();
+      await run(holder, 'SELECT * FROM held FOR UPDATE');
+      const done = work();
+      done.catch(() => undefined);
+      await over();
+      await holder.rollback();
+      return done;
+    }
+
+    it.each<[string, Step, Step]>([
+      ['swallows the error and goes on', swallowing(WAITS_FOR_LOCK), (tx) => run(tx, "INSERT INTO account VALUES ('eve')").catch(() => undefined)],
+      ['swallows the error and ends', swallowing(WAITS_FOR_LOCK), async () => undefined],
+      [
+        'asks a procedure that swallows the error, and goes on',
+        (tx) => run(tx, 'CALL quiet()'),
+        (tx) => run(tx, "INSERT INTO account VALUES ('eve')"),
+      ],
+      [
+        'swallows the error in a nested transaction and goes on',
+        (tx) => tx.transaction((nested) => run(nested, WAITS_FOR_LOCK)).catch(() => undefined),
+        (tx) => run(tx, "INSERT INTO account VALUES ('eve')"),
+      ],
+    ])('a message takes effect once, whose handler %s', async (_what, first, then) => {
+      const knex = team('SET SESSION innodb_lock_wait_timeout = 1');
+      await run(knex, 'DELETE FROM account');
+      await run(knex, 'DELETE FROM tpc_inbox');
+      const broker = new MemoryBroker();
+      let tries = 0;
+      const handle = async (tx: Knex.Transaction) => {
+        tries++;
+        await first(tx);
+        await then(tx);
+        await run(tx, "INSERT INTO account VALUES ('ada')");
+      };
+      const retry = { firstWaitMs: 20, factor: 1, maxWaitMs: 20, jitter: 0, maxAttempts: 50 };
+      const given = {
+        knex,
+        group: 'CID_TEAM',
+        tpc,
+        subscribe: broker.subscribe,
+        subscriptions: [{ topic: 'T', tags: [] }],
+        handlers: { T: { handle } },
+        retry,
+        sweepMs: 25,
+      };
+      const consumer = createConsumer(given);
+      await consumer.start();
+      await consumer.registered();
+      const twice = () => vi.waitUntil(() => tries > 1 || consumer.state().counters.consumed > 0, { timeout: 30_000 });
+      await whileHeld(async () => broker.deliver({ messageKey: 'team:1', topic: 'T', body: 'x' }), twice).then(twice);
+      await vi.waitUntil(async () => (await knex('tpc_inbox').where({ state: 30 })).length === 1, { timeout: 30_000 });
+      const names = (await run<{ name: string }>(knex, 'SELECT name FROM account')).rows.map(({ name }) => name);
+      expect(names.filter((name) => name === 'ada')).toEqual(['ada']);
+      expect(names.filter((name) => name === 'eve').length).toBeLessThanOrEqual(1);
+      await consumer.stop(5_000);
+    });
+
+    it('a producer commits nothing of it', async () => {
+      const knex = team('SET SESSION innodb_lock_wait_timeout = 1');
+      await run(knex, 'DELETE FROM account');
+      const producer = producerOf(knex);
+      await producer.start();
+      const over = Promise.withResolvers<void>();
+      const work = () =>
+        producer.transaction(async (tx, outbox) => {
+          await run(tx, "INSERT INTO account VALUES ('ada')");
+          await run(tx, WAITS_FOR_LOCK).catch(over.resolve);
+          await run(tx, "INSERT INTO account VALUES ('eve')").catch(() => undefined);
+          await outbox.add(MESSAGE);
+        });
+      await expect(whileHeld(work, () => over.promise)).rejects.toThrow('the database ended the transaction at one of its statements');
+      expect((await run(knex, 'SELECT name FROM account')).rows).toEqual([]);
+      await producer.stop(5_000);
+    });
   });
 });

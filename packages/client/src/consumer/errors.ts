@@ -75,6 +75,14 @@ export class FencedError extends Error {
   }
 }
 
+/** The database has ended the handler's transaction before its COMMIT, and the handler went on: nothing of it may stay. */
+export class TransactionEnded extends Error {
+  constructor() {
+    super("the database ended the handler's transaction before COMMIT");
+    this.name = 'TransactionEnded';
+  }
+}
+
 const MAX_DETAIL = 1024;
 
 /** A reason as TPC takes it: at most 64 characters of [A-Z0-9_]; anything else becomes FAILED. */

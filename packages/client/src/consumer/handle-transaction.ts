@@ -7,7 +7,7 @@ import { messageFields } from './message-fields.ts';
 import { ProcessSpans } from './process-spans.ts';
 import { recordFailure } from './record-failure.ts';
 import { ReportKind } from './states.ts';
-import { openByMark } from './store/mark-inbox.ts';
+import { markStands, openByMark } from './store/mark-inbox.ts';
 import { withTimeLimit } from './time-limit.ts';
 import { guardTransaction } from './transaction-guard.ts';
 import type { BatchHandler, ConsumedMessage, TransactionalHandler } from './types.ts';
@@ -30,7 +30,7 @@ export function createTransactionExecutor(parts: HandlerParts, handler: Transact
     inTransaction(
       settings.knex,
       async (tx) => {
-        const guard = guardTransaction(tx);
+        const guard = await guardTransaction(tx, () => markStands(tx, settings.group, rows));
         // One that never ends must not keep its transaction, nor its place; what it asks of the ended transaction later is refused.
         await withTimeLimit('the handler', settings.handlerTimeoutMs, call(tx, rows.map(messageOfRow)));
         await guard.check();

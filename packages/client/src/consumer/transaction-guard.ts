@@ -1,11 +1,12 @@
-import { classifySqlError, doomsTransaction } from '@tpc/core';
+import { endedTransaction, settingsWithin } from '@tpc/core';
 import type { Knex } from 'knex';
 import { endsTransactionOn } from '../transaction-end.ts';
+import { TransactionEnded } from './errors.ts';
 
 const NOT_YOURS =
   "a handler's transaction is committed when it is done and rolled back when it throws: it may not begin or end one, or change the schema";
 
-type Query = (connection: unknown, statement: unknown) => Promise<unknown>;
+type Query = (connection: unknown, statement: unknown) => Promise<{ response?: [unknown] }>;
 
 /**
  * Keeps a handler's transaction that the server has ended from going on by itself. After a deadlock (1213) the server has rolled everything
@@ -14,9 +15,12 @@ type Query = (connection: unknown, statement: unknown) => Promise<unknown>;
  * every further one is refused, and `check` throws before the COMMIT. It waits for statements that the handler has sent and not awaited: behind the
  * COMMIT they would be lost, and the message consumed without them. The handler's own statements may not end the transaction either: what it sent next
  * would commit alone. It may give up by `tx.rollback`, as by an error.
+ * @param markStands asks within the transaction whether its mark is there; asked before COMMIT where a statement has failed
  */
-export function guardTransaction(tx: Knex.Transaction): { check(): Promise<void> } {
+export async function guardTransaction(tx: Knex.Transaction, markStands: () => Promise<boolean>): Promise<{ check(): Promise<void> }> {
+  const settings = await settingsWithin(tx);
   let doomed: unknown;
+  let hasFailed = false;
   let working = true;
   const { commit, rollback } = tx;
   tx.commit = (value) => {
@@ -29,7 +33,8 @@ export function guardTransaction(tx: Knex.Transaction): { check(): Promise<void>
   };
   // Savepoints have a client of their own; their events come here too, and what is thrown here refuses the statement.
   tx.on('query-error', (error: unknown) => {
-    if (doomsTransaction(classifySqlError(error))) doomed ??= error;
+    hasFailed = true;
+    if (endedTransaction(error, settings)) doomed ??= error;
   });
   tx.on('query', (query: { sql: string }) => {
     if (doomed !== undefined && !/^\s*rollback/i.test(query.sql)) throw doomed;
@@ -42,6 +47,12 @@ export function guardTransaction(tx: Knex.Transaction): { check(): Promise<void>
     // The end of the transaction is knex's own, and knex counts it as ended at once.
     if (/^\s*(commit|rollback\s*;?\s*$)/i.test(textOf(statement))) return query.call(client, connection, statement);
     const turn = last.then(() => query.call(client, connection, statement));
+    turn.then(
+      (answer) => {
+        if (saysNoTransaction(answer?.response?.[0])) doomed ??= new TransactionEnded();
+      },
+      () => undefined,
+    );
     last = turn.catch(() => undefined); // the caller of this statement has the error; the next one only waits
     return turn;
   };
@@ -52,9 +63,19 @@ export function guardTransaction(tx: Knex.Transaction): { check(): Promise<void>
         await seen;
       }
       if (doomed !== undefined) throw doomed;
+      if (hasFailed && !(await markStands())) throw new TransactionEnded();
       working = false;
     },
   };
+}
+
+/** Each answer to a write tells whether the session is within a transaction. */
+const SERVER_STATUS_IN_TRANS = 1;
+
+/** @param answer the header that a write or a CALL is answered with, or a list that ends with one */
+function saysNoTransaction(answer: unknown): boolean {
+  const header = (Array.isArray(answer) ? answer.at(-1) : answer) as { serverStatus?: unknown } | undefined;
+  return typeof header?.serverStatus === 'number' && (header.serverStatus & SERVER_STATUS_IN_TRANS) === 0;
 }
 
 function textOf(statement: unknown): string {

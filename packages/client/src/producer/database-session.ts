@@ -1,4 +1,16 @@
-import { admit, type BeginningConnection, beginBy, beginTogether, classifySqlError, dialectOf, dispose, type Sql, takesPackets } from '@tpc/core';
+import {
+  admit,
+  type BeginningConnection,
+  beginBy,
+  beginTogether,
+  classifySqlError,
+  dialectOf,
+  dispose,
+  readSettings,
+  type SessionSettings,
+  type Sql,
+  takesPackets,
+} from '@tpc/core';
 import type { Knex } from 'knex';
 import { within } from './background.ts';
 
@@ -28,13 +40,15 @@ export class NotCommitted extends Error {
  */
 export class DatabaseSession {
   readonly tx: Knex.Transaction;
+  readonly settings: SessionSettings;
   readonly #knex: Knex;
   readonly #connection: DriverConnection;
   readonly #commit: () => Knex.QueryBuilder | Promise<unknown>;
   readonly #rollback: () => Knex.QueryBuilder | Promise<unknown>;
   #condition: Sql | undefined;
 
-  private constructor(knex: Knex, connection: DriverConnection, tx: Knex.Transaction) {
+  private constructor(knex: Knex, connection: DriverConnection, tx: Knex.Transaction, settings: SessionSettings) {
+    this.settings = settings;
     this.#knex = knex;
     this.#connection = connection;
     this.tx = tx;
@@ -47,6 +61,7 @@ export class DatabaseSession {
     const connection = (await knex.client.acquireConnection()) as DriverConnection;
     try {
       await admit(knex.client, connection);
+      const settings = dialectOf(knex).name === 'mysql' ? await readSettings(knex.client, connection) : new Map<string, string>();
       // knex does not release a connection that it was given.
       const config = { connection, ...(isolationLevel === undefined ? {} : { isolationLevel }) };
       // With autocommit off, the next statement begins a transaction.
@@ -54,7 +69,7 @@ export class DatabaseSession {
         const beginning = takesPackets(knex) ? beginTogether : beginBy;
         beginning(connection as BeginningConnection, 'SET autocommit=0');
       }
-      return new DatabaseSession(knex, connection, await knex.transaction(config));
+      return new DatabaseSession(knex, connection, await knex.transaction(config), settings);
     } catch (error) {
       if (dialectOf(knex).name === 'mysql') dispose(connection, error);
       await knex.client.releaseConnection(connection);

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { checkSessionsOf, dialectOf, run } from '@tpc/core';
+import { checkSessionsOf } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v7 as uuidv7 } from 'uuid';
 import { codeOf } from '../error-code.ts';
@@ -68,7 +68,7 @@ export type Producer = {
   answerOnce(waitMs?: number): Promise<number>;
 };
 
-type Store = { storeId: string } & Pick<TransactionParts, 'lockTimeoutEndsTransaction' | 'commitsOnCondition'>;
+type Store = { storeId: string } & Pick<TransactionParts, 'commitsOnCondition'>;
 
 /** Makes a producer; nothing runs before `start`. @throws InvalidMessage for a bad group */
 export function createProducer(options: ProducerOptions): Producer {
@@ -87,7 +87,7 @@ class OutboxProducer implements Producer {
   readonly #link: Link;
   readonly #sweeper: Sweeper;
   readonly #checkBack: CheckBack;
-  readonly #transactionParts: Omit<TransactionParts, 'lockTimeoutEndsTransaction' | 'commitsOnCondition'>;
+  readonly #transactionParts: Omit<TransactionParts, 'commitsOnCondition'>;
   readonly #open = new Set<Promise<unknown>>();
   readonly #metrics: ProducerMetrics;
   #stopObserving: () => void = () => {};
@@ -255,9 +255,7 @@ function harmlessTelemetry(
 
 async function readStore(knex: Knex): Promise<Store> {
   const { storeId } = await readStoreMeta(knex);
-  if (dialectOf(knex).name === 'sqlite') return { storeId, lockTimeoutEndsTransaction: false, commitsOnCondition: false };
-  const { rows } = await run<{ setting: number }>(knex, 'SELECT @@innodb_rollback_on_timeout AS setting');
-  return { storeId, lockTimeoutEndsTransaction: Number(rows[0]?.setting) === 1, commitsOnCondition: await commitsOnCondition(knex) };
+  return { storeId, commitsOnCondition: await commitsOnCondition(knex) };
 }
 
 function registration({ group, topics = [], host = hostname(), outboxRetentionMs }: ProducerOptions, instanceId: string, storeId: string) {

@@ -1,4 +1,4 @@
-import { classifySqlError, doomsTransaction } from '@tpc/core';
+import { endedTransaction } from '@tpc/core';
 import { endsTransactionOn } from '../transaction-end.ts';
 import type { DatabaseSession } from './database-session.ts';
 import { Savepoints } from './domain/savepoints.ts';
@@ -13,13 +13,11 @@ import { LAST_LOOK } from './store/outbox-rows.ts';
 export class TransactionGuard {
   readonly #session: DatabaseSession;
   readonly #savepoints = new Savepoints();
-  readonly #lockTimeoutEndsTransaction: boolean;
   #doom: TransactionDoomed | undefined;
   #phase: 'work' | 'last look' | 'end' = 'work';
 
-  constructor(session: DatabaseSession, lockTimeoutEndsTransaction: boolean) {
+  constructor(session: DatabaseSession) {
     this.#session = session;
-    this.#lockTimeoutEndsTransaction = lockTimeoutEndsTransaction;
     const { tx } = session;
     // Nested transactions have a client of their own; their events come here too, and what is thrown here refuses the statement.
     tx.on('query', ({ sql }: { sql: string }) => {
@@ -61,9 +59,7 @@ export class TransactionGuard {
   }
 
   #judge(error: unknown): void {
-    const kind = classifySqlError(error);
-    if (doomsTransaction(kind) || (kind === 'locked' && this.#lockTimeoutEndsTransaction))
-      this.doomBy('the database ended the transaction at one of its statements', error);
+    if (endedTransaction(error, this.#session.settings)) this.doomBy('the database ended the transaction at one of its statements', error);
   }
 
   /** @throws OutboxMisuse, or the doom, when the statement must not run */

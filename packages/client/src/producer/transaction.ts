@@ -24,8 +24,6 @@ export type TransactionParts = {
   openKeys: OpenKeys;
   prepareBudgetMs: number;
   firstWaitMs: number;
-  /** innodb_rollback_on_timeout: a lock time-out ends the transaction as a deadlock does. */
-  lockTimeoutEndsTransaction: boolean;
   /** See `commitsOnCondition`. */
   commitsOnCondition: boolean;
   traceContext: () => TraceContext | undefined;
@@ -64,7 +62,7 @@ export class BusinessTransaction {
   private constructor(parts: TransactionParts, session: DatabaseSession) {
     this.#parts = parts;
     this.#session = session;
-    this.#guard = new TransactionGuard(session, parts.lockTimeoutEndsTransaction);
+    this.#guard = new TransactionGuard(session);
     this.#outbox = new TransactionOutbox({
       tx: session.tx,
       guard: this.#guard,

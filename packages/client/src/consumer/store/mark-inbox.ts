@@ -29,6 +29,17 @@ WHERE consumer_group = ? AND ${where} AND state = ? AND claim IN (${placeholders
   };
 }
 
+/** Whether the mark that the transaction began with is still there. Primary key. */
+export async function markStands(tx: Knex.Transaction, group: string, rows: readonly ClaimedRow[]): Promise<boolean> {
+  let marked = 0;
+  for (const { where, params } of byGeneration(rows)) {
+    const sql = `SELECT COUNT(*) AS marked FROM tpc_inbox WHERE consumer_group = ? AND ${where} AND state = ?`;
+    const { rows: found } = await run<{ marked: number }>(tx, sql, [group, ...params, InboxState.CONSUMED]);
+    marked += Number(found[0]?.marked);
+  }
+  return marked === rows.length;
+}
+
 const FENCE = 'consumer_group = ? AND message_key = ? AND generation = ? AND state = ? AND claim = ?';
 const fence = (group: string, row: ClaimedRow) => [group, row.messageKey, row.generation, InboxState.RECEIVED, row.claim] as const;
 

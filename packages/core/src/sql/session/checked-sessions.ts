@@ -51,6 +51,14 @@ export async function readSettings(client: MysqlClient, connection: Connection):
   return read;
 }
 
+/** Settings of the session in which a transaction runs; empty on SQLite. */
+export async function settingsWithin(tx: Knex.Transaction): Promise<SessionSettings> {
+  if (dialectOf(tx).name !== 'mysql') return new Map();
+  const client = tx.client as MysqlClient;
+  // A transaction's client lends its own connection, and takes nothing back.
+  return readSettings(client, await client.acquireConnection());
+}
+
 /** Ends a connection: knex's pool does not lend it again, and the server rolls back what it holds. */
 export function dispose(connection: Connection, error: unknown): void {
   connection.__knex__disposed = error;

@@ -1,3 +1,5 @@
+import { classifySqlError, doomsTransaction } from '../sql-errors.ts';
+
 /** Settings of a session of MySQL or MariaDB by their names in lower case, and their values as the server shows them. */
 export type SessionSettings = ReadonlyMap<string, string>;
 
@@ -36,4 +38,13 @@ export function isReadCommitted(settings: SessionSettings): boolean {
 /** The server that a session is on, as a text that another server does not have. */
 export function serverOf(settings: SessionSettings): string {
   return IDENTITY.map((name) => settings.get(name) ?? '').join(' ');
+}
+
+/**
+ * Whether the server has ended the whole transaction at this error, so that the session's next statement would commit by itself. With
+ * `innodb_rollback_on_timeout` a statement that waits too long for a lock does that, too.
+ */
+export function endedTransaction(error: unknown, settings: SessionSettings): boolean {
+  const kind = classifySqlError(error);
+  return doomsTransaction(kind) || (kind === 'locked' && settings.get('innodb_rollback_on_timeout') === 'ON');
 }
