@@ -68,6 +68,17 @@ describe('a session of the database that is not as it must be', () => {
     await expectRefused(team('SET autocommit = 0'), UNCOMMITTED);
   });
 
+  it('is ended when somebody has left it without autocommit after it was looked at, and what was written in it is said to be lost', async () => {
+    const knex = teamPool(url, undefined, 1);
+    pools.push(knex);
+    await run(knex, 'SELECT 1');
+    await knex.raw('SET autocommit = 0');
+    await expect(run(knex, "INSERT INTO account VALUES ('ada')")).rejects.toThrow('autocommit was switched off in this session');
+    await run(knex, "INSERT INTO account VALUES ('bob')");
+    expect((await run(team(), 'SELECT name FROM account')).rows).toEqual([{ name: 'bob' }]);
+    await run(knex, 'DELETE FROM account');
+  });
+
   it('is set by the services themselves', async () => {
     await server.admin("SET GLOBAL init_connect = 'SET SESSION TRANSACTION READ ONLY; SET autocommit = 0, sql_mode = NO_BACKSLASH_ESCAPES'");
     const [one, two] = [openDatabase({ url }), openDatabase({ url })];

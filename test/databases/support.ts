@@ -31,8 +31,8 @@ export async function startSetServer(...settings: string[]): Promise<SetServer> 
 type Session = { query: (sql: string, done: (error: Error | null) => void) => void };
 
 /** A team's own pool: its sessions are as the server makes them, or as the team's `afterCreate` does. */
-export function teamPool(url: string, afterCreate?: string): Knex {
-  const pool = { min: 0, max: 4 };
+export function teamPool(url: string, afterCreate?: string, max = 4): Knex {
+  const pool = { min: 0, max };
   if (afterCreate === undefined) return knexFactory({ client: 'mysql2', connection: url, pool });
   const prepare = (session: Session, done: (error: Error | null, session: unknown) => void) =>
     session.query(afterCreate, (error) => done(error, session));

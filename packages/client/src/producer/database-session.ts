@@ -1,5 +1,5 @@
 import {
-  admit,
+  acquire,
   type BeginningConnection,
   beginBy,
   beginTogether,
@@ -58,9 +58,8 @@ export class DatabaseSession {
   }
 
   static async open(knex: Knex, isolationLevel: Knex.IsolationLevels | undefined): Promise<DatabaseSession> {
-    const connection = (await knex.client.acquireConnection()) as DriverConnection;
+    const connection = (await acquire(knex.client)) as DriverConnection;
     try {
-      await admit(knex.client, connection);
       const settings = dialectOf(knex).name === 'mysql' ? await readSettings(knex.client, connection) : new Map<string, string>();
       // knex does not release a connection that it was given.
       const config = { connection, ...(isolationLevel === undefined ? {} : { isolationLevel }) };
@@ -179,13 +178,12 @@ function switchedOn({ response }: Answer): boolean {
 export async function commitsOnCondition(knex: Knex): Promise<boolean> {
   if (dialectOf(knex).name !== 'mysql') return false;
   const client = knex.client as StatementClient;
-  const connection = (await knex.client.acquireConnection()) as DriverConnection;
+  const connection = (await acquire(knex.client)) as DriverConnection;
   const ask = async (rows: 0 | 1) =>
     switchedOn(
       await client.query(connection, autocommitIf({ sql: 'SELECT COUNT(*) = ? FROM tpc_outbox WHERE message_key IS NULL', params: [rows] })),
     );
   try {
-    await admit(knex.client, connection);
     await client.query(connection, 'SET autocommit=0');
     return !(await ask(1)) && (await ask(0));
   } catch (error) {

@@ -14,7 +14,7 @@ import {
   toResult,
   withConnection,
 } from './run.ts';
-import { dispose } from './session/checked-sessions.ts';
+import { assertAutocommit, dispose } from './session/checked-sessions.ts';
 import { classifySqlError } from './sql-errors.ts';
 
 const BEGIN: Statement = { sql: 'BEGIN', bindings: [] };
@@ -42,7 +42,12 @@ export async function runTogether(db: Knex | Knex.Transaction, statements: reado
   if (session) return (await session.send(all)).map((answer) => toResult(answer));
   if (takesPackets(db)) {
     const client = db.client as MysqlClient;
-    return (await withConnection(client, (connection) => sendTogether(client, connection, all))).map((answer) => toResult(answer));
+    const answers = await withConnection(client, async (connection) => {
+      const sent = await sendTogether(client, connection, all);
+      if (client.transacting !== true) assertAutocommit(connection, sent);
+      return sent;
+    });
+    return answers.map((answer) => toResult(answer));
   }
   const results: SqlResult<unknown>[] = [];
   for (const { sql, params } of statements) results.push(await run<unknown>(db, sql, params));
@@ -179,6 +184,7 @@ class PacketSession {
   /** The pool's client, as it is while it lends this connection alone. */
   #lent(): MysqlClient {
     const client = Object.assign(Object.create(this.#client) as MysqlClient, {
+      transacting: true,
       acquireConnection: async () => this.#connection,
       releaseConnection: async () => undefined,
       // Listeners hear of packets, as of queries.

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { type BeginningConnection, beginBy, beginTogether, type Opening, takesPackets } from './begin.ts';
 import { dialectOf } from './dialect.ts';
-import { admit, readSettings } from './session/checked-sessions.ts';
+import { acquire, assertAutocommit, readSettings } from './session/checked-sessions.ts';
 import { watchOf } from './session/server-watch.ts';
 import { isReadCommitted } from './session/settings.ts';
 import { type BoundValue, bound } from './values.ts';
@@ -40,6 +40,8 @@ export async function run<R = Record<string, unknown>>(
 export type MysqlClient = {
   /** One object for a pool: a transaction's client has the same. */
   config: object;
+  /** True for a transaction's client. */
+  transacting?: boolean;
   acquireConnection(): Promise<Connection>;
   releaseConnection(connection: Connection): Promise<void>;
   query(connection: Connection, statement: Statement): Promise<{ response: [unknown] }>;
@@ -57,7 +59,11 @@ export type Statement = { sql: string; bindings: readonly BoundValue[] };
 
 function runOnMysql<R>(db: Knex | Knex.Transaction, sql: string, params: readonly SqlValue[]): Promise<SqlResult<R>> {
   const client = db.client as MysqlClient;
-  return withConnection(client, async (connection) => toResult<R>(await ask(client, connection, { sql, bindings: params })));
+  return withConnection(client, async (connection) => {
+    const answer = await ask(client, connection, { sql, bindings: params });
+    if (client.transacting !== true) assertAutocommit(connection, answer);
+    return toResult<R>(answer);
+  });
 }
 
 /**
@@ -65,9 +71,8 @@ function runOnMysql<R>(db: Knex | Knex.Transaction, sql: string, params: readonl
  * @throws UnsuitableSession for one that does not suit, of a pool whose sessions are checked
  */
 export async function withConnection<T>(client: MysqlClient, work: (connection: Connection) => Promise<T>): Promise<T> {
-  const connection = await client.acquireConnection();
+  const connection = await acquire(client);
   try {
-    await admit(client, connection);
     await watchOf(client)?.admit(client, connection);
     return await work(connection);
   } finally {

@@ -25,8 +25,43 @@ export function checkSessionsOf(knex: Knex): void {
   if (dialectOf(knex).name === 'mysql') checkedPools.add(knex.client.config);
 }
 
+/** How many sessions that do not suit are ended before the caller is told. Somebody may have left a few of the pool's as they were not lent. */
+const MOST_ENDED = 10;
+
+/**
+ * Takes a connection of the pool whose session suits.
+ * @throws UnsuitableSession when the pool has none, of a pool whose sessions are checked
+ */
+export async function acquire(client: MysqlClient): Promise<Connection> {
+  for (let ended = 1; ; ended++) {
+    const connection = await client.acquireConnection();
+    try {
+      await admit(client, connection);
+      return connection;
+    } catch (error) {
+      await client.releaseConnection(connection);
+      if (!(error instanceof UnsuitableSession) || ended > MOST_ENDED) throw error;
+    }
+  }
+}
+
+/** Each answer to a write tells whether what is written outside a transaction is committed. */
+const SERVER_STATUS_AUTOCOMMIT = 2;
+
+/**
+ * Looks at the answer to a statement outside a transaction: somebody may have switched autocommit off since the session was looked at. Nothing is committed
+ * then, and the session is ended.
+ * @throws UnsuitableSession
+ */
+export function assertAutocommit(connection: Connection, answer: unknown): void {
+  const header = (Array.isArray(answer) ? answer.at(-1) : answer) as { serverStatus?: unknown } | undefined;
+  if (typeof header?.serverStatus !== 'number' || (header.serverStatus & SERVER_STATUS_AUTOCOMMIT) !== 0) return;
+  connection.destroy?.();
+  throw new UnsuitableSession(['autocommit was switched off in this session: what is written outside a transaction would never be committed']);
+}
+
 /** @returns undefined when the connection may be used at once */
-export function admit(client: MysqlClient, connection: Connection): Promise<void> | undefined {
+function admit(client: MysqlClient, connection: Connection): Promise<void> | undefined {
   if (admitted.has(connection) || !checkedPools.has(client.config)) return undefined;
   return look(client, connection);
 }
@@ -34,9 +69,9 @@ export function admit(client: MysqlClient, connection: Connection): Promise<void
 async function look(client: MysqlClient, connection: Connection): Promise<void> {
   const faults = sessionFaults(await readSettings(client, connection));
   if (faults.length > 0) {
-    const error = new UnsuitableSession(faults.map(({ line }) => line));
-    dispose(connection, error);
-    throw error;
+    // knex drops a closed connection without a line on the console; the error says it.
+    connection.destroy?.();
+    throw new UnsuitableSession(faults.map(({ line }) => line));
   }
   admitted.add(connection);
 }
