@@ -1,5 +1,6 @@
 /** Mailpit's REST paths over the store, in Mailpit's JSON. Errors are plain text, as Mailpit's are. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { Chaos } from './chaos.ts';
 import type { MailEvents } from './events.ts';
 import { type Message, messageHeaders } from './mailpit.ts';
 import type { MailStore } from './store.ts';
@@ -16,9 +17,9 @@ type ById = { Params: { id: string } };
 /** What `GET /api/v1/info` tells beside the counts. */
 export type AppFacts = { version: string; file: string; startedAt: number; accepted: () => { mails: number; bytes: number } };
 
-export type ApiOptions = { store: MailStore; events: MailEvents; facts: AppFacts };
+export type ApiOptions = { store: MailStore; events: MailEvents; chaos: Chaos; facts: AppFacts };
 
-export function registerApi(app: FastifyInstance, { store, events, facts }: ApiOptions): void {
+export function registerApi(app: FastifyInstance, { store, events, chaos, facts }: ApiOptions): void {
   let deleted = 0;
   app.get<Paged>('/api/v1/messages', ({ query }) => store.list(pageOf(query)));
   app.get<Paged>('/api/v1/search', ({ query }) => store.list({ ...pageOf(query), query: query.query ?? '' }));
@@ -29,6 +30,8 @@ export function registerApi(app: FastifyInstance, { store, events, facts }: ApiO
     return reply.type(TEXT).send('ok');
   });
   app.get('/api/v1/info', () => appInformation(store, facts, deleted));
+  app.get('/api/v1/chaos', () => chaos.triggers());
+  app.put('/api/v1/chaos', ({ body }) => chaos.set(typeof body === 'string' ? body : ''));
   app.get('/api/v1/events', (_request, reply) => {
     reply.hijack();
     events.attach(reply.raw);

@@ -94,6 +94,23 @@ describe('the mail catcher', () => {
     expect(await (await get('/api/v1/messages')).json()).toMatchObject({ total: 1, messages: [{ Subject: 'hello' }] });
   });
 
+  it("refuses on demand: by the address, and by Mailpit's chaos triggers", async () => {
+    const { smtpPort } = await start();
+    await expect(send(smtpPort, { to: 'refuse-554-5.7.1@example.com' })).rejects.toMatchObject({ response: expect.stringMatching(/^554 5\.7\.1 /) });
+    const put = (body: object) => get('/api/v1/chaos', { method: 'PUT', body: JSON.stringify(body) });
+    const off = { Sender: { ErrorCode: 451, Probability: 0 }, Recipient: { ErrorCode: 451, Probability: 0 } };
+    expect(await (await get('/api/v1/chaos')).json()).toMatchObject(off);
+    const refused = { Sender: { ErrorCode: 550, Probability: 100 } };
+    expect(await (await put(refused)).json()).toMatchObject({ ...off, ...refused });
+    await expect(send(smtpPort)).rejects.toMatchObject({ responseCode: 550, command: 'MAIL FROM' });
+    await put({ Recipient: { ErrorCode: 450, Probability: 100 } });
+    await expect(send(smtpPort)).rejects.toMatchObject({ responseCode: 450, command: 'RCPT TO' });
+    const wrong = await put({ Sender: { ErrorCode: 250 } });
+    expect([wrong.status, await wrong.text()]).toEqual([400, 'Sender.ErrorCode must be a whole number from 400 to 599']);
+    await put({});
+    expect((await send(smtpPort)).response).toMatch(/^250 /);
+  });
+
   it('tells open pages at once that a mail came', async () => {
     const { smtpPort } = await start();
     const stream = await get('/api/v1/events');

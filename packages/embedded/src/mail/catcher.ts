@@ -2,6 +2,7 @@
  * The mail catcher: an SMTP server that keeps every mail, and an inbox page with Mailpit's REST that shows them. Mails reach it through real
  * SMTP, and are answered 250 only after their COMMIT.
  */
+import { createChaos } from './chaos.ts';
 import { openMailDatabase } from './database.ts';
 import { createMailEvents } from './events.ts';
 import { startHttp } from './http.ts';
@@ -38,6 +39,7 @@ export async function startMailCatcher(options: MailCatcherOptions): Promise<Mai
   const pages = loadPages();
   const store = createMailStore({ db: openMailDatabase(file), maxMessages });
   const events = createMailEvents();
+  const chaos = createChaos();
   const accepted = { mails: 0, bytes: 0 };
   const undo: (() => Promise<void> | void)[] = [() => store.close(), () => events.close()];
   const stop = async () => {
@@ -50,11 +52,11 @@ export async function startMailCatcher(options: MailCatcherOptions): Promise<Mai
       accepted.bytes += raw.length;
       log.info({ size: raw.length, num_recipients: envelope.rcptTo.length }, 'a mail was stored');
     };
-    const smtp = await startSmtp({ host, port: options.smtpPort, receive, log });
+    const smtp = await startSmtp({ host, port: options.smtpPort, receive, chaos, log });
     undo.push(smtp.stop);
     const facts = { version: pages.version, file, startedAt: performance.now(), accepted: () => accepted };
     const smtpAddress = `${host}:${smtp.port}`;
-    const http = await startHttp({ host, port: options.httpPort, store, events, facts, pages, smtpAddress, links, log });
+    const http = await startHttp({ host, port: options.httpPort, store, events, chaos, facts, pages, smtpAddress, links, log });
     undo.push(http.stop);
     return { smtpPort: smtp.port, httpPort: http.port, stop };
   } catch (error) {

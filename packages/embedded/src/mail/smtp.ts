@@ -1,11 +1,12 @@
 /**
- * The SMTP side of the catcher: takes every mail for every recipient, with any login or none. A mail is answered 250 only when `receive` has
+ * The SMTP side of the catcher: takes every mail for every recipient, with any login or none, but for what it is asked to refuse (chaos.ts). A mail is answered 250 only when `receive` has
  * resolved, that is after its COMMIT; what is not stored is answered 4xx, so that the sender keeps it and tries again.
  */
 
 import type { AddressInfo } from 'node:net';
 import { cannotListen } from '@tpc/core';
 import { SMTPServer, type SMTPServerDataStream, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server';
+import { type Chaos, createChaos, type Refusal } from './chaos.ts';
 import type { MailLog } from './log.ts';
 import type { Envelope } from './parse.ts';
 
@@ -22,7 +23,6 @@ const SETTINGS: SMTPServerOptions = {
   authOptional: true,
   allowInsecureAuth: true,
   authMethods: ['PLAIN', 'LOGIN'],
-  onAuth: (auth, _session, done) => done(null, { user: auth.username ?? '' }),
   // A self-signed certificate would only make clients refuse.
   disabledCommands: ['STARTTLS'],
   disableReverseLookup: true,
@@ -36,6 +36,8 @@ export type SmtpOptions = {
   maxBytes?: number;
   /** Stores the mail durably; a rejection is answered 451. */
   receive: (raw: Buffer, envelope: Envelope) => Promise<void>;
+  /** Default: only addresses that ask for it are refused. */
+  chaos?: Chaos;
   log: MailLog;
 };
 
@@ -47,12 +49,13 @@ function smtpError(responseCode: number, message: string): Error {
 }
 
 /** Starts listening. @throws Error with one line that names the port, when it cannot be bound. */
-export async function startSmtp({ host, port, maxBytes = MAX_MAIL_BYTES, receive, log }: SmtpOptions): Promise<SmtpListener> {
+export async function startSmtp({ host, port, maxBytes = MAX_MAIL_BYTES, receive, chaos = createChaos(), log }: SmtpOptions): Promise<SmtpListener> {
   const busy = new Set<string>();
   let stopping = false;
   const server = new SMTPServer({
     ...SETTINGS,
     size: maxBytes,
+    ...refusals(chaos),
     onData(stream, session, done) {
       busy.add(session.id);
       takeMail({ stream, session, maxBytes, receive, log })
@@ -83,6 +86,16 @@ export async function startSmtp({ host, port, maxBytes = MAX_MAIL_BYTES, receive
         server.close(resolve);
         hangUpIdle();
       }),
+  };
+}
+
+/** The steps before DATA, each of which may be refused on demand. */
+function refusals(chaos: Chaos): Pick<SMTPServerOptions, 'onAuth' | 'onMailFrom' | 'onRcptTo'> {
+  const answer = (refusal: Refusal | undefined) => (refusal ? smtpError(refusal.code, refusal.message) : null);
+  return {
+    onAuth: (auth, _session, done) => done(answer(chaos.refuses('Authentication')), { user: auth.username ?? '' }),
+    onMailFrom: (_address, _session, done) => done(answer(chaos.refuses('Sender'))),
+    onRcptTo: ({ address }, _session, done) => done(answer(chaos.refuses('Recipient', address))),
   };
 }
 
