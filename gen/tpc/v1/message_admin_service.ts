@@ -48,7 +48,11 @@ export interface ListMessagesRequest {
     | Date
     | undefined;
   /** Only messages first stored before this time. */
-  createTimeTo: Date | undefined;
+  createTimeTo:
+    | Date
+    | undefined;
+  /** Only messages of which some consumer group's copy is dead, also while other groups are open. */
+  deadCopiesOnly?: boolean | undefined;
 }
 
 /** Response of ListMessages. */
@@ -119,6 +123,7 @@ function createBaseListMessagesRequest(): ListMessagesRequest {
     messageKey: "",
     createTimeFrom: undefined,
     createTimeTo: undefined,
+    deadCopiesOnly: undefined,
   };
 }
 
@@ -157,6 +162,9 @@ export const ListMessagesRequest: MessageFns<ListMessagesRequest> = {
     }
     if (message.createTimeTo !== undefined) {
       Timestamp.encode(toTimestamp(message.createTimeTo), writer.uint32(82).fork()).join();
+    }
+    if (message.deadCopiesOnly !== undefined) {
+      writer.uint32(88).bool(message.deadCopiesOnly);
     }
     return writer;
   },
@@ -262,6 +270,14 @@ export const ListMessagesRequest: MessageFns<ListMessagesRequest> = {
             }
 
             message.createTimeTo = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.deadCopiesOnly = reader.bool();
             continue;
           }
         }

@@ -158,6 +158,6 @@ describe.each([
     await tpc.messages.batchReportConsumeFailure({ consumerGroup: GROUP, failures });
     const found = (await samples()).filter(({ name }) => name === 'tpc_dead_letters_total');
     expect(found).toHaveLength(51);
-    expect(sampleOf(found, 'tpc_dead_letters_total', { reason: 'OTHER' })).toBe(14);
+    expect(sampleOf(found, 'tpc_dead_letters_total', { reason: 'OTHER' })).toBe(16);
   });
 });

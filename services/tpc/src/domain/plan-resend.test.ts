@@ -57,6 +57,19 @@ describe('a resend to named groups', () => {
     expect(plan({ copies: [copy(1, 10)], requested: [1, 9] })).toEqual({ refused: 'GROUP_NOT_SUBSCRIBED', groupId: 9 });
   });
 
+  it('takes along the copies that the broker’s refusal had stopped: they would else neither go on nor be listed', () => {
+    const copies = [{ ...copy(1, 10), stopped: true }, { ...copy(2, 10), stopped: true }, copy(3, 20), copy(4, 30)];
+    expect(plan({ copies, requested: [1], subscribers: [1, 2, 3, 4] })).toEqual({
+      steps: [
+        { groupId: 1, how: 'again', generation: 1 },
+        { groupId: 2, how: 'again', generation: 1 },
+      ],
+      generation: 1,
+      open: 3,
+      dead: 0,
+    });
+  });
+
   it('takes back a publish to all that is still to come, so that no group gets a generation that is not its own', () => {
     expect(plan({ copies: [copy(1, 30), copy(2, 10), copy(3, 20)], requested: [1], publishPending: true })).toMatchObject({
       steps: [

@@ -1,7 +1,14 @@
 import { ConfirmStatus } from './states.ts';
 
 /** A group's copy as an operator's resend finds it. */
-export type ResendCopy = { groupId: number; status: number; dead: boolean; generation: number };
+export type ResendCopy = {
+  groupId: number;
+  status: number;
+  dead: boolean;
+  generation: number;
+  /** It is not received, and nothing will be done about it by itself: the broker had refused the message. */
+  stopped?: boolean;
+};
 
 export type ResendFacts = {
   /** Newest generation of the message. */
@@ -35,7 +42,7 @@ export function planResend(facts: ResendFacts): ResendPlan {
   const chosen = facts.requested.length > 0 ? facts.requested : notConsumed(facts);
   const newest = Math.max(facts.generation, ...facts.copies.map((copy) => copy.generation));
   const steps = chosen.map((groupId) => stepFor(groupId, byGroup.get(groupId), { ...facts, newest }));
-  const pending = facts.publishPending && steps.length > 0 ? pendingSteps(facts, chosen) : [];
+  const pending = steps.length > 0 ? pendingSteps(facts, chosen) : [];
   const after = new Set([...steps, ...pending].map((step) => step.groupId));
   const untouched = facts.copies.filter((copy) => !after.has(copy.groupId));
   return {
@@ -59,8 +66,13 @@ function stepFor(groupId: number, copy: ResendCopy | undefined, { generation, ne
   return { groupId, how: 'again', generation: copy.generation };
 }
 
-/** A publish to all groups would now carry the raised generation to groups that have the old one: it is taken back, and each open copy goes by itself. */
-function pendingSteps({ copies }: ResendFacts, chosen: readonly number[]): ResendStep[] {
-  const waiting = copies.filter((copy) => !copy.dead && copy.status === ConfirmStatus.UNCONFIRMED && !chosen.includes(copy.groupId));
+/**
+ * Copies beside the chosen ones that have to go too. A publish to all groups would now carry the raised generation to groups that have the old one: it is
+ * taken back, and each open copy goes by itself. And a message that the broker had refused is SENDING again by this act, so its other groups
+ * would neither get it nor be listed.
+ */
+function pendingSteps({ copies, publishPending }: ResendFacts, chosen: readonly number[]): ResendStep[] {
+  const open = copies.filter((copy) => !copy.dead && copy.status === ConfirmStatus.UNCONFIRMED && !chosen.includes(copy.groupId));
+  const waiting = open.filter((copy) => publishPending || copy.stopped === true);
   return waiting.map(({ groupId, generation }) => ({ groupId, how: 'again', generation }));
 }

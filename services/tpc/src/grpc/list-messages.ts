@@ -35,6 +35,8 @@ function filterOf(request: ListMessagesRequest): MessageFilter {
     tag: request.tag || undefined,
     states: request.states as MessageState[],
     attentionOnly: request.attentionOnly,
+    // Left out where it is not asked for, so that page tokens of before stay good.
+    ...(request.deadCopiesOnly ? { deadCopiesOnly: true } : {}),
     createdFrom: request.createTimeFrom?.getTime(),
     createdTo: request.createTimeTo?.getTime(),
   };

@@ -8,7 +8,7 @@ export type GroupChange = { messageId: number; open: number; dead: number };
 
 /**
  * Takes settled groups off the counts of their messages, and ends a message with its last one: FINISHED, or DEAD when a group is dead. One UPDATE
- * for each pair of changes. Lock: the caller holds the message rows.
+ * for each pair of changes. While a group is dead the message needs attention, also when others are still open. Lock: the caller holds the message rows.
  *
  * MariaDB assigns from left to right, SQLite uses the old values: all that looks at the counts stands before the counts change.
  */
@@ -30,12 +30,14 @@ async function closeAlike(tx: Knex.Transaction, ctx: StoreContext, change: { ope
   const last = `open_groups + ${change.open} <= 0`;
   const clean = `dead_groups + ${change.dead} <= 0`;
   const atEnd = (value: string, otherwise: string) => `CASE WHEN ${last} THEN ${value} ELSE ${otherwise} END`;
-  const contradicted = `reason = '${DeadReason.ROLLBACK_AFTER_COMMIT}'`;
+  const contradicted = `COALESCE(reason, '') = '${DeadReason.ROLLBACK_AFTER_COMMIT}'`;
+  const failed = `COALESCE(reason, '') = '${DeadReason.GROUP_FAILED}'`;
   await writeLater(
     tx,
     `UPDATE message SET
-       attention = ${atEnd(`CASE WHEN ${clean} AND NOT COALESCE(${contradicted}, FALSE) THEN NULL ELSE 1 END`, 'attention')},
-       reason = ${atEnd(`CASE WHEN NOT ${clean} THEN '${DeadReason.GROUP_FAILED}' WHEN ${contradicted} THEN reason ELSE NULL END`, 'reason')},
+       attention = CASE WHEN NOT (${clean}) OR ${contradicted} THEN 1 WHEN ${last} OR ${failed} THEN NULL ELSE attention END,
+       reason = CASE WHEN ${last} AND NOT (${clean}) THEN '${DeadReason.GROUP_FAILED}' WHEN ${contradicted} THEN reason
+         WHEN NOT (${clean}) THEN COALESCE(reason, '${DeadReason.GROUP_FAILED}') WHEN ${last} OR ${failed} THEN NULL ELSE reason END,
        reason_detail = ${atEnd('NULL', 'reason_detail')},
        published_at = ${atEnd(`COALESCE(published_at, ${ctx.sql.now})`, 'published_at')},
        publishes = CASE WHEN ${last} AND publishes = 0 THEN 1 ELSE publishes END,

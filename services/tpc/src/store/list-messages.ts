@@ -61,8 +61,14 @@ async function addNames(ctx: StoreContext, filter: MessageFilter, add: Add): Pro
 function addStates(filter: MessageFilter, add: Add): void {
   const states = filter.states ?? [];
   if (states.length > 0) add(`m.state IN (${placeholders(states.length)})`, ...states);
-  if (filter.attentionOnly || onlyOf(states, [MessageState.DEAD])) add('m.attention = 1');
+  if (filter.deadCopiesOnly) add('m.dead_groups > 0');
+  if (needsAttention(filter)) add('m.attention = 1');
   else if (onlyOf(states, OPEN_STATES)) add('m.lane IS NOT NULL');
+}
+
+/** Every DEAD row, and every row with a dead copy, needs attention. */
+function needsAttention({ attentionOnly, deadCopiesOnly, states = [] }: MessageFilter): boolean {
+  return attentionOnly === true || deadCopiesOnly === true || onlyOf(states, [MessageState.DEAD]);
 }
 
 /** Every row in these states stands in a lane. */
@@ -75,6 +81,6 @@ function onlyOf(states: readonly MessageState[], allowed: readonly MessageState[
 /** The optimizer likes to walk the primary key backwards for the ORDER BY, past millions of settled rows. */
 function indexHint(ctx: StoreContext, filter: MessageFilter): string {
   if (ctx.sql.name !== 'mysql' || filter.messageKey) return '';
-  if (filter.attentionOnly || onlyOf(filter.states ?? [], [MessageState.DEAD])) return ' FORCE INDEX (message_attention)';
+  if (needsAttention(filter)) return ' FORCE INDEX (message_attention)';
   return onlyOf(filter.states ?? [], OPEN_STATES) ? ' FORCE INDEX (message_lane_due)' : '';
 }

@@ -91,6 +91,7 @@ async function readConsumerGroups(ctx: StoreContext): Promise<ConsumerGroupBackl
   const columns = `COUNT(*) AS n, ${sql.now} - MIN(due_at) AS overdue`;
   const copies = await selectPerGroup<{ n: number; overdue: number | null }>(knex, [...names.keys()], columns, 'due_at IS NOT NULL');
   const alive = await readAlive(ctx, InstanceKind.CONSUMER);
+  const dead = await readDeadCopies(ctx);
   const subscribed = await run<{ group_id: number }>(knex, 'SELECT DISTINCT group_id FROM subscription WHERE active = 1');
   return copies.map((row) => ({
     consumerGroup: names.get(row.id) ?? '',
@@ -98,7 +99,18 @@ async function readConsumerGroups(ctx: StoreContext): Promise<ConsumerGroupBackl
     oldestDueMs: Math.max(0, row.overdue ?? 0),
     instances: alive.get(row.id) ?? 0,
     subscribed: subscribed.rows.some((one) => one.group_id === row.id),
+    dead: dead.get(row.id) ?? 0,
   }));
+}
+
+/** From the messages that need attention, among which is every one with a dead copy. */
+async function readDeadCopies({ knex }: StoreContext): Promise<Map<number, number>> {
+  const { rows } = await run<{ group_id: number; n: number }>(
+    knex,
+    `SELECT c.group_id, COUNT(*) AS n FROM message m JOIN confirm c ON c.message_id = m.id AND c.dead = 1
+     WHERE m.attention = 1 AND m.dead_groups > 0 GROUP BY c.group_id`,
+  );
+  return new Map(rows.map((row) => [row.group_id, row.n]));
 }
 
 async function readProducerGroups(ctx: StoreContext): Promise<{ producerGroup: string; instances: number }[]> {

@@ -89,12 +89,20 @@ function refusalOf(plan: Extract<ResendPlan, { refused: string }>, message: Lock
 }
 
 async function planFor(tx: Knex.Transaction, message: LockedMessage, requested: readonly number[]): Promise<ResendPlan> {
-  const { rows } = await run<{ group_id: number; status: number; dead: number; generation: number }>(
+  const { rows } = await run<{ group_id: number; status: number; dead: number; generation: number; due_at: number | null }>(
     tx,
-    'SELECT group_id, status, dead, generation FROM confirm WHERE message_id = ?',
+    'SELECT group_id, status, dead, generation, due_at FROM confirm WHERE message_id = ?',
     [message.id],
   );
-  const copies = rows.map((row): ResendCopy => ({ groupId: row.group_id, status: row.status, dead: row.dead === 1, generation: row.generation }));
+  const copies = rows.map(
+    (row): ResendCopy => ({
+      groupId: row.group_id,
+      status: row.status,
+      dead: row.dead === 1,
+      generation: row.generation,
+      stopped: row.due_at === null && row.status === ConfirmStatus.UNCONFIRMED,
+    }),
+  );
   const subscribers = (await readFanout(tx, [message])).get(message.id) ?? [];
   const publishPending = message.lane !== null && message.lane % 4 === LaneKind.PUBLISH;
   return planResend({ generation: message.generation, copies, subscribers, requested, publishPending });
@@ -119,10 +127,10 @@ async function writePlan(
   await run(
     tx,
     `UPDATE message SET state = ${MessageState.SENDING}, generation = ?, open_groups = ?, dead_groups = ?, lane = ${laneSql(LaneKind.FOLLOW)},
-       due_at = NULL, claim = NULL, attention = NULL, reason = NULL, reason_detail = NULL, finished_at = NULL,
+       due_at = NULL, claim = NULL, attention = ?, reason = ?, reason_detail = NULL, finished_at = NULL,
        confirmed_at = COALESCE(confirmed_at, ${ctx.sql.now})
      WHERE id = ?`,
-    [plan.generation, plan.open, plan.dead, message.id],
+    [plan.generation, plan.open, plan.dead, plan.dead > 0 ? 1 : null, plan.dead > 0 ? DeadReason.GROUP_FAILED : null, message.id],
   );
   const created = plan.steps.filter((step) => step.how === 'create');
   if (created.length > 0) {

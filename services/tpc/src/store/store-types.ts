@@ -202,6 +202,8 @@ export type MessageFilter = {
   tag?: string | undefined;
   states?: readonly MessageState[] | undefined;
   attentionOnly?: boolean | undefined;
+  /** Some group's copy is dead. */
+  deadCopiesOnly?: boolean | undefined;
   createdFrom?: number | undefined;
   /** Exclusive. */
   createdTo?: number | undefined;
@@ -265,6 +267,8 @@ export type ConsumerGroupBacklog = {
   instances: number;
   /** Whether it subscribes anything. */
   subscribed: boolean;
+  /** Copies that are dead, also of messages on which other groups are still at work. */
+  dead: number;
 };
 
 /** What the store tells while it works, once it is committed; for metrics. */

@@ -19,6 +19,7 @@ import { epoch } from './0018_epoch.ts';
 import { messageLaneTopic } from './0019_message_lane_topic.ts';
 import { instanceNamesGroup } from './0020_instance_names_group.ts';
 import { madeName } from './0021_made_name.ts';
+import { deadCopiesAttention } from './0022_dead_copies_attention.ts';
 import type { MigrationStep } from './table.ts';
 
 /** TPC's schema, as a static list in order. A new step is added at the end; a landed one is never edited. */
@@ -44,4 +45,5 @@ export const STEPS: readonly MigrationStep[] = [
   messageLaneTopic,
   instanceNamesGroup,
   madeName,
+  deadCopiesAttention,
 ];
