@@ -178,6 +178,13 @@ describe('an operator', () => {
   });
 });
 
+it('an operator stands in the timeline by the name in the token', async () => {
+  await as('producerA').messages.saveAndSendMessage({ producerGroup: 'PID_A', committed: true, message: outgoing({ messageKey: KEY }) });
+  await as('operator').admin.resendMessage({ messageKey: KEY });
+  const { timeline } = await as('viewer').admin.getMessage({ messageKey: KEY });
+  expect(timeline.find(({ kind }) => kind === 'RESENT')?.actor).toBe('bob');
+});
+
 describe('while TPC runs', () => {
   it('nobody comes in without a token', async () => {
     expect(await refusalOf(tpc.admin.listMessages(ListMessagesRequest.decode(new Uint8Array())))).toMatchObject({

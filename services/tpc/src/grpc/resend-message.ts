@@ -1,6 +1,7 @@
 import { SpanKind } from '@opentelemetry/api';
 import { checkConsumerGroup, checkStoredKey, endSpan, linkTo, type MessageTracer, spanContextOf, type Violation } from '@tpc/core';
 import type { ResendMessageRequest } from '@tpc/gen/tpc/v1/message_admin_service';
+import type { Caller } from '@tpc/platform';
 import type { Store } from '../store/store.ts';
 import { appErrorOfRefusal, isRefusal } from './errors.ts';
 import type { AdminHandlers } from './handlers.ts';
@@ -9,7 +10,7 @@ import { checkCount, checkText, refuseViolations } from './validate.ts';
 
 const MAX_GROUPS = 64;
 const MAX_COMMENT = 256;
-/** Who acts, for the timeline, as long as no tokens tell it. */
+/** Who acts, for the timeline, where no tokens tell it. */
 const ANONYMOUS_OPERATOR = 'operator';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -28,7 +29,7 @@ export function resendMessageHandlers(options: {
         messageKey,
         consumerGroups: [...new Set(consumerGroups)],
         requestId: requestId.toLowerCase(),
-        actor: ANONYMOUS_OPERATOR,
+        actor: actorOf(context.caller),
         comment,
       };
       const startTime = Date.now();
@@ -48,6 +49,11 @@ export function resendMessageHandlers(options: {
       return { message: toMessage(result.message), consumerGroups: result.consumerGroups };
     },
   };
+}
+
+/** The name in an operator's token. */
+function actorOf(caller: Caller): string {
+  return caller.kind === 'operator' ? caller.name : ANONYMOUS_OPERATOR;
 }
 
 function check({ messageKey, consumerGroups, requestId, comment }: ResendMessageRequest): Violation[] {
