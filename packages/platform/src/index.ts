@@ -40,7 +40,7 @@ export { createPageTokens, type PageTokens } from './grpc/page-token.ts';
 export { MAX_REQUEST_BYTES } from './grpc/requests.ts';
 export { OK_STATUS, readRpcStatus, toRpcStatus, toServiceError } from './grpc/status-details.ts';
 export type { CallContext, UnaryHandler, UnaryHandlers } from './grpc/unary.ts';
-export { createDatabaseProbe } from './health/database-probe.ts';
+export { createDatabaseProbe, probeWrite } from './health/database-probe.ts';
 export { type HealthServer, healthSettings, LIVE, startHealthServer } from './health/health-server.ts';
 export { createHealthWatch } from './health/health-watch.ts';
 export { createRepeater, type Repeater } from './health/repeater.ts';

@@ -284,7 +284,7 @@ function watch(
   undo: Running[],
 ): void {
   const health = createHealthWatch({
-    database: createDatabaseProbe(knex),
+    database: createDatabaseProbe(knex, opcMigrations.tableName),
     log: partLog(log, 'database'),
     setHealth: grpc.setHealth,
     parts: () => {

@@ -129,7 +129,7 @@ async function start({ config, log, keyValue, stopping, tracing: given }: UacSer
   let httpPort = config.UAC_HTTP_PORT;
   const publicUrl = () => config.UAC_PUBLIC_URL ?? `http://127.0.0.1:${httpPort}`;
   const flows = await flowsFor({ config, log: partLog(log, 'flows'), db, producer, ids, store, publicUrl });
-  const database = createDatabaseProbe(db);
+  const database = createDatabaseProbe(db, uacMigrations.tableName);
   const isOnline = () => producer.state().mode === 'online';
   const health = healthOf(database, isOnline, store);
   const httpLog = partLog(log, 'http');

@@ -5,7 +5,7 @@ import { createRepeater, type Repeater } from './repeater.ts';
 export const HEALTH_EVERY_MS = 1_000;
 
 export type HealthWatchOptions = {
-  /** Whether the service's own database answers. */
+  /** Whether the service's own database answers and takes writes. */
   database: () => Promise<boolean>;
   /** Whether each part outside is there, by its name in grpc.health.v1. */
   parts: () => Readonly<Record<string, boolean>>;
@@ -21,7 +21,8 @@ export function createHealthWatch({ database, parts, setHealth, log }: HealthWat
   let last: boolean | undefined;
   const pass = async () => {
     const there = await database();
-    if (last !== undefined && last !== there) log[there ? 'info' : 'error']({}, there ? 'the database is back' : 'the database does not answer');
+    if (last !== undefined && last !== there)
+      log[there ? 'info' : 'error']({}, there ? 'the database is back' : 'the database does not answer, or takes no writes');
     last = there;
     for (const name of ['', 'database']) setHealth(name, there);
     for (const [name, serving] of Object.entries(parts())) setHealth(name, serving);

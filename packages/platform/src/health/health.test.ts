@@ -19,13 +19,13 @@ function frozen() {
 
 it('asks a frozen database once, whoever wants to know, and again once it has answered', async () => {
   const { questions, knex } = frozen();
-  const probe = createDatabaseProbe(knex, 1);
+  const probe = createDatabaseProbe(knex, 't', 1);
   expect(await Promise.all([probe(), probe(), probe()])).toEqual([false, false, false]);
   expect(await probe()).toBe(false);
   expect(questions).toHaveLength(1);
   questions[0]?.resolve([]);
   await questions[0]?.promise;
-  const patient = createDatabaseProbe(knex, 60_000);
+  const patient = createDatabaseProbe(knex, 't', 60_000);
   const answers = [patient(), patient()];
   questions[1]?.resolve([]);
   expect(await Promise.all(answers)).toEqual([true, true]);

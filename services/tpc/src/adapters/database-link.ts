@@ -1,5 +1,5 @@
-import { classifySqlError, isTransient, type Migrations, type RetryPolicy, run, waitBeforeRetry } from '@tpc/core';
-import { bringUpToDate, judgeDatabaseFailure, type Log, type MigrateMode, type Running, SchemaBehind, schemaOf } from '@tpc/platform';
+import { classifySqlError, isTransient, type Migrations, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import { bringUpToDate, judgeDatabaseFailure, type Log, type MigrateMode, probeWrite, type Running, SchemaBehind, schemaOf } from '@tpc/platform';
 import type { Knex } from 'knex';
 
 /** Waits between tries to reach an absent database at start. */
@@ -106,9 +106,10 @@ class DatabaseLink implements Running {
     this.#after(PING_MS, () => this.#ping());
   }
 
-  /** @throws when the database does not answer in time */
+  /** @throws when the database does not take a write in time */
   async #ask(): Promise<void> {
-    this.#asked ??= run(this.#options.knex, 'SELECT 1 AS alive').finally(() => {
+    const { knex, migrations } = this.#options;
+    this.#asked ??= probeWrite(knex, migrations.tableName).finally(() => {
       this.#asked = undefined;
     });
     const late = Promise.withResolvers<never>();
@@ -120,7 +121,7 @@ class DatabaseLink implements Running {
     if (this.#ready === ready) return;
     this.#ready = ready;
     if (ready) this.#options.log.info('database ready');
-    else this.#options.log.warn('database does not answer');
+    else this.#options.log.warn('database does not answer, or takes no writes');
     this.#options.onReady(ready);
   }
 
