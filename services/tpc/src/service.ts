@@ -24,6 +24,7 @@ import {
 import type { Knex } from 'knex';
 import { watchBrokerLink } from './adapters/broker-link.ts';
 import { connectDatabase } from './adapters/database-link.ts';
+import { BodyLimit } from './adapters/packet-limit.ts';
 import type { TpcConfig } from './config.ts';
 import { createPublishing } from './flows/publishing.ts';
 import { createWrites } from './flows/writes.ts';
@@ -170,12 +171,13 @@ function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublish
   const resume = createResumeWorker({ store, onResumed, log: partLog(log, 'resume'), config: { pollMs: config.TPC_RESUME_POLL_MS, claimCount } });
   const checkBack = createCheckBackWorker({ store, log: partLog(log, 'check_back'), config: { pollMs: config.TPC_CHECK_POLL_MS } });
   const state = { ready: false };
+  const bodyLimit = new BodyLimit(config.TPC_MAX_BODY_BYTES, partLog(log, 'database'));
   const services = tpcServices({
     store,
     writes,
     checkBack,
     pageTokens: createPageTokens(Buffer.from(config.TPC_PAGE_TOKEN_SECRET || config.TPC_DATABASE_URL)),
-    maxBodyBytes: config.TPC_MAX_BODY_BYTES,
+    maxBodyBytes: () => bodyLimit.bytes,
     heartbeatIntervalMs: config.TPC_HEARTBEAT_INTERVAL_MS,
     messageRetentionMs: config.TPC_MESSAGE_RETENTION_DAYS * DAY_MS,
     brokerRetentionMs: config.TPC_BROKER_RETENTION_DAYS * DAY_MS,
@@ -185,7 +187,16 @@ function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublish
     tracing,
     log: partLog(log, 'grpc'),
   });
-  return { metrics, publishing, writes, state, services, workers: [publishDue, redeliver, resume, checkBack], onBrokerBack: [publishDue, redeliver] };
+  return {
+    metrics,
+    publishing,
+    writes,
+    state,
+    bodyLimit,
+    services,
+    workers: [publishDue, redeliver, resume, checkBack],
+    onBrokerBack: [publishDue, redeliver],
+  };
 }
 
 type Run = { config: TpcConfig; log: Log; knex: Knex; broker: BrokerPublisher; parts: Parts; server: GrpcServer; health: HealthServer };
@@ -202,7 +213,10 @@ async function run({ config, log, knex, broker, parts, server, health }: Run): P
       parts.state.ready = true;
       for (const worker of parts.workers) worker.start();
     },
-    onReady: (ready) => server.setHealth('', ready),
+    onReady: (ready) => {
+      server.setHealth('', ready);
+      if (ready) void parts.bodyLimit.read(knex);
+    },
   });
   broker.start();
   const link = watchBrokerLink({

@@ -15,6 +15,8 @@ export type TpcErrorFields = {
   metadata: Readonly<Record<string, string>>;
   /** How long TPC asks to wait before another try, milliseconds; undefined when it does not say. */
   retryAfterMs: number | undefined;
+  /** It is the status of one item of a batch that was answered. Default: false. */
+  ofItem?: boolean;
 };
 
 const UNAVAILABLE: readonly StatusName[] = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'INTERNAL', 'UNKNOWN', 'DATA_LOSS'];
@@ -29,6 +31,7 @@ export class TpcError extends Error implements TpcErrorFields {
   readonly field: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly retryAfterMs: number | undefined;
+  readonly ofItem: boolean;
 
   constructor(message: string, fields: TpcErrorFields, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
@@ -38,11 +41,17 @@ export class TpcError extends Error implements TpcErrorFields {
     this.field = fields.field;
     this.metadata = fields.metadata;
     this.retryAfterMs = fields.retryAfterMs;
+    this.ofItem = fields.ofItem ?? false;
   }
 
   /** No answer from TPC about the request itself: it is away, too slow, or broken. What was asked for may have been done. */
   get unavailable(): boolean {
     return UNAVAILABLE.includes(this.status);
+  }
+
+  /** TPC, or the way to it, is away. The status of an item never says so: TPC has answered the call. */
+  get saysAway(): boolean {
+    return this.unavailable && !this.ofItem;
   }
 
   /** The same request may succeed later. */
@@ -58,8 +67,8 @@ export class TpcError extends Error implements TpcErrorFields {
 
 /** Reads the status of one item of a batch. An absent one is no consent: it is UNKNOWN. @returns undefined when it is OK */
 export function errorOfItem(item: Status | undefined): TpcError | undefined {
-  if (item === undefined) return new TpcError('TPC gave no status for an item', plain('UNKNOWN'));
-  return item.code === grpcStatus.OK ? undefined : fromStatus(item);
+  if (item === undefined) return new TpcError('TPC gave no status for an item', { ...plain('UNKNOWN'), ofItem: true });
+  return item.code === grpcStatus.OK ? undefined : fromStatus(item, { ofItem: true });
 }
 
 /**
@@ -73,14 +82,14 @@ export function toTpcError(error: unknown, proxy?: string): TpcError {
   const [bytes] = metadata?.get('grpc-status-details-bin') ?? [];
   if (Buffer.isBuffer(bytes)) {
     const decoded = decodeStatus(bytes);
-    if (decoded !== undefined) return fromStatus(decoded, error);
+    if (decoded !== undefined) return fromStatus(decoded, { cause: error });
   }
   const words = details || statusName(code);
   return new TpcError(proxy === undefined ? words : `${words} (through the proxy that ${proxy} names)`, plain(statusName(code)), error);
 }
 
-function fromStatus(status: Status, cause?: unknown): TpcError {
-  const fields = { ...plain(statusName(status.code)) };
+function fromStatus(status: Status, { ofItem = false, cause }: { ofItem?: boolean; cause?: unknown }): TpcError {
+  const fields = { ...plain(statusName(status.code)), ofItem };
   for (const { typeUrl, value } of status.details) {
     if (typeUrl.endsWith('/google.rpc.ErrorInfo')) {
       const info = ErrorInfo.decode(value);

@@ -105,7 +105,8 @@ export class Delivery {
 
   /** TPC answers again: what was committed meanwhile goes at once. It is of interest, whatever was decided where its trace began. */
   sendHeld(): void {
-    for (const content of this.#held.take()) this.#parts.background.run('send held message', () => this.#sendWhole(content, { keep: true }));
+    for (const { content, since } of this.#held.take())
+      this.#parts.background.run('send held message', () => this.#sendWhole(content, { keep: true, since }));
   }
 
   /** The transaction certainly rolled back. */
@@ -155,7 +156,7 @@ export class Delivery {
     await this.acknowledged(content.key, 'confirm', '', span?.context);
   }
 
-  async #sendWhole(content: OutboxContent, { keep }: { keep?: true } = {}): Promise<void> {
+  async #sendWhole(content: OutboxContent, { keep, since }: { keep?: true; since?: number } = {}): Promise<void> {
     let reason: string;
     const { tracing, calls } = this.#parts;
     const span = tracing && callSpan(tracing, 'save_and_send', content, keep && { keep });
@@ -164,18 +165,32 @@ export class Delivery {
       span?.end(reason === '' ? undefined : reason);
     } catch (error) {
       span?.end(toTpcError(error).status);
-      this.#failed(toTpcError(error), content);
+      this.#failed(toTpcError(error), content, since);
       this.#parts.onEvent({ type: 'confirm', outcome: 'failed', via: 'save_and_send', messageKey: content.key });
       return;
     }
     await this.acknowledged(content.key, 'save_and_send', reason, span?.context);
   }
 
-  /** @param committed what TPC was to be told of, if that is certain to have committed */
-  #failed(error: TpcError, committed?: OutboxContent): void {
-    if (error.unavailable) {
-      if (committed) this.#held.hold(committed);
+  /** The sweeper sent a committed message and TPC did not take it; its row keeps the error. Only what is about this message is told here. */
+  notTaken(key: string, attempts: number, error: TpcError): void {
+    const fields = { message_key: key, status: error.status, reason: error.reason, attempts };
+    if (!error.retryable) this.#parts.log.error(fields, 'TPC refuses a committed message');
+    else if (error.ofItem) this.#parts.log.warn(fields, 'TPC does not take a committed message; it is sent again');
+    this.#parts.onEvent({ type: 'confirm', outcome: 'failed', via: 'sweep', messageKey: key });
+  }
+
+  /**
+   * @param committed what TPC was to be told of, if that is certain to have committed
+   * @param since when it was first held, if it was
+   */
+  #failed(error: TpcError, committed?: OutboxContent, since?: number): void {
+    if (error.saysAway) {
+      if (committed) this.#held.hold(committed, since);
       this.#parts.link.lost(error);
+    } else if (error.ofItem && error.retryable) {
+      // The sweeper finds its row.
+      this.#parts.log.debug({ message_key: committed?.key, status: error.status, reason: error.reason }, 'TPC did not take a message');
     } else this.#parts.log.error({ status: error.status, reason: error.reason, field: error.field }, 'TPC refuses calls of this producer');
   }
 }

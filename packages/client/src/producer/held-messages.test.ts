@@ -3,7 +3,7 @@ import type { OutboxContent } from './content-codec.ts';
 import { HeldMessages } from './held-messages.ts';
 
 const content = (key: string, bytes = 0) => ({ key, topic: 'T', headers: {}, body: Buffer.alloc(bytes) }) as unknown as OutboxContent;
-const keys = (held: HeldMessages) => held.take().map(({ key }) => key);
+const keys = (held: HeldMessages) => held.take().map(({ content: { key } }) => key);
 
 describe('held messages', () => {
   it('are handed out once, the oldest first', () => {
@@ -30,5 +30,14 @@ describe('held messages', () => {
     now = 1_000;
     held.hold(content('c', 4_000));
     expect(keys(held)).toEqual(['b', 'c']);
+  });
+
+  it('do not become younger by coming back', () => {
+    let now = 0;
+    const held = new HeldMessages({ maxBytes: 10_000, maxAgeMs: 1_000, now: () => now });
+    held.hold(content('a'));
+    for (now = 400; now < 1_000; now += 400) for (const { content: same, since } of held.take()) held.hold(same, since);
+    now = 1_000;
+    expect(keys(held)).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { type OutboxContent, sizeOnWire } from './content-codec.ts';
 
-type Held = { content: OutboxContent; bytes: number; since: number };
+export type Held = { content: OutboxContent; bytes: number; since: number };
 
 /**
  * Committed messages that TPC could not be told of, kept in memory until it answers again: after an outage of a second they are on their way at once,
@@ -11,7 +11,7 @@ export class HeldMessages {
   readonly #maxBytes: number;
   readonly #maxAgeMs: number;
   readonly #now: () => number;
-  /** By key, the oldest first. */
+  /** By key, in the order in which they were held. */
   readonly #held = new Map<string, Held>();
   #bytes = 0;
 
@@ -21,28 +21,33 @@ export class HeldMessages {
     this.#now = now;
   }
 
-  hold(content: OutboxContent): void {
+  /** @param since when it was first held, on this object's clock; a message that comes back does not become younger */
+  hold(content: OutboxContent, since = this.#now()): void {
     this.#dropOld();
     const bytes = sizeOnWire(content);
     if (this.#held.has(content.key) || this.#bytes + bytes > this.#maxBytes) return;
-    this.#held.set(content.key, { content, bytes, since: this.#now() });
+    this.#held.set(content.key, { content, bytes, since });
     this.#bytes += bytes;
   }
 
   /** All that are held; none is afterwards. */
-  take(): OutboxContent[] {
-    this.#dropOld();
-    const contents = [...this.#held.values()].map(({ content }) => content);
+  take(): Held[] {
+    const young = [...this.#held.values()].filter((held) => this.#isYoung(held));
     this.#held.clear();
     this.#bytes = 0;
-    return contents;
+    return young;
   }
 
+  #isYoung({ since }: Held): boolean {
+    return this.#now() - since < this.#maxAgeMs;
+  }
+
+  /** Makes room. It looks from the front alone, so that what came back behind younger ones is dropped a little later. */
   #dropOld(): void {
-    for (const [key, { bytes, since }] of this.#held) {
-      if (this.#now() - since < this.#maxAgeMs) return;
+    for (const [key, held] of this.#held) {
+      if (this.#isYoung(held)) return;
       this.#held.delete(key);
-      this.#bytes -= bytes;
+      this.#bytes -= held.bytes;
     }
   }
 }

@@ -6,6 +6,7 @@ import { eventually, type ProducerFixture, setUpProducer } from '../../test/setu
 import { MARIADB, SPLIT_STORES, STORES, TORN_STORE } from '../../test/stores.ts';
 import { connectTpc } from '../connection/index.ts';
 import { FakeRefusal } from '../testing/index.ts';
+import type { ProducerEvent } from './events.ts';
 
 const MESSAGE = { topic: 'SEND_EMAIL_TOPIC', body: 'x' };
 
@@ -87,6 +88,42 @@ describe.each([...STORES, ...SPLIT_STORES.slice(0, 1)])('the sweeper on %s', (_n
     }
     expect((waits[1] as number) - (waits[0] as number)).toBeGreaterThan(50_000);
     expect((waits[2] as number) - (waits[1] as number)).toBeGreaterThan(500_000);
+  });
+
+  it('goes on with the others when TPC does not take one again and again: that says nothing of TPC', async () => {
+    const [bad, good] = (await commitUnheard(fixture, 2)) as [string, string];
+    const failed: string[] = [];
+    const onEvent = (event: ProducerEvent) =>
+      event.type === 'confirm' && event.outcome === 'failed' && failed.push(`${event.via} ${event.messageKey}`);
+    const sweeper = fixture.replica({ onEvent });
+    await sweeper.start();
+    fixture.fake.beforeItem = (_method, key) => {
+      if (key === bad) throw new FakeRefusal('UNAVAILABLE', 'STORE_UNAVAILABLE', 'held by another');
+    };
+    for (let sweeps = 1; sweeps <= 2; sweeps++) {
+      await fixture.store.knex('tpc_outbox').where({ state: 10 }).update({ due_at: 1 });
+      await sweeper.sweepOnce();
+      expect(sweeper.state().mode).toBe('online');
+      expect((await fixture.outbox())[bad]).toMatchObject({
+        state: 10,
+        attempts: sweeps,
+        last_error: 'UNAVAILABLE STORE_UNAVAILABLE held by another',
+      });
+    }
+    expect((await fixture.outbox())[good]?.state).toBe(20);
+    expect(failed).toEqual([`sweep ${bad}`, `sweep ${bad}`]);
+    expect(fixture.logged).toContainEqual(
+      expect.objectContaining({ level: 'warn', fields: expect.objectContaining({ message_key: bad, attempts: 2 }) }),
+    );
+    // A transaction whose own message is not taken commits and leaves it to the sweeper, and its neighbours are prepared.
+    fixture.fake.beforeItem = (_method, key) => {
+      if (key === 'UAC:bad') throw new FakeRefusal('INTERNAL');
+    };
+    await sweeper.transaction((_tx, outbox) => outbox.add({ ...MESSAGE, key: 'UAC:bad' }));
+    const next = await sweeper.transaction((_tx, outbox) => outbox.add(MESSAGE));
+    expect(sweeper.state().mode).toBe('online');
+    await eventually(async () => (await fixture.outbox())[next]?.state === 20);
+    expect(fixture.fake.callsOf('batchConfirmAndSendMessage')).toHaveLength(1);
   });
 
   it('keeps the reason of a message that TPC stored as dead, and says so', async () => {

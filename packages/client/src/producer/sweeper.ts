@@ -106,8 +106,10 @@ export class Sweeper {
   }
 
   #failedRow(key: string, attempts: number, error: TpcError): FailedRow {
-    if (!error.retryable) this.#parts.log.error({ message_key: key, status: error.status, reason: error.reason }, 'TPC refuses a committed message');
-    const waitMs = error.retryAfterMs ?? waitBeforeRetry(this.#parts.retry, attempts, Math.random());
+    this.#parts.delivery.notTaken(key, attempts, error);
+    const growing = waitBeforeRetry(this.#parts.retry, attempts, Math.random());
+    // An item that is refused again and again is asked for less and less often, whatever TPC says.
+    const waitMs = error.ofItem ? Math.max(growing, error.retryAfterMs ?? 0) : (error.retryAfterMs ?? growing);
     return { key, waitMs, error: `${error.status} ${error.reason} ${error.message}` };
   }
 
@@ -115,7 +117,7 @@ export class Sweeper {
   async #send(rows: readonly ClaimedRow[], spans: readonly MessageSpan[] | undefined): Promise<readonly (SendResult | TpcError)[]> {
     const send = (row: ClaimedRow, index: number) => this.#parts.calls.saveAndSend(row.content, spans?.[index]?.context).catch(toTpcError);
     const results = await Promise.all(rows.map(send));
-    const away = results.find((result) => result instanceof TpcError && result.unavailable);
+    const away = results.find((result) => result instanceof TpcError && result.saysAway);
     if (away !== undefined) this.#parts.link.lost(away as TpcError);
     return results;
   }

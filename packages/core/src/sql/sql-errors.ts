@@ -80,6 +80,11 @@ export function duplicateKeyOf(error: unknown): string | undefined {
   return named ?? /UNIQUE constraint failed: ([\w., ]+)$/.exec(text)?.[1];
 }
 
+/** Whether a statement was longer than the server takes (max_allowed_packet). The same work in smaller parts may succeed. */
+export function exceedsPacket(error: unknown): boolean {
+  return (error as { errno?: number } | undefined)?.errno === 1153;
+}
+
 /** Whether the same work may succeed when it is run again from its beginning. */
 export function isTransient(kind: SqlErrorKind): boolean {
   return kind === 'deadlock' || kind === 'locked' || kind === 'connection' || kind === 'read_only';

@@ -213,6 +213,12 @@ export const REASONS = {
     message: 'The deadline ran out before the work began; nothing was done.',
     action: 'Try again, with more time.',
   },
+  TOO_LARGE_FOR_DATABASE: {
+    code: 'TOO_LARGE_FOR_DATABASE',
+    status: 'FAILED_PRECONDITION',
+    message: "The message is larger than TPC's database takes in one statement.",
+    action: "Raise max_allowed_packet of TPC's database. A committed message stays in its outbox and is taken once the database takes it.",
+  },
   STORE_UNAVAILABLE: {
     code: 'STORE_UNAVAILABLE',
     status: 'UNAVAILABLE',

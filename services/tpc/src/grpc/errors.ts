@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import { BatchDeadlineExceeded, BatcherFull, classifySqlError, isTransient } from '@tpc/core';
+import { BatchDeadlineExceeded, BatcherFull, classifySqlError, exceedsPacket, isTransient } from '@tpc/core';
 import type { MessageState } from '@tpc/gen/tpc/v1/message';
 import { AppError, type FieldViolation } from '@tpc/platform';
 import { REASONS, type ReasonName, type Refusal, reasonText } from '../domain/reasons.ts';
@@ -41,6 +41,7 @@ export function toCallError(error: unknown): unknown {
   if (error instanceof QuotaReached) return appErrorOfRefusal(error.refusal);
   if (error instanceof BatcherFull) return appErrorOf('OVERLOADED', {}, { retryAfterMs: RETRY_WHEN_OVERLOADED_MS });
   if (error instanceof BatchDeadlineExceeded) return appErrorOf('DEADLINE_PASSED');
+  if (exceedsPacket(error)) return appErrorOf('TOO_LARGE_FOR_DATABASE', {}, { cause: error });
   if (isTransient(classifySqlError(error))) {
     return appErrorOf('STORE_UNAVAILABLE', {}, { retryAfterMs: RETRY_WHEN_UNAVAILABLE_MS, cause: error });
   }

@@ -35,7 +35,7 @@ export type RegisterOptions = {
   /** How much longer than that an outbox or inbox must keep its rows, milliseconds: what the broker may still deliver. */
   brokerRetentionMs: number;
   /** Largest body that is taken, bytes. */
-  maxBodyBytes: number;
+  maxBodyBytes: () => number;
 };
 
 /** Registration of instances, repeated as their heartbeat (F-41). */
@@ -43,7 +43,6 @@ export function registerHandlers(options: RegisterOptions): Pick<MessageHandlers
   const neededMs = options.messageRetentionMs + options.brokerRetentionMs;
   const heartbeatInterval = toDuration(options.heartbeatIntervalMs);
   const messageRetention = toDuration(options.messageRetentionMs);
-  const limits = limitsFor(options.maxBodyBytes);
   return {
     async registerProducer(request) {
       refuseViolations(checkProducer(request));
@@ -54,7 +53,7 @@ export function registerHandlers(options: RegisterOptions): Pick<MessageHandlers
       if (isRefusal(result)) throw appErrorOfRefusal(result);
       const { epoch } = result;
       const epochTime = epoch.restoredTo === undefined ? undefined : new Date(epoch.restoredTo);
-      return { heartbeatInterval, epoch: BigInt(epoch.epoch), epochTime, messageRetention, limits };
+      return { heartbeatInterval, epoch: BigInt(epoch.epoch), epochTime, messageRetention, limits: limitsFor(options.maxBodyBytes()) };
     },
     async registerConsumer(request) {
       refuseViolations(checkConsumer(request));

@@ -15,7 +15,7 @@ type Envelope = { producerGroup: string; storeId: string; committed: boolean };
 /** Stores and sends in one step: single and batch (F-32). */
 export function saveAndSendHandlers(options: {
   writes: Pick<Writes, 'saveAndSend'>;
-  maxBodyBytes: number;
+  maxBodyBytes: () => number;
   log: Log;
 }): Pick<MessageHandlers, 'saveAndSendMessage' | 'batchSaveAndSendMessage'> {
   const send = async (
@@ -27,7 +27,7 @@ export function saveAndSendHandlers(options: {
   ): Promise<SaveAndSendMessageResponse> => {
     const { producerGroup, storeId, committed } = envelope;
     const read = committed ? readCommittedMessage : readOutgoingMessage;
-    const item = read(path, message, { producerGroup, maxBodyBytes: options.maxBodyBytes }, trace);
+    const item = read(path, message, { producerGroup, maxBodyBytes: options.maxBodyBytes() }, trace);
     const result = await options.writes.saveAndSend({ producerGroup, storeId, committed, ...item }, context.deadline);
     if (isRefusal(result)) throw appErrorOfRefusal(result);
     return result;

@@ -13,14 +13,14 @@ type Owner = { producerGroup: string; storeId: string };
 /** Prepares messages: single and batch (F-30). */
 export function saveMessageHandlers(options: {
   writes: Pick<Writes, 'save'>;
-  maxBodyBytes: number;
+  maxBodyBytes: () => number;
   log: Log;
 }): Pick<MessageHandlers, 'saveMessageWaitingConfirm' | 'batchSaveMessageWaitingConfirm'> {
   const save = async (path: string, owner: Owner, message: OutgoingMessage | undefined, trace: CallTrace, context: CallContext) => {
     const { messageKey, content, call } = readOutgoingMessage(
       path,
       message,
-      { producerGroup: owner.producerGroup, maxBodyBytes: options.maxBodyBytes },
+      { producerGroup: owner.producerGroup, maxBodyBytes: options.maxBodyBytes() },
       trace,
     );
     const { producerGroup, storeId } = owner;

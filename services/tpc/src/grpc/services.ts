@@ -24,7 +24,7 @@ export type TpcServicesOptions = Omit<RegisterOptions, 'store'> & {
   writes: Writes;
   checkBack: Pick<CheckBackWorker, 'fetch'>;
   pageTokens: PageTokens;
-  maxBodyBytes: number;
+  maxBodyBytes: () => number;
   /** Told when an operator's act made something due. */
   onResent: () => void;
   /** Whether the database is there with its schema. */
