@@ -1,7 +1,7 @@
 import { createConsumer } from '@tpc/client/consumer';
 import { connectTpc, createProducer, migrateClientStore } from '@tpc/client/producer';
 import { FakeTpc, MemoryBroker } from '@tpc/client/testing';
-import { run } from '@tpc/core';
+import { dialectOf, run } from '@tpc/core';
 import { openDatabase } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -98,6 +98,23 @@ describe('a session of the database that is not as it must be', () => {
     const services = openDatabase({ url });
     pools.push(services);
     await expect(run(services, 'SELECT 1')).rejects.toThrow(line);
+  });
+
+  it('has a clock that goes on while its zone has an hour twice', async () => {
+    const [SUMMER_BEGINS, SUMMER_ENDS] = [1_774_746_000, 1_792_890_000]; // 2026 in most of Europe
+    await server.admin(
+      'USE mysql',
+      "INSERT INTO time_zone (Time_zone_id, Use_leap_seconds) VALUES (1, 'N')",
+      "INSERT INTO time_zone_name (Name, Time_zone_id) VALUES ('Test/Summer', 1)",
+      "INSERT INTO time_zone_transition_type VALUES (1, 0, 7200, 1, 'CEST'), (1, 1, 3600, 0, 'CET')",
+      `INSERT INTO time_zone_transition VALUES (1, ${SUMMER_BEGINS}, 0), (1, ${SUMMER_ENDS}, 1)`,
+    );
+    for (const seconds of [-5400, -1800, -1, 0, 1, 1800, 5400]) {
+      const at = SUMMER_ENDS + seconds;
+      const knex = team(`SET time_zone = 'Test/Summer', timestamp = ${at}.25`);
+      const { rows } = await run<{ clock: number }>(knex, `SELECT ${dialectOf(knex).now} AS clock`);
+      expect([seconds, rows[0]?.clock]).toEqual([seconds, at * 1000 + 250]);
+    }
   });
 
   describe('where a lock wait that runs out rolls the whole transaction back, innodb_rollback_on_timeout', () => {

@@ -18,7 +18,8 @@ export type Dialect = {
 
 const MYSQL: Dialect = {
   name: 'mysql',
-  now: 'CAST(UNIX_TIMESTAMP(NOW(3))*1000 AS SIGNED)',
+  // NOW() is in the session's zone: where that has summer time, it runs back an hour each autumn.
+  now: "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000",
   forUpdate: ' FOR UPDATE',
   forUpdateSkipLocked: ' FOR UPDATE SKIP LOCKED',
   forUpdateNowait: ' FOR UPDATE NOWAIT',

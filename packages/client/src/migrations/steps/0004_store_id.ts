@@ -7,7 +7,7 @@ import type { MigrationStep } from '../step.ts';
 export const storeId: MigrationStep = {
   name: '0004_store_id',
   mysql: `INSERT INTO tpc_store_meta (id, store_id, created_at)
-SELECT 1, LEFT(SHA2(CONCAT(UUID(), RAND(), CONNECTION_ID()), 256), 32), CAST(UNIX_TIMESTAMP(NOW(3))*1000 AS SIGNED) FROM DUAL
+SELECT 1, LEFT(SHA2(CONCAT(UUID(), RAND(), CONNECTION_ID()), 256), 32), TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000 FROM DUAL
 WHERE NOT EXISTS (SELECT 1 FROM tpc_store_meta WHERE id = 1)`,
   sqlite: [
     `INSERT INTO tpc_store_meta (id, store_id, created_at)
