@@ -141,15 +141,19 @@ describe('npm start', () => {
   });
 });
 
-it('npm start sends all mail to another server where SMTP_HOST names one, and starts no catcher', async () => {
+it('npm start sends all mail to another server where SMTP_HOST names one, starts no catcher, and lets no GET activate', async () => {
   const product = await Product.make({ SMTP_HOST: '127.0.0.1' });
   const recipients: string[] = [];
+  let mail = '';
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ['STARTTLS'],
     onData: (stream, { envelope }, done) => {
       recipients.push(...envelope.rcptTo.map(({ address }) => address));
-      stream.resume().on('end', () => done());
+      stream.on('data', (chunk) => {
+        mail += chunk;
+      });
+      stream.on('end', () => done());
     },
   });
   await new Promise<void>((resolve) => server.listen(Number(product.ports.SMTP_PORT), '127.0.0.1', () => resolve()));
@@ -157,6 +161,8 @@ it('npm start sends all mail to another server where SMTP_HOST names one, and st
     await product.start();
     expect(await product.register('elsewhere', '13500000002')).toBe(200);
     await until('the mail at the other server', () => recipients.includes('elsewhere@example.com'));
+    const link = /https?:\/\/\S+activeUser\/[\w-]{43}/.exec(mail.replaceAll('=\r\n', ''))?.[0] as string;
+    expect(await (await fetch(link)).json()).toMatchObject({ code: 200, result: { status: 'DISABLE', activateBy: 'POST' } });
     await expect(fetch(product.inbox)).rejects.toThrow();
     expect(product.output).toContain(`all mail goes to 127.0.0.1:${product.ports.SMTP_PORT}`);
   } finally {

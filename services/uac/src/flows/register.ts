@@ -38,9 +38,6 @@ const MAX_COLLISIONS = 8;
 /** Longest wait before such another try, milliseconds. */
 const COLLISION_WAIT_MS = 30;
 
-/** A registration that was to be replaced does not wait any more: the look before is out of date. */
-class ClaimsChanged extends Error {}
-
 /**
  * Registers a user, disabled until activated, and sends the activation mail (F-01 to F-03). User, token and outbox row are one transaction. Whether a
  * name is free is decided by the unique keys; the look before gives the code of the right field, and the waiting registrations that give way
@@ -62,7 +59,7 @@ export async function register(parts: RegisterParts, form: RegistrationForm, lan
       return await insertAndSend(parts, { id, registration, passwordHash, contested, replaced }, language);
     } catch (error) {
       if (isOutcomeUnknown(error)) return await userOrUnknown(parts.db, id, error);
-      const collision = error instanceof ClaimsChanged || classifySqlError(sqlErrorIn(error)) === 'duplicate';
+      const collision = classifySqlError(sqlErrorIn(error)) === 'duplicate';
       if (!collision) throw error;
       if (collisions === MAX_COLLISIONS) throw refuse('UAC10011111', { cause: error });
       await sleep(Math.random() * COLLISION_WAIT_MS);
@@ -94,10 +91,13 @@ async function claim(parts: RegisterParts, registration: Registration): Promise<
 
 type NewUser = { id: string; registration: Registration; passwordHash: string; contested: boolean; replaced: readonly string[] };
 
-/** The user row first: a key that is taken then costs neither an outbox row nor a call to TPC. */
+/**
+ * The user row first: a key that is taken then costs neither an outbox row nor a call to TPC. A registration that was to be replaced and waits no more has
+ * been activated, or replaced by another one: the keys that are held then refuse this one.
+ */
 function insertAndSend(parts: RegisterParts, { id, registration, replaced, ...secret }: NewUser, language: Language): Promise<User> {
   return inMailTransaction(parts.producer, async (tx, send) => {
-    for (const waiting of replaced) if (!(await deleteWaitingUser(tx, waiting))) throw new ClaimsChanged();
+    for (const waiting of replaced) await deleteWaitingUser(tx, waiting);
     await insertUser(tx, id, registration, secret);
     const user = (await findUserById(tx, id)) as User;
     await sendActivationMail(parts.links, tx, send, user, language);
