@@ -25,6 +25,8 @@ export type TpcClient = {
 /** A connection to TPC, shared by producers and consumers of the process. */
 export type TpcConnection = TpcClient & {
   readonly address: string;
+  /** Calls go in turn to all addresses that the name leads to: one that is not answered says nothing about the next. */
+  readonly spread: boolean;
   /** Ends the channel; calls under way reject. */
   close(): void;
 };
@@ -55,9 +57,9 @@ const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 const CHANNEL_OPTIONS: ClientOptions = {
   'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-  // A peer that froze or vanished without a word is found within 30 s + 10 s, also by the idle long poll.
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
+  // A peer that froze or vanished without a word is found within 10 s + 5 s, also by the idle long poll.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
   'grpc.keepalive_permit_without_calls': 1,
   // After a restart of TPC the connection is back within seconds, not within grpc's two minutes.
   'grpc.initial_reconnect_backoff_ms': 200,
@@ -67,9 +69,22 @@ const CHANNEL_OPTIONS: ClientOptions = {
   'grpc.enable_retries': 0,
 };
 
+/**
+ * A replica that leaves nearly all of its calls without a good answer gets none for a while, and for longer each time: one that froze would cost every
+ * second call its deadline until the keepalive finds it. At most half of the replicas are left out, so what all of them refuse goes on as it was.
+ */
+const WITHOUT_OUTLIERS = {
+  interval: { seconds: 1, nanos: 0 },
+  base_ejection_time: { seconds: 5, nanos: 0 },
+  max_ejection_time: { seconds: 30, nanos: 0 },
+  max_ejection_percent: 50,
+  failure_percentage_ejection: { threshold: 85, enforcement_percentage: 100, minimum_hosts: 2, request_volume: 3 },
+  child_policy: [{ round_robin: {} }],
+};
+
 /** Calls go to each replica in turn, and the name is looked up again soon after one has gone. */
 const SPREAD: ClientOptions = {
-  'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
+  'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ outlier_detection: WITHOUT_OUTLIERS }] }),
   'grpc.dns_min_time_between_resolutions_ms': 5_000,
   // A replica that stops refuses what crosses its farewell on the way. It has not looked at it, so it goes to the next replica, at once.
   'grpc.enable_retries': 1,
@@ -83,9 +98,10 @@ const HAS_SCHEME = /^(dns|ipv4|ipv6):/;
  */
 export function connectTpc(options: ConnectTpcOptions): TpcConnection {
   const { address, token, deadlineMs = DEFAULT_DEADLINE_MS, interceptors = [] } = options;
+  const spread = HAS_SCHEME.test(address);
   const channel = new Client(address, options.credentials ?? grpcCredentials.createInsecure(), {
     ...CHANNEL_OPTIONS,
-    ...(HAS_SCHEME.test(address) ? SPREAD : {}),
+    ...(spread ? SPREAD : {}),
     ...proxyOptions(address),
     interceptors,
   });
@@ -100,7 +116,7 @@ export function connectTpc(options: ConnectTpcOptions): TpcConnection {
         proxy,
       });
   }
-  return Object.assign(methods as TpcClient, { address, close: () => channel.close() });
+  return Object.assign(methods as TpcClient, { address, spread, close: () => channel.close() });
 }
 
 /** A token that cannot be had or sent is a fault of the link, as a wrong one is; nothing was sent. */

@@ -9,13 +9,15 @@ const log = createLog({ service: 'test', level: 'silent', format: 'json' });
 const REPLICAS = 3;
 const CALLERS = 8;
 const request = { producerGroup: 'g', messageKey: 'k' };
-let replicas: { server: GrpcServer; calls: number }[];
+type Replica = { server: GrpcServer; calls: number; until: Promise<void> };
+let replicas: Replica[];
 let tpc: TpcConnection;
 
 async function startReplica() {
-  const replica = { calls: 0, server: undefined as unknown as GrpcServer };
+  const replica: Replica = { calls: 0, server: undefined as unknown as GrpcServer, until: Promise.resolve() };
   const confirmAndSendMessage = async () => {
     replica.calls++;
+    await replica.until;
     await new Promise(setImmediate);
     return { state: MessageState.MESSAGE_STATE_SENDING };
   };
@@ -50,6 +52,25 @@ it('spreads the calls over all replicas', async () => {
   const before = replicas.map(({ calls }) => calls);
   for (let round = 0; round < 10; round++) await Promise.all(Array.from({ length: REPLICAS }, () => tpc.confirmAndSendMessage(request)));
   expect(replicas.map(({ calls }, index) => calls - (before[index] ?? 0))).toEqual([10, 10, 10]);
+});
+
+it('soon leaves out a replica that has frozen, and asks it again once it answers', async () => {
+  await callUntil(1);
+  const [frozen, ...others] = replicas as [Replica, ...Replica[]];
+  const thaw = Promise.withResolvers<void>();
+  frozen.until = thaw.promise;
+  const call = () => tpc.confirmAndSendMessage(request, { deadlineMs: 100 });
+  const deadline = performance.now() + 30_000;
+  for (let inARow = 0; inARow < 20; ) {
+    if (performance.now() > deadline) throw new Error('the frozen replica is asked again and again');
+    inARow = await call().then(
+      () => inARow + 1,
+      () => 0,
+    );
+  }
+  expect(others.every(({ calls }) => calls > 0)).toBe(true);
+  thaw.resolve();
+  await callUntil(1, [frozen]);
 });
 
 it('loses no call while one replica after another stops', async () => {

@@ -128,6 +128,7 @@ export class Delivery {
 
   /** TPC holds the commit durably, so the row needs no more work. */
   async acknowledged(key: string, via: Via, reason: string, trace?: Context): Promise<void> {
+    this.#parts.link.heard();
     this.#parts.onEvent({ type: 'confirm', outcome: 'acknowledged', via, messageKey: key });
     if (reason === '') {
       await this.#acknowledge.add({ key, trace });

@@ -14,17 +14,22 @@ type LinkParts = {
   probe: RetryPolicy;
   log: Log;
   onEvent: (event: ProducerEvent) => void;
-  /** Called when TPC is reached again. */
+  /** Called when TPC is reached again, or its other replicas may be. */
   onOnline: () => void;
 };
 
 const DEFAULT_HEARTBEAT_MS = 10_000;
+/** Of several replicas: so many calls in a row without an answer mean that none of them is there. */
+const UNANSWERED_IN_A_ROW = 3;
+/** Calls that are given up within this time are one batch, or went out together. */
+const SAME_CALL_MS = 50;
+const SPREAD_PROBE_MS = 1_000;
 /** Bounds for what TPC asks for: a longer wait would overflow a timer. */
 const MIN_HEARTBEAT_MS = 100;
 const MAX_HEARTBEAT_MS = 300_000;
 
 /**
- * Whether TPC is worth asking. One unanswered prepare makes it *outbox_only*: transactions then commit at once with their outbox row alone. A
+ * Whether TPC is worth asking. One unanswered prepare (of several replicas: some calls in a row) makes it *outbox_only*: transactions then commit at once with their outbox row alone. A
  * probe, which is the registration that is due as heartbeat anyway, makes it *online* again. The waits between probes grow until a prepare is
  * answered in time, so a TPC that answers probes but not prepares costs few transactions their budget.
  */
@@ -33,6 +38,9 @@ export class Link {
   readonly #loop: Loop;
   #mode: Mode = 'online';
   #failures = 0;
+  /** Calls since the last answer, and when the last of them was given up, on the clock of `performance.now()`. */
+  #unanswered = 0;
+  #unansweredAt = Number.NEGATIVE_INFINITY;
   #registered = false;
   #limits: MessageLimits = DEFAULT_MESSAGE_LIMITS;
 
@@ -66,15 +74,34 @@ export class Link {
   /** A prepare was answered in time. */
   answered(): void {
     this.#failures = 0;
+    this.heard();
   }
 
-  /** TPC did not answer. */
+  /** Some call was answered. */
+  heard(): void {
+    this.#unanswered = 0;
+  }
+
+  /** TPC did not answer. Where calls go to several replicas in turn, that says something about one of them only. */
   lost(error: TpcError | undefined): void {
     if (this.#mode === 'outbox_only') return;
+    if (this.#parts.tpc.spread && !this.#isStreak()) {
+      this.#parts.log.debug({ status: error?.status ?? 'TOO_SLOW' }, 'a replica of TPC does not answer; the next one is asked');
+      this.#parts.onOnline();
+      return;
+    }
     this.#failures++;
     this.#parts.log.warn({ status: error?.status ?? 'TOO_SLOW' }, 'TPC does not answer: transactions commit with their outbox row alone');
     this.#become('outbox_only');
     this.#loop.wake();
+  }
+
+  /** Counts a call that was not answered; the messages of one batch are one call. @returns true when so many in a row speak of all replicas */
+  #isStreak(): boolean {
+    const now = performance.now();
+    if (now - this.#unansweredAt > SAME_CALL_MS) this.#unanswered++;
+    this.#unansweredAt = now;
+    return this.#unanswered >= UNANSWERED_IN_A_ROW;
   }
 
   async #register(signal: AbortSignal): Promise<number> {
@@ -83,8 +110,9 @@ export class Link {
     if (this.#mode === 'outbox_only') await pause(waitBeforeRetry(probe, this.#failures, Math.random()), signal);
     if (signal.aborted) return 0;
     try {
-      const answer = await tpc.registerProducer(await registration(), { deadlineMs, signal });
+      const answer = await tpc.registerProducer(await registration(), { deadlineMs: this.#probeDeadline(deadlineMs), signal });
       this.#registered = true;
+      this.heard();
       this.#limits = limitsOf(answer.limits);
       this.#reached();
       const { seconds, nanos } = answer.heartbeatInterval ?? { seconds: BigInt(DEFAULT_HEARTBEAT_MS / 1000), nanos: 0 };
@@ -102,6 +130,11 @@ export class Link {
       this.#reached();
       return waitBeforeRetry(probe, ++this.#failures, Math.random());
     }
+  }
+
+  /** A probe that went to a frozen replica must not keep the next one waiting, which goes to another. */
+  #probeDeadline(deadlineMs: number): number {
+    return this.#parts.tpc.spread && this.#mode === 'outbox_only' ? Math.min(deadlineMs, SPREAD_PROBE_MS) : deadlineMs;
   }
 
   #reached(): void {
