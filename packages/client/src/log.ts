@@ -1,4 +1,4 @@
-import { harmlessLog, withoutValues } from '@tpc/core';
+import { harmlessLog, isMistake, withoutValues } from '@tpc/core';
 
 /** The part of a logger that the library uses; pino's and console-like loggers with (fields, message) fit. */
 export type Log = {
@@ -31,9 +31,24 @@ export function firstFailuresLog(say: (text: string) => void = (text) => process
 }
 
 /**
- * The same log, but errors in the field `err` are shown without the values of the statement that they came from (bodies, addresses), and what the log
- * itself throws is dropped: it is the team's, and never stops a message.
+ * The same log, but errors in the field `err` are shown without the values of the statement that they came from (bodies, addresses), and without a
+ * stack where they come from outside and the log does not say that it shows debug: each try would write it again. What the log itself throws is
+ * dropped: it is the team's, and never stops a message.
  */
 export function discreet(log: Log): Log {
-  return harmlessLog(log, (fields) => ('err' in fields ? { ...fields, err: withoutValues(fields.err) } : fields));
+  const showsDebug = () => (log as { isLevelEnabled?: (level: string) => boolean }).isLevelEnabled?.('debug') === true;
+  return harmlessLog(log, (fields, level) => {
+    if (!('err' in fields)) return fields;
+    const err = withoutValues(fields.err);
+    const whole = !(err instanceof Error) || level === 'debug' || isMistake(err, level === 'error') || showsDebug();
+    return { ...fields, err: whole ? err : withoutStack(err) };
+  });
+}
+
+/** The same error for a log: its class, its code and its words with those of its causes. */
+function withoutStack(error: Error): Error {
+  const words = [];
+  for (let cause: unknown = error; cause instanceof Error && words.length < 5; cause = cause.cause) words.push(cause.message);
+  const message = [...new Set(words)].join(': ');
+  return Object.defineProperties(Object.create(error) as Error, { stack: { value: '' }, cause: { value: undefined }, message: { value: message } });
 }

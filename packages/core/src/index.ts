@@ -5,6 +5,7 @@ export { harmlessLog, type LineLog } from './harmless-log.ts';
 export { harmlessMeter } from './harmless-meter.ts';
 export { proxyOptions, proxyVariableFor } from './http-proxy.ts';
 export { cannotListen } from './listen-error.ts';
+export { isMistake } from './mistake.ts';
 export { BatchDeadlineExceeded, BatcherFull, NaturalBatcher, type NaturalBatcherOptions } from './natural-batcher.ts';
 export { isExhausted, type RetryPolicy, waitBeforeRetry } from './retry-policy.ts';
 export { type BeginningConnection, beginBy, beginTogether, type Opening, takesPackets } from './sql/begin.ts';

@@ -1,5 +1,5 @@
 import { trace } from '@opentelemetry/api';
-import { withoutValues } from '@tpc/core';
+import { isMistake, withoutValues } from '@tpc/core';
 import { type DestinationStream, type LogFn, type Logger, pino, stdSerializers } from 'pino';
 import { type LogLevel, LogParts } from './log-levels.ts';
 import { textDestination } from './log-text.ts';
@@ -62,9 +62,6 @@ function spanFields(): object {
   return context === undefined ? {} : { trace_id: context.traceId, span_id: context.spanId };
 }
 
-/** Errors of these kinds come from a mistake in the program, wherever they appear. */
-const MISTAKES: ReadonlySet<string> = new Set(['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError', 'AssertionError']);
-
 /** pino's number of the level `error`. */
 const ERROR = 50;
 
@@ -76,15 +73,8 @@ function errorFields(error: unknown): unknown {
 function withoutNeedlessStack(this: Logger, args: Parameters<LogFn>, log: LogFn, level: number): void {
   const [fields, ...rest] = args as [unknown, ...unknown[]];
   const error = typeof fields === 'object' && fields !== null && 'err' in fields ? fields.err : undefined;
-  if (error instanceof Error && !this.isLevelEnabled('debug') && !isMistake(error, level)) {
+  if (error instanceof Error && !this.isLevelEnabled('debug') && !isMistake(error, level >= ERROR)) {
     const { stack: _, ...shown } = errorFields(error) as Record<string, unknown>;
     log.apply(this, [{ ...(fields as object), err: shown }, ...rest] as Parameters<LogFn>);
   } else log.apply(this, args);
-}
-
-/** The first cause decides. One with a code comes from the system, a server or a library; one without, logged as an error, is nothing that was expected. */
-function isMistake(error: Error, level: number): boolean {
-  const { cause, name } = error;
-  if (cause instanceof Error) return isMistake(cause, level);
-  return !('code' in error) && (MISTAKES.has(name) || level >= ERROR);
 }

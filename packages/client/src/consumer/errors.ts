@@ -83,6 +83,13 @@ export class TransactionEnded extends Error {
   }
 }
 
+/** An error as fields of a log line: what a handler has said on purpose needs neither its class nor where it was thrown. */
+export function errorFields(error: unknown): { err: unknown } | { detail: string; reason?: string } {
+  if (error instanceof BadMessageError || error instanceof EffectFailed) return { reason: error.reason, detail: error.message };
+  if (error instanceof EffectDeferred || error instanceof EffectUncertain) return { detail: error.message };
+  return { err: error };
+}
+
 const MAX_DETAIL = 1024;
 
 /** A reason as TPC takes it: at most 64 characters of [A-Z0-9_]; anything else becomes FAILED. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { databaseAttributes, errorTypeOf, inTransaction, MESSAGE_KEY, type MessageSpan, statementsUnderSpan } from '@tpc/core';
 import { decideEffectOutcome, decideEffectStep, type EffectOutcome, type SettledMessage } from './decide-outcome.ts';
-import { FencedError } from './errors.ts';
+import { errorFields, FencedError } from './errors.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import { type ClaimedRow, messageOfRow } from './inbox-row.ts';
 import type { Execute } from './lane.ts';
@@ -200,7 +200,7 @@ class EffectRound {
     const outcome = decideEffectOutcome(error, effect.attempts + 1, options);
     this.#emit(outcome.kind, started);
     this.#failure = errorTypeOf(error);
-    const fields = { ...this.#fields(), effect_key: effect.effectKey, attempt: effect.attempts + 1, err: error };
+    const fields = { ...this.#fields(), effect_key: effect.effectKey, attempt: effect.attempts + 1, ...errorFields(error) };
     if (outcome.kind === 'retry') {
       this.#logRetry(fields, outcome);
       await this.#tryAgain(effect, token, outcome);
@@ -213,11 +213,10 @@ class EffectRound {
   }
 
   /** A handler that defers has said why; where this does not count, it waits for something that has its own line. */
-  #logRetry(fields: { err: unknown }, { waitMs, error, deferral }: Extract<EffectOutcome, { kind: 'retry' }>): void {
+  #logRetry(fields: object, { waitMs, deferral }: Extract<EffectOutcome, { kind: 'retry' }>): void {
     const { log } = this.#parts.settings;
-    const { err: _, ...named } = fields;
     if (deferral === undefined) log.warn({ ...fields, wait_ms: waitMs }, 'an effect failed; it is tried again');
-    else log[deferral.counts ? 'warn' : 'debug']({ ...named, wait_ms: waitMs, reason: error }, 'an effect is deferred; it is tried again');
+    else log[deferral.counts ? 'warn' : 'debug']({ ...fields, wait_ms: waitMs }, 'an effect is deferred; it is tried again');
   }
 
   async #tryAgain(effect: EffectRow, token: string, outcome: Omit<Extract<EffectOutcome, { kind: 'retry' }>, 'kind'>): Promise<void> {

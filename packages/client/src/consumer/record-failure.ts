@@ -1,5 +1,6 @@
 import type { Context } from '@opentelemetry/api';
 import { decideHandlerOutcome, type HandlerOutcome } from './decide-outcome.ts';
+import { errorFields } from './errors.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import type { ClaimedRow } from './inbox-row.ts';
 import { messageFields } from './message-fields.ts';
@@ -37,7 +38,7 @@ async function write(parts: HandlerParts, row: ClaimedRow, outcome: HandlerOutco
 }
 
 function log(parts: HandlerParts, row: ClaimedRow, outcome: HandlerOutcome, happened: HandlerOutcome['kind'], error: unknown): void {
-  const fields = { ...messageFields(row, parts.settings), attempt: row.attempts + 1, err: error };
+  const fields = { ...messageFields(row, parts.settings), attempt: row.attempts + 1, ...errorFields(error) };
   const { log: to } = parts.settings;
   if (happened === 'fenced') to.warn(fields, 'a message was taken over or had ended; nothing of this try was kept');
   else if (outcome.kind === 'retry') to.warn({ ...fields, wait_ms: outcome.waitMs }, 'a handler failed; the message is tried again');
