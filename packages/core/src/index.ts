@@ -17,7 +17,15 @@ export { acquire, checkSessionsOf, dispose, readSettings, settingsWithin, Unsuit
 export { type SessionFault, sessionFaults } from './sql/session/faults.ts';
 export { OtherServer, ServerWatch } from './sql/session/server-watch.ts';
 export { endedTransaction, type SessionSettings, type SettingRow, SHOW_SETTINGS, settingsOf } from './sql/session/settings.ts';
-export { classifySqlError, doomsTransaction, duplicateKeyOf, exceedsPacket, isTransient, type SqlErrorKind } from './sql/sql-errors.ts';
+export {
+  classifySqlError,
+  doomsTransaction,
+  duplicateKeyOf,
+  exceedsPacket,
+  isContentFault,
+  isTransient,
+  type SqlErrorKind,
+} from './sql/sql-errors.ts';
 export { withoutValues } from './sql/without-values.ts';
 export { traceIdOf } from './trace-id.ts';
 export { MessageSpan } from './tracing/message-span.ts';

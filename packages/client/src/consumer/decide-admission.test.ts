@@ -1,6 +1,6 @@
 import type { ReceivedBrokerMessage } from '@tpc/broker';
 import { describe, expect, it } from 'vitest';
-import { decideAdmission, isContentFault } from './decide-admission.ts';
+import { decideAdmission } from './decide-admission.ts';
 
 const message = (properties: Record<string, string>, more: Partial<ReceivedBrokerMessage> = {}): ReceivedBrokerMessage => ({
   brokerMessageId: 'b',
@@ -44,24 +44,5 @@ describe('decideAdmission', () => {
 
   it('keeps the key of a message whose topic does not fit', () => {
     expect(decide({ 'tpc-key': 'k' }, { topic: 't'.repeat(65) })).toMatchObject({ kind: 'stub', row: { messageKey: 'k', topic: '', tag: 'A' } });
-  });
-});
-
-describe('isContentFault', () => {
-  it.each([
-    [{ errno: 1406 }, true],
-    [{ errno: 1366 }, true],
-    [{ errno: 1153 }, true],
-    [{ code: 'SQLITE_TOOBIG' }, true],
-    [{ code: 'SQLITE_CONSTRAINT_NOTNULL' }, true],
-    [{ errno: 1146 }, false],
-    [{ errno: 1142 }, false],
-    [{ errno: 1062 }, false],
-    [{ code: 'SQLITE_ERROR' }, false],
-    [{ code: 'SQLITE_FULL' }, false],
-    [new Error('x'), false],
-    [undefined, false],
-  ])('%o: %s', (error, expected) => {
-    expect(isContentFault(error)).toBe(expected);
   });
 });

@@ -68,16 +68,3 @@ function faultOf(row: InboxRow): string | undefined {
 function fits(text: string, length: number): boolean {
   return text.length <= length && ASCII.test(text);
 }
-
-/** MySQL: too long, wrong characters, out of range, not NULL, larger than the server's packet. */
-const CONTENT_ERRNOS: ReadonlySet<number> = new Set([1406, 1366, 1264, 1048, 1153]);
-const CONTENT_CODES = /^(SQLITE_TOOBIG|SQLITE_MISMATCH|SQLITE_CONSTRAINT_(NOTNULL|CHECK|DATATYPE)|ER_NET_PACKET_TOO_LARGE)$/;
-
-/**
- * Whether the database refused a row for its content. Any other error (a missing table, no right to write, a full disk) is the database's own
- * fault: the message is good and comes again.
- */
-export function isContentFault(error: unknown): boolean {
-  const { errno, code } = (error ?? {}) as { errno?: number; code?: string };
-  return (errno !== undefined && CONTENT_ERRNOS.has(errno)) || (code !== undefined && CONTENT_CODES.test(code));
-}

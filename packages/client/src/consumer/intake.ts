@@ -2,9 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '@opentelemetry/api';
 import type { ReceivedBrokerMessage } from '@tpc/broker';
-import { databaseAttributes, errorTypeOf, type MessageSpan, NaturalBatcher, onlyKey, statementsUnderSpan, withoutValues } from '@tpc/core';
+import {
+  databaseAttributes,
+  errorTypeOf,
+  isContentFault,
+  type MessageSpan,
+  NaturalBatcher,
+  onlyKey,
+  statementsUnderSpan,
+  withoutValues,
+} from '@tpc/core';
 import type { Telemetry } from './counters.ts';
-import { type Admission, decideAdmission, isContentFault, stub } from './decide-admission.ts';
+import { type Admission, decideAdmission, stub } from './decide-admission.ts';
 import type { Arrival } from './decide-arrival.ts';
 import type { Settings } from './defaults.ts';
 import { describeError } from './errors.ts';

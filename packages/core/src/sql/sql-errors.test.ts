@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { classifySqlError, doomsTransaction, duplicateKeyOf, isTransient } from './sql-errors.ts';
+import { classifySqlError, doomsTransaction, duplicateKeyOf, isContentFault, isTransient } from './sql-errors.ts';
 
 describe('classifySqlError', () => {
   it.each([
@@ -65,5 +65,26 @@ describe('duplicateKeyOf', () => {
     ['no duplicate', { errno: 1213, message: "for key 'x'" }, undefined],
   ])('%s', (_what, error, key) => {
     expect(duplicateKeyOf(error)).toBe(key);
+  });
+});
+
+describe('isContentFault', () => {
+  it.each([
+    [{ errno: 1406 }, true],
+    [{ errno: 1366 }, true],
+    [{ errno: 1153 }, true],
+    [{ code: 'SQLITE_TOOBIG' }, true],
+    [{ code: 'SQLITE_CONSTRAINT_NOTNULL' }, true],
+    [{ errno: 4025 }, true],
+    [{ errno: 1105 }, false],
+    [{ errno: 1146 }, false],
+    [{ errno: 1142 }, false],
+    [{ errno: 1062 }, false],
+    [{ code: 'SQLITE_ERROR' }, false],
+    [{ code: 'SQLITE_FULL' }, false],
+    [new Error('x'), false],
+    [undefined, false],
+  ])('%o: %s', (error, expected) => {
+    expect(isContentFault(error)).toBe(expected);
   });
 });

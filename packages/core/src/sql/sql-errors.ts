@@ -85,6 +85,19 @@ export function exceedsPacket(error: unknown): boolean {
   return (error as { errno?: number } | undefined)?.errno === 1153;
 }
 
+/** MySQL and MariaDB: too long, cut, wrong characters, a wrong value, out of range, not NULL, a CHECK, larger than the server's packet. */
+const CONTENT_ERRNOS: ReadonlySet<number> = new Set([1406, 1265, 1366, 1292, 1264, 1048, 3819, 4025, 1153]);
+const CONTENT_CODES = /^(SQLITE_TOOBIG|SQLITE_MISMATCH|SQLITE_CONSTRAINT_(NOTNULL|CHECK|DATATYPE)|ER_NET_PACKET_TOO_LARGE)$/;
+
+/**
+ * Whether the database refused a row for its content, so that the rows beside it are good. Any other error (a missing table, no right to write, a full disk,
+ * one that nobody knows) is the database's own fault: each part of the work would meet it again.
+ */
+export function isContentFault(error: unknown): boolean {
+  const { errno, code } = (error ?? {}) as { errno?: number; code?: string };
+  return (errno !== undefined && CONTENT_ERRNOS.has(errno)) || (code !== undefined && CONTENT_CODES.test(code));
+}
+
 /** Whether the same work may succeed when it is run again from its beginning. */
 export function isTransient(kind: SqlErrorKind): boolean {
   return kind === 'deadlock' || kind === 'locked' || kind === 'connection' || kind === 'read_only';

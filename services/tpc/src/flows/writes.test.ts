@@ -102,11 +102,21 @@ describe('writes', () => {
   it('fail the one item that cannot be stored, not its neighbours', async () => {
     const { writes, store } = bench();
     store.saveMessages.mockImplementation(async (items) => {
-      if (items.some(({ messageKey }) => messageKey === 'bad')) throw new Error('too long');
+      if (items.some(({ messageKey }) => messageKey === 'bad')) throw Object.assign(new Error('too long'), { errno: 1406 });
       return items.map(() => ({ state: 10 as const }));
     });
     const results = await Promise.allSettled(['1', 'bad', '3'].map((key) => writes.save(saveItem(key), NO_DEADLINE)));
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  });
+
+  it('ask a database with a fault of its own once for a batch, also where nobody knows that fault', async () => {
+    const { writes, store } = bench();
+    const full = Object.assign(new Error('an error of a kind that nobody has listed'), { errno: 1105 });
+    store.saveMessages.mockRejectedValue(full);
+    const calls = Array.from({ length: 8 }, (_, n) => writes.save(saveItem(String(n)), NO_DEADLINE));
+    for (const result of await Promise.allSettled(calls)) expect(result).toMatchObject({ status: 'rejected', reason: full });
+    // The first may have left before the others came.
+    expect(store.saveMessages.mock.calls.length).toBeLessThanOrEqual(2);
   });
 
   it('ask an absent database once for a batch, not for each of its items', async () => {

@@ -1,4 +1,4 @@
-import { classifySqlError, isTransient, MAX_BATCH, MAX_BATCH_BYTES, NaturalBatcher } from '@tpc/core';
+import { isContentFault, MAX_BATCH, MAX_BATCH_BYTES, NaturalBatcher } from '@tpc/core';
 import type { Refusal } from '../domain/reasons.ts';
 import { MessageState } from '../domain/states.ts';
 import type { Store } from '../store/store.ts';
@@ -108,8 +108,8 @@ function batcher<I extends Traced<{ messageKey: string }>, O>(
     maxQueued,
     maxCount: MAX_BATCH,
     maxBytes: MAX_BATCH_BYTES,
-    // An absent database fails halves like the whole; a value that does not fit fails alone.
-    bisect: (error) => !isTransient(classifySqlError(error)),
+    // A value that does not fit fails alone. Whatever else is wrong would meet each half as well: 2n − 1 statements and n errors instead of one.
+    bisect: isContentFault,
   });
 }
 
