@@ -38,9 +38,9 @@ const COMMON_REASONS: Readonly<Record<string, ReasonRow>> = {
   },
   REQUEST_TOO_LARGE: {
     code: 'REQUEST_TOO_LARGE',
-    status: 'RESOURCE_EXHAUSTED',
+    status: 'INVALID_ARGUMENT',
     message: 'The request is longer than 4 MiB; a question about health than 1 KiB, one to reflection than 4 KiB.',
-    action: 'Send smaller batches.',
+    action: 'Send smaller batches; no repetition helps.',
   },
   TOO_MANY_STREAMS: {
     code: 'TOO_MANY_STREAMS',

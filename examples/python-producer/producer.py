@@ -37,6 +37,7 @@ class Producer:
         db.executescript(SCHEMA.read_text())
         (self.store_id,) = db.execute("SELECT store_id FROM tpc_store_meta").fetchone()
         self.who = {"producer_group": GROUP, "store_id": self.store_id}
+        self.max_body_bytes = 1024 * 1024  # until TPC tells its own limit
 
     def connect(self, busy_seconds=5.0):
         db = sqlite3.connect(self.database, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
@@ -62,6 +63,8 @@ class Producer:
         db, prepares = self.connect(), {}
 
         def send(body):
+            if not 0 < len(body) <= self.max_body_bytes:  # what TPC would refuse must not commit
+                raise ValueError(f"the body has {len(body)} bytes; 1 to {self.max_body_bytes} are allowed")
             message = message_pb2.OutgoingMessage(message_key=str(uuid.uuid4()), topic=TOPIC, tag=TAG, data=body, content_type="application/json")
             db.execute(  # step 1
                 f"INSERT INTO tpc_outbox (message_key, producer_group, state, topic, tag, body, content_type, created_at, due_at)"
@@ -138,7 +141,9 @@ class Producer:
 
     def register(self):  # step 7
         request = api.RegisterProducerRequest(**self.who, instance_id=self.instance_id, topics=[TOPIC], host=socket.gethostname(), outbox_names_group=True)
-        return self.tpc.RegisterProducer(request, timeout=5).heartbeat_interval.ToTimedelta().total_seconds()
+        answer = self.tpc.RegisterProducer(request, timeout=5)
+        self.max_body_bytes = answer.limits.max_body_bytes or self.max_body_bytes
+        return answer.heartbeat_interval.ToTimedelta().total_seconds()
 
 
 def main(item):

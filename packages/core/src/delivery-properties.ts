@@ -1,3 +1,5 @@
+import { MAX_GENERATION } from './contract/limits.ts';
+
 /**
  * How a message travels through the broker: TPC writes these user properties, consumers read them, in any language. Both directions
  * stand here. `docs/protocol.md` lists them.
@@ -46,12 +48,12 @@ export function encodeDeliveryProperties(delivery: DeliveryProperties): Record<s
 
 /**
  * Reads the properties of a received message.
- * @returns undefined when the message was not published by TPC (it has no key property) or its generation is not a whole number from 1
+ * @returns undefined when the message was not published by TPC (it has no key property) or its generation is not a whole number from 1 to MAX_GENERATION
  */
 export function decodeDeliveryProperties(properties: Readonly<Record<string, string>>): DeliveryProperties | undefined {
   const messageKey = properties[KEY];
   const generation = properties[GENERATION] ?? '1';
-  if (!messageKey || !/^[1-9]\d{0,8}$/.test(generation)) return undefined;
+  if (!messageKey || !/^[1-9]\d*$/.test(generation) || Number(generation) > MAX_GENERATION) return undefined;
   const empty = properties[EMPTY_HEADERS]?.split(',').map((name) => [name, ''] as const) ?? [];
   const headers = Object.entries(properties)
     .filter(([name]) => name.startsWith(HEADER_PREFIX))

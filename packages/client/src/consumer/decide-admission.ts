@@ -17,7 +17,6 @@ const ASCII = /^[\x20-\x7e]*$/;
 const MAX_NAME = 64;
 const MAX_CONTENT_TYPE = 128;
 const MAX_HEADERS_BYTES = 60_000;
-const MAX_GENERATION = 2 ** 31 - 1;
 
 /**
  * Decides on one received message.
@@ -26,7 +25,7 @@ const MAX_GENERATION = 2 ** 31 - 1;
  */
 export function decideAdmission(message: ReceivedBrokerMessage, group: string, maxBodyBytes: number): Admission {
   const delivery = decodeDeliveryProperties(message.properties);
-  if (delivery === undefined || delivery.generation > MAX_GENERATION) return { kind: 'drop', why: 'not from TPC' };
+  if (delivery === undefined) return { kind: 'drop', why: 'not from TPC' };
   if (delivery.onlyGroup !== undefined && delivery.onlyGroup !== group) return { kind: 'drop', why: 'for another group' };
   if (!KEY.test(delivery.messageKey)) return { kind: 'drop', why: 'unusable key' };
   const row = rowOfDelivery(message, delivery);

@@ -21,7 +21,7 @@ export const MAX_HEADERS = 64;
 export const MAX_HEADERS_BYTES = 14 * 1024;
 /** Default of the largest body; an operator may set a smaller or larger one (TPC_MAX_BODY_BYTES). */
 export const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
-/** Generations go from 1 to this. */
+/** Generations go from 1 to this: TPC raises none above it, takes no report above it, and consumers take no message above it. */
 export const MAX_GENERATION = 1_000_000;
 export const MAX_DELAY_LEVEL = 18;
 /** Messages, keys or verdicts in one request, and rows in one transaction: MariaDB turns an IN list of 1,000 values into a subquery, which no longer locks in the order of the ids. */

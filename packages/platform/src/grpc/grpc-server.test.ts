@@ -95,7 +95,7 @@ describe('gRPC server', () => {
 
   it.each([
     ['malformed', Buffer.from([0x0a, 0xff]), status.INVALID_ARGUMENT, 'MALFORMED_REQUEST'],
-    ['oversized', Buffer.alloc(5 * 1024 * 1024), status.RESOURCE_EXHAUSTED, 'REQUEST_TOO_LARGE'],
+    ['oversized', Buffer.alloc(5 * 1024 * 1024), status.INVALID_ARGUMENT, 'REQUEST_TOO_LARGE'],
   ])('answers a %s request by a typed error', async (_name, bytes, code, reason) => {
     const raw = new Client(`127.0.0.1:${server.port}`, credentials.createInsecure());
     const error = await new Promise<ServiceError>((resolve, reject) => {

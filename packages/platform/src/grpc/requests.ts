@@ -1,7 +1,7 @@
 import { type MethodDefinition, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { AppError } from '../errors.ts';
 
-/** Most bytes of a request; above it the answer is RESOURCE_EXHAUSTED with reason REQUEST_TOO_LARGE. */
+/** Most bytes of a request; above it the answer is INVALID_ARGUMENT with reason REQUEST_TOO_LARGE, since no repetition can help. */
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 
 /** A request that could not be read; its handler is never called. */
@@ -30,7 +30,7 @@ function tolerant(method: MethodDefinition<unknown, unknown>, maxBytes: number):
     if (bytes.length > maxBytes) {
       return new UnreadableRequest(
         new AppError({
-          status: status.RESOURCE_EXHAUSTED,
+          status: status.INVALID_ARGUMENT,
           reason: 'REQUEST_TOO_LARGE',
           message: `The request has ${bytes.length} bytes; at most ${maxBytes} are taken.`,
           metadata: { size: String(bytes.length), limit: String(maxBytes) },

@@ -1,3 +1,4 @@
+import { checkGeneration, decodeDeliveryProperties, MAX_GENERATION } from '@tpc/core';
 import { describe, expect, it } from 'vitest';
 import { planResend, type ResendCopy, type ResendFacts } from './plan-resend.ts';
 
@@ -30,6 +31,19 @@ describe('a resend without groups', () => {
 
   it('has nothing to do when all have consumed', () => {
     expect(plan({ copies: [copy(1, 30), copy(2, 30)] })).toEqual({ steps: [], generation: 1, open: 0, dead: 0 });
+  });
+
+  it('raises the generation up to the highest that a report may tell, and is refused beyond', () => {
+    const facts = { generation: MAX_GENERATION - 1, copies: [copy(1, 30, true, MAX_GENERATION - 1)], subscribers: [1], requested: [1] };
+    const last = plan(facts);
+    expect(last).toMatchObject({ generation: MAX_GENERATION });
+    expect(checkGeneration('generation', MAX_GENERATION)).toEqual([]);
+    const properties = { 'tpc-key': 'k', 'tpc-generation': String(MAX_GENERATION) };
+    expect(decodeDeliveryProperties(properties)?.generation).toBe(MAX_GENERATION);
+    expect(plan({ ...facts, copies: [copy(1, 30, true, MAX_GENERATION)] })).toEqual({ refused: 'GENERATIONS_USED_UP' });
+    expect(decodeDeliveryProperties({ ...properties, 'tpc-generation': String(MAX_GENERATION + 1) })).toBeUndefined();
+    // A copy that was not handled needs none.
+    expect(plan({ ...facts, copies: [copy(1, 10, false, MAX_GENERATION)] })).toMatchObject({ steps: [{ how: 'again', generation: MAX_GENERATION }] });
   });
 
   it('is refused when nobody is there to get it', () => {

@@ -1,3 +1,4 @@
+import { MAX_GENERATION } from '@tpc/core';
 import { ConfirmStatus } from './states.ts';
 
 /** A group's copy as an operator's resend finds it. */
@@ -29,7 +30,7 @@ export type ResendFacts = {
 export type ResendStep = { groupId: number; how: 'create' | 'again' | 'anew'; generation: number };
 
 export type ResendPlan =
-  | { refused: 'NO_SUBSCRIBER' }
+  | { refused: 'NO_SUBSCRIBER' | 'GENERATIONS_USED_UP' }
   | { refused: 'GROUP_NOT_SUBSCRIBED'; groupId: number }
   | { steps: ResendStep[]; generation: number; open: number; dead: number };
 
@@ -42,6 +43,7 @@ export function planResend(facts: ResendFacts): ResendPlan {
   const chosen = facts.requested.length > 0 ? facts.requested : notConsumed(facts);
   const newest = Math.max(facts.generation, ...facts.copies.map((copy) => copy.generation));
   const steps = chosen.map((groupId) => stepFor(groupId, byGroup.get(groupId), { ...facts, newest }));
+  if (steps.some(({ how, generation }) => how === 'anew' && generation > MAX_GENERATION)) return { refused: 'GENERATIONS_USED_UP' };
   const pending = steps.length > 0 ? pendingSteps(facts, chosen) : [];
   const after = new Set([...steps, ...pending].map((step) => step.groupId));
   const untouched = facts.copies.filter((copy) => !after.has(copy.groupId));

@@ -159,6 +159,12 @@ export const REASONS = {
     message: 'Message {message_key} was committed though it breaks the rules of contents; it cannot be published as it is.',
     action: 'Read what is wrong in its reason, and the whole message in its body (GetMessage). Mend the producer and send the event under a new key.',
   },
+  GENERATIONS_USED_UP: {
+    code: 'GENERATIONS_USED_UP',
+    status: 'FAILED_PRECONDITION',
+    message: 'Message {message_key} has its highest generation already, so a group that has handled it cannot get it anew.',
+    action: 'Send the event under a new key.',
+  },
   GROUP_NOT_SUBSCRIBED: {
     code: 'GROUP_NOT_SUBSCRIBED',
     status: 'FAILED_PRECONDITION',

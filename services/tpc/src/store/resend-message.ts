@@ -83,7 +83,7 @@ async function holdsWholeMessage(tx: Knex.Transaction, { id, reason }: LockedMes
 }
 
 function refusalOf(plan: Extract<ResendPlan, { refused: string }>, message: LockedMessage, named: ReadonlyMap<string, number>): Refusal {
-  if (plan.refused === 'NO_SUBSCRIBER') return { refused: plan.refused, metadata: { message_key: message.message_key, tag: message.tag } };
+  if (plan.refused !== 'GROUP_NOT_SUBSCRIBED') return { refused: plan.refused, metadata: { message_key: message.message_key, tag: message.tag } };
   const group = [...named].find(([, groupId]) => groupId === plan.groupId)?.[0] ?? '';
   return { refused: plan.refused, metadata: { consumer_group: group } };
 }
