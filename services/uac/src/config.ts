@@ -41,8 +41,8 @@ const httpUrl = (name: string) =>
     .optional()
     .describe(name);
 
-/** How long a mail may wait on its way, hours: mail servers try for days. */
-const DEFAULT_ACTIVATION_WAIT_HOURS = 72;
+/** How long a mail may wait on its way, hours: as long as OPC defers one (OPC_DEFER_LIFE_MS). */
+const DEFAULT_ACTIVATION_WAIT_HOURS = 5 * 24;
 
 /** Requests of one ip in a minute; tries of one login name from one network in 15 minutes, and from everywhere in an hour. */
 const DEFAULT_REGISTER_PER_IP = 60;
@@ -152,7 +152,7 @@ export const configSchema = z.object({
     'Life of an activation link from the sending of its mail, minutes; mails and pages say it.',
   ),
   UAC_ACTIVATION_WAIT_HOURS: integerSetting(DEFAULT_ACTIVATION_WAIT_HOURS, 0, 30 * 24).describe(
-    'How long an activation mail may wait on its way (mail server away), hours: added to the life of its link, which nobody can count from the sending itself.',
+    'How long an activation mail may wait on its way, hours: added to the life of its link, since UAC does not learn when a mail leaves. At least OPC_DEFER_LIFE_MS.',
   ),
   UAC_ACTIVATE_BY_GET: z
     .enum(['true', 'false'], 'expected true or false')
