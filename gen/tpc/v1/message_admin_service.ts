@@ -111,6 +111,60 @@ export interface ResendMessageResponse {
   consumerGroups: string[];
 }
 
+/** Request of ListConsumerGroups. */
+export interface ListConsumerGroupsRequest {
+  /** How many at most; 0 means 50, more than 500 is lowered to 500, negative is refused. */
+  pageSize: number;
+  /** next_page_token of the page before; empty for the first. */
+  pageToken: string;
+}
+
+/** Response of ListConsumerGroups. */
+export interface ListConsumerGroupsResponse {
+  /** The groups. */
+  consumerGroups: ConsumerGroup[];
+  /** Token of the next page; empty at the end and only there. */
+  nextPageToken: string;
+}
+
+/** A registered consumer group. All fields are output only. */
+export interface ConsumerGroup {
+  /** Its name. */
+  name: string;
+  /** What it subscribes, as "topic" for all tags of it, or "topic:tag". */
+  subscriptions: string[];
+  /** Id of the inbox database to which it is bound; empty for a consumer that named none. */
+  storeId: string;
+  /** Instances whose heartbeats come. */
+  liveInstanceCount: number;
+  /** Copies that it has not reported as received and that are due for a redelivery at some time. */
+  unreceivedCount: bigint;
+  /** Copies that are dead. */
+  deadCount: bigint;
+}
+
+/** Request of RemoveConsumerGroup. */
+export interface RemoveConsumerGroupRequest {
+  /** Name of the group. Required. */
+  consumerGroup: string;
+  /** UUID of this act: a repetition with the same id is answered like the first and does nothing. Empty: each call acts. */
+  requestId: string;
+  /** Why, for the timelines. At most 256 characters. */
+  comment: string;
+  /** Only answers what the act would skip; nothing is changed. */
+  validateOnly: boolean;
+  /** Also when an instance of the group was heard of lately. One that lives on registers the group anew. */
+  force: boolean;
+}
+
+/** Response of RemoveConsumerGroup. */
+export interface RemoveConsumerGroupResponse {
+  /** Copies that were skipped, or would be. */
+  skippedCount: bigint;
+  /** Keys of some of their messages, at most 100. */
+  skippedSample: string[];
+}
+
 function createBaseListMessagesRequest(): ListMessagesRequest {
   return {
     pageSize: 0,
@@ -633,6 +687,377 @@ export const ResendMessageResponse: MessageFns<ResendMessageResponse> = {
   },
 };
 
+function createBaseListConsumerGroupsRequest(): ListConsumerGroupsRequest {
+  return { pageSize: 0, pageToken: "" };
+}
+
+export const ListConsumerGroupsRequest: MessageFns<ListConsumerGroupsRequest> = {
+  encode(message: ListConsumerGroupsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListConsumerGroupsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListConsumerGroupsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListConsumerGroupsResponse(): ListConsumerGroupsResponse {
+  return { consumerGroups: [], nextPageToken: "" };
+}
+
+export const ListConsumerGroupsResponse: MessageFns<ListConsumerGroupsResponse> = {
+  encode(message: ListConsumerGroupsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.consumerGroups) {
+      ConsumerGroup.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListConsumerGroupsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListConsumerGroupsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.consumerGroups.push(ConsumerGroup.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseConsumerGroup(): ConsumerGroup {
+  return { name: "", subscriptions: [], storeId: "", liveInstanceCount: 0, unreceivedCount: 0n, deadCount: 0n };
+}
+
+export const ConsumerGroup: MessageFns<ConsumerGroup> = {
+  encode(message: ConsumerGroup, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    for (const v of message.subscriptions) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.storeId !== "") {
+      writer.uint32(26).string(message.storeId);
+    }
+    if (message.liveInstanceCount !== 0) {
+      writer.uint32(32).int32(message.liveInstanceCount);
+    }
+    if (message.unreceivedCount !== 0n) {
+      if (BigInt.asIntN(64, message.unreceivedCount) !== message.unreceivedCount) {
+        throw new globalThis.Error("value provided for field message.unreceivedCount of type int64 too large");
+      }
+      writer.uint32(40).int64(message.unreceivedCount);
+    }
+    if (message.deadCount !== 0n) {
+      if (BigInt.asIntN(64, message.deadCount) !== message.deadCount) {
+        throw new globalThis.Error("value provided for field message.deadCount of type int64 too large");
+      }
+      writer.uint32(48).int64(message.deadCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConsumerGroup {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConsumerGroup();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.subscriptions.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.liveInstanceCount = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.unreceivedCount = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.deadCount = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRemoveConsumerGroupRequest(): RemoveConsumerGroupRequest {
+  return { consumerGroup: "", requestId: "", comment: "", validateOnly: false, force: false };
+}
+
+export const RemoveConsumerGroupRequest: MessageFns<RemoveConsumerGroupRequest> = {
+  encode(message: RemoveConsumerGroupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.consumerGroup !== "") {
+      writer.uint32(10).string(message.consumerGroup);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(18).string(message.requestId);
+    }
+    if (message.comment !== "") {
+      writer.uint32(26).string(message.comment);
+    }
+    if (message.validateOnly !== false) {
+      writer.uint32(32).bool(message.validateOnly);
+    }
+    if (message.force !== false) {
+      writer.uint32(40).bool(message.force);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveConsumerGroupRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveConsumerGroupRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.consumerGroup = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.comment = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.force = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRemoveConsumerGroupResponse(): RemoveConsumerGroupResponse {
+  return { skippedCount: 0n, skippedSample: [] };
+}
+
+export const RemoveConsumerGroupResponse: MessageFns<RemoveConsumerGroupResponse> = {
+  encode(message: RemoveConsumerGroupResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.skippedCount !== 0n) {
+      if (BigInt.asIntN(64, message.skippedCount) !== message.skippedCount) {
+        throw new globalThis.Error("value provided for field message.skippedCount of type int64 too large");
+      }
+      writer.uint32(8).int64(message.skippedCount);
+    }
+    for (const v of message.skippedSample) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveConsumerGroupResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveConsumerGroupResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.skippedCount = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.skippedSample.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /** For operators: finds messages and puts them right. */
 export type MessageAdminServiceService = typeof MessageAdminServiceService;
 export const MessageAdminServiceService = {
@@ -672,6 +1097,34 @@ export const MessageAdminServiceService = {
       Buffer.from(ResendMessageResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ResendMessageResponse => ResendMessageResponse.decode(value),
   },
+  /** Lists the registered consumer groups by name, with what they subscribe and what they have open. */
+  listConsumerGroups: {
+    path: "/tpc.v1.MessageAdminService/ListConsumerGroups" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListConsumerGroupsRequest): Buffer =>
+      Buffer.from(ListConsumerGroupsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListConsumerGroupsRequest => ListConsumerGroupsRequest.decode(value),
+    responseSerialize: (value: ListConsumerGroupsResponse): Buffer =>
+      Buffer.from(ListConsumerGroupsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListConsumerGroupsResponse => ListConsumerGroupsResponse.decode(value),
+  },
+  /**
+   * Removes a consumer group: it subscribes nothing any more and is bound to no inbox database, and its open and dead copies are skipped, so that
+   * its messages come to their end by their other groups. It is registered anew when an instance of it calls RegisterConsumer. Unknown
+   * group: NOT_FOUND, GROUP_NOT_FOUND. A group with a live instance: FAILED_PRECONDITION, GROUP_IS_LIVE, unless force is set.
+   */
+  removeConsumerGroup: {
+    path: "/tpc.v1.MessageAdminService/RemoveConsumerGroup" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveConsumerGroupRequest): Buffer =>
+      Buffer.from(RemoveConsumerGroupRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveConsumerGroupRequest => RemoveConsumerGroupRequest.decode(value),
+    responseSerialize: (value: RemoveConsumerGroupResponse): Buffer =>
+      Buffer.from(RemoveConsumerGroupResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RemoveConsumerGroupResponse => RemoveConsumerGroupResponse.decode(value),
+  },
 } as const;
 
 export interface MessageAdminServiceServer extends UntypedServiceImplementation {
@@ -685,6 +1138,14 @@ export interface MessageAdminServiceServer extends UntypedServiceImplementation 
    * has consumed it handles it again under the next generation (a replay). Prepared and cancelled messages are refused.
    */
   resendMessage: handleUnaryCall<ResendMessageRequest, ResendMessageResponse>;
+  /** Lists the registered consumer groups by name, with what they subscribe and what they have open. */
+  listConsumerGroups: handleUnaryCall<ListConsumerGroupsRequest, ListConsumerGroupsResponse>;
+  /**
+   * Removes a consumer group: it subscribes nothing any more and is bound to no inbox database, and its open and dead copies are skipped, so that
+   * its messages come to their end by their other groups. It is registered anew when an instance of it calls RegisterConsumer. Unknown
+   * group: NOT_FOUND, GROUP_NOT_FOUND. A group with a live instance: FAILED_PRECONDITION, GROUP_IS_LIVE, unless force is set.
+   */
+  removeConsumerGroup: handleUnaryCall<RemoveConsumerGroupRequest, RemoveConsumerGroupResponse>;
 }
 
 export interface MessageAdminServiceClient extends Client {
@@ -739,6 +1200,42 @@ export interface MessageAdminServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ResendMessageResponse) => void,
+  ): ClientUnaryCall;
+  /** Lists the registered consumer groups by name, with what they subscribe and what they have open. */
+  listConsumerGroups(
+    request: ListConsumerGroupsRequest,
+    callback: (error: ServiceError | null, response: ListConsumerGroupsResponse) => void,
+  ): ClientUnaryCall;
+  listConsumerGroups(
+    request: ListConsumerGroupsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListConsumerGroupsResponse) => void,
+  ): ClientUnaryCall;
+  listConsumerGroups(
+    request: ListConsumerGroupsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListConsumerGroupsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Removes a consumer group: it subscribes nothing any more and is bound to no inbox database, and its open and dead copies are skipped, so that
+   * its messages come to their end by their other groups. It is registered anew when an instance of it calls RegisterConsumer. Unknown
+   * group: NOT_FOUND, GROUP_NOT_FOUND. A group with a live instance: FAILED_PRECONDITION, GROUP_IS_LIVE, unless force is set.
+   */
+  removeConsumerGroup(
+    request: RemoveConsumerGroupRequest,
+    callback: (error: ServiceError | null, response: RemoveConsumerGroupResponse) => void,
+  ): ClientUnaryCall;
+  removeConsumerGroup(
+    request: RemoveConsumerGroupRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RemoveConsumerGroupResponse) => void,
+  ): ClientUnaryCall;
+  removeConsumerGroup(
+    request: RemoveConsumerGroupRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RemoveConsumerGroupResponse) => void,
   ): ClientUnaryCall;
 }
 

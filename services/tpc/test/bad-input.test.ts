@@ -83,7 +83,17 @@ const delivery = { messageKey: UUID, generation: 1 };
 const registerProducer = { ...producer, instanceId: 'i1' };
 const registerConsumer = { consumerGroup: C, instanceId: 'i1', subscriptions: [{ topic: 'T', tags: [] }] };
 
+const groupRows: Row[] = [
+  ['wrong', 'listConsumerGroups', { pageSize: -1 }, 'FIELD_INVALID', 'page_size'],
+  ['missing', 'removeConsumerGroup', {}, 'TPC10050005', 'consumer_group'],
+  ['oversized', 'removeConsumerGroup', { consumerGroup: LONG }, 'FIELD_INVALID', 'consumer_group'],
+  ['oversized', 'removeConsumerGroup', { consumerGroup: C, comment: 'x'.repeat(257) }, 'FIELD_INVALID', 'comment'],
+  ['wrong', 'removeConsumerGroup', { consumerGroup: 'a b' }, 'FIELD_INVALID', 'consumer_group'],
+  ['wrong', 'removeConsumerGroup', { consumerGroup: C, requestId: 'x' }, 'FIELD_INVALID', 'request_id'],
+];
+
 const ROWS: Row[] = [
+  ...groupRows,
   ...messageRows('saveMessageWaitingConfirm'),
   ...messageRows('saveAndSendMessage'),
   ...batchRows('batchSaveMessageWaitingConfirm', 'producer', 'messages', 'messages', message({ text: 'x' }), 512),
@@ -266,7 +276,8 @@ describe('bad input over gRPC', () => {
   it('covers every method with missing, oversized and wrong input', () => {
     const covered = new Set([...ROWS, ...ITEM_ROWS].map(([kind, method]) => `${method} ${kind}`));
     // A list needs nothing, and direct sending is refused whatever it is given.
-    const exempt = new Set(['listMessages missing', ...['missing', 'oversized', 'wrong'].map((kind) => `directSendMessage ${kind}`)]);
+    const lists = ['listMessages missing', 'listConsumerGroups missing', 'listConsumerGroups oversized'];
+    const exempt = new Set([...lists, ...['missing', 'oversized', 'wrong'].map((kind) => `directSendMessage ${kind}`)]);
     const lacking = Object.keys(METHODS).flatMap((method) => ['missing', 'oversized', 'wrong'].map((kind) => `${method} ${kind}`));
     expect(lacking.filter((each) => !covered.has(each) && !exempt.has(each))).toEqual([]);
   });

@@ -134,6 +134,18 @@ export const REASONS = {
     message: 'Consumer group {consumer_group} is bound to another inbox database.',
     action: 'One group, one inbox database: use another group, or let an operator rebind it.',
   },
+  GROUP_NOT_FOUND: {
+    code: 'GROUP_NOT_FOUND',
+    status: 'NOT_FOUND',
+    message: 'No consumer group {consumer_group} is registered.',
+    action: 'Look the name up by ListConsumerGroups. A group that was removed already needs nothing more.',
+  },
+  GROUP_IS_LIVE: {
+    code: 'GROUP_IS_LIVE',
+    status: 'FAILED_PRECONDITION',
+    message: 'Consumer group {consumer_group} has {instances} live instances.',
+    action: 'Stop its instances and wait until they count as gone (three heartbeat intervals), or set force.',
+  },
   OUTBOX_SHARED: {
     code: 'OUTBOX_SHARED',
     status: 'FAILED_PRECONDITION',

@@ -11,7 +11,7 @@ export type RuleFor = (method: string) => AccessRule;
 export const groupCalls: RuleFor = () => ownGroupOnly;
 
 /** What only looks. Everything else, also what is added later, is an act and needs the role operator. */
-const READING = ['listMessages', 'getMessage'];
+const READING = ['listMessages', 'getMessage', 'listConsumerGroups'];
 
 /** Operators. */
 export const adminCalls: RuleFor = (method) => needs(READING.includes(method) ? 'viewer' : 'operator');

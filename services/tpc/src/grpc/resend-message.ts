@@ -9,7 +9,7 @@ import { toMessage } from './message-view.ts';
 import { checkCount, checkText, refuseViolations } from './validate.ts';
 
 const MAX_GROUPS = 64;
-const MAX_COMMENT = 256;
+export const MAX_COMMENT = 256;
 /** Who acts, for the timeline, where no tokens tell it. */
 const ANONYMOUS_OPERATOR = 'operator';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -52,7 +52,7 @@ export function resendMessageHandlers(options: {
 }
 
 /** The name in an operator's token. */
-function actorOf(caller: Caller): string {
+export function actorOf(caller: Caller): string {
   return caller.kind === 'operator' ? caller.name : ANONYMOUS_OPERATOR;
 }
 
@@ -66,7 +66,8 @@ function check({ messageKey, consumerGroups, requestId, comment }: ResendMessage
   ];
 }
 
-function checkRequestId(requestId: string): Violation[] {
+/** A request id is optional, and a UUID. */
+export function checkRequestId(requestId: string): Violation[] {
   if (requestId === '' || UUID.test(requestId)) return [];
   return [{ field: 'request_id', reason: 'UUID_SYNTAX', description: 'The request id must be a UUID.' }];
 }

@@ -8,6 +8,7 @@ import type { CheckBackWorker } from '../workers/check-back.ts';
 import { callTracing } from './call-tracing.ts';
 import { checkBackHandlers } from './check-back.ts';
 import { confirmMessageHandlers } from './confirm-message.ts';
+import { consumerGroupHandlers } from './consumer-groups.ts';
 import { deleteMessageHandlers } from './delete-message.ts';
 import { directSendHandlers } from './direct-send.ts';
 import { getMessageHandlers } from './get-message.ts';
@@ -47,7 +48,12 @@ export function tpcServices(options: TpcServicesOptions): ServiceEntry[] {
     ...checkBackHandlers(options),
     ...registerHandlers(options),
   };
-  const admin = { ...listMessagesHandlers(options), ...getMessageHandlers(options), ...resendMessageHandlers(options) };
+  const admin = {
+    ...listMessagesHandlers(options),
+    ...getMessageHandlers(options),
+    ...resendMessageHandlers(options),
+    ...consumerGroupHandlers(options),
+  };
   return [
     serve(ReliableMessageServiceService, intercept(messages, isReady, groupCalls), callTracing),
     serve(MessageAdminServiceService, intercept(admin, isReady, adminCalls), { beginTraces: callTracing.beginTraces }),

@@ -5,6 +5,8 @@ import { claimDueRedeliveries } from './claim-due-redeliveries.ts';
 import { claimDueToPublish } from './claim-due-to-publish.ts';
 import { claimUncertain, nextUncertainInMs } from './claim-uncertain.ts';
 import { confirmMessages } from './confirm-messages.ts';
+import { listConsumerGroups } from './consumer-groups/list.ts';
+import { removeConsumerGroup } from './consumer-groups/remove.ts';
 import type { StoreContext } from './context.ts';
 import { deleteMessages } from './delete-messages.ts';
 import { getMessage } from './get-message.ts';
@@ -108,6 +110,8 @@ export function createStore(knex: Knex, options: StoreOptions = {}): Store {
     listMessages: (request) => listMessages(ctx, request),
     getMessage: (messageKey, what) => getMessage(ctx, messageKey, what),
     resendMessage: (request) => resendMessage(ctx, request),
+    listConsumerGroups: (request) => listConsumerGroups(ctx, request),
+    removeConsumerGroup: (request) => removeConsumerGroup(ctx, request),
     readBacklog: () => readBacklog(ctx),
   });
 }

@@ -15,6 +15,7 @@ export type EventKind =
   | 'REDELIVERED'
   | 'FAILED'
   | 'RESENT'
+  | 'SKIPPED'
   | 'STRAY_COPIES';
 
 export type NewEvent = {

@@ -85,7 +85,8 @@ async function readUncertain({ knex, sql }: StoreContext): Promise<{ old: number
   return { old: rows[0]?.n ?? 0, oldestMs: Math.max(0, rows[0]?.age ?? 0) };
 }
 
-async function readConsumerGroups(ctx: StoreContext): Promise<ConsumerGroupBacklog[]> {
+/** What each group that was ever registered has open. */
+export async function readConsumerGroups(ctx: StoreContext): Promise<ConsumerGroupBacklog[]> {
   const { knex, sql } = ctx;
   const names = await namesOf(ctx, 'consumer_group');
   const columns = `COUNT(*) AS n, ${sql.now} - MIN(due_at) AS overdue`;

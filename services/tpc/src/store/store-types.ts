@@ -237,6 +237,30 @@ export type ResendMessage = {
 
 export type ResendResult = { message: MessageRow; consumerGroups: string[] } | Refusal;
 
+export type ConsumerGroupView = {
+  name: string;
+  /** `topic`, or `topic:tag`. */
+  subscriptions: string[];
+  storeId: string;
+  instances: number;
+  unreceived: number;
+  dead: number;
+};
+
+export type RemoveConsumerGroup = {
+  consumerGroup: string;
+  /** UUID of the act, or '' (each call acts). */
+  requestId: string;
+  actor: string;
+  comment: string;
+  /** Only tell what would be skipped. */
+  validateOnly: boolean;
+  /** Also with a live instance. */
+  force: boolean;
+};
+
+export type RemovedConsumerGroup = { skipped: number; sample: string[] };
+
 /** For metrics. Of messages that wait for something: how many, and how long the oldest has been due (0: nothing is overdue). */
 export type Backlog = {
   /** WAITING_CONFIRM. `old` of them were prepared more than a minute ago, the first of those `oldestMs` ago (0: none). */

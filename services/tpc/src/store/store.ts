@@ -4,6 +4,7 @@ import type {
   Claim,
   ConfirmItem,
   ConfirmOutcome,
+  ConsumerGroupView,
   DeleteItem,
   ListMessages,
   Mark,
@@ -18,6 +19,8 @@ import type {
   RegisterConsumerResult,
   RegisterProducer,
   RegisterProducerResult,
+  RemoveConsumerGroup,
+  RemovedConsumerGroup,
   ResendMessage,
   ResendResult,
   SaveAndSendItem,
@@ -117,6 +120,10 @@ export interface Store {
    * Refusals: RESEND_NOT_FOUND, NOT_RESENDABLE, GROUP_NOT_SUBSCRIBED, NO_SUBSCRIBER, REQUEST_ID_REUSED.
    */
   resendMessage(request: ResendMessage): Promise<ResendResult>;
+  /** Registered consumer groups in the order of their names, after `after`, at most `limit`. */
+  listConsumerGroups(request: { after: string | undefined; limit: number }): Promise<ConsumerGroupView[]>;
+  /** Ends a group's subscriptions and skips its open and dead copies. Refusals: GROUP_NOT_FOUND, GROUP_IS_LIVE, REQUEST_ID_REUSED. */
+  removeConsumerGroup(request: RemoveConsumerGroup): Promise<RemovedConsumerGroup | Refusal>;
   /** Counts and ages of what waits; a scan of the open messages' index, for metrics. */
   readBacklog(): Promise<Backlog>;
 }

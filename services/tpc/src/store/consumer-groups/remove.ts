@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import { inPacketTransaction, inTransaction, placeholders, run, runOnPrimary } from '@tpc/core';
+import type { Knex } from 'knex';
+import type { Refusal } from '../../domain/reasons.ts';
+import { ConfirmStatus } from '../../domain/states.ts';
+import { rememberAct, rememberedAnswer } from '../admin-requests.ts';
+import { closeGroups } from '../close-groups.ts';
+import type { StoreContext } from '../context.ts';
+import { InstanceKind } from '../instances.ts';
+import { lockMessages } from '../lock-messages.ts';
+import { addEvents } from '../message-events.ts';
+import { isDuplicate } from '../retrying.ts';
+import type { RemoveConsumerGroup, RemovedConsumerGroup } from '../store-types.ts';
+
+const ACT = 'REMOVE_GROUP';
+const SAMPLE = 100;
+/** Messages whose copies are skipped by one transaction. */
+const AT_ONCE = 200;
+
+/**
+ * Removes a consumer group (Store.removeConsumerGroup). Its subscriptions go first, so that no new copies come; then its copies are skipped, some hundred
+ * messages a transaction. A death in between leaves less to do for the repetition. Its name stays, since other rows hold its id: a group
+ * that is bound to no inbox database counts as not registered.
+ */
+export async function removeConsumerGroup(ctx: StoreContext, request: RemoveConsumerGroup): Promise<RemovedConsumerGroup | Refusal> {
+  const { consumerGroup } = request;
+  const act = { requestId: request.requestId === '' ? randomUUID() : request.requestId, act: ACT, subject: consumerGroup };
+  const before = await ctx.retry(() => rememberedAnswer<RemovedConsumerGroup>(ctx, act));
+  if (before === 'other act') return { refused: 'REQUEST_ID_REUSED', metadata: { request_id: act.requestId } };
+  if (before !== undefined) return before;
+  const groupId = (await ctx.names.findConsumerGroups([consumerGroup])).get(consumerGroup);
+  const refusal = groupId === undefined ? notFound(consumerGroup) : await ctx.retry(() => refusalOf(ctx, groupId, request));
+  if (groupId === undefined || refusal !== undefined) return refusal as Refusal;
+  if (request.validateOnly) return ctx.retry(() => countOpen(ctx, groupId));
+  await ctx.retry(() => unregister(ctx, groupId));
+  const done = await skipAll(ctx, groupId, request);
+  await ctx
+    .retry(() => inTransaction(ctx.knex, (tx) => rememberAct(tx, ctx, act, done)))
+    .catch((error) => {
+      // The same request at the same moment was first.
+      if (!isDuplicate(error)) throw error;
+    });
+  return done;
+}
+
+function notFound(consumerGroup: string): Refusal {
+  return { refused: 'GROUP_NOT_FOUND', metadata: { consumer_group: consumerGroup } };
+}
+
+async function refusalOf(ctx: StoreContext, groupId: number, { consumerGroup, force }: RemoveConsumerGroup): Promise<Refusal | undefined> {
+  const { rows } = await runOnPrimary<{ bound: number; live: number }>(
+    ctx.knex,
+    `SELECT inbox_store IS NOT NULL AS bound, (SELECT COUNT(*) FROM instance WHERE kind = ${InstanceKind.CONSUMER} AND group_id = ?
+       AND heartbeat_at > ${ctx.sql.now} - ?) AS live FROM consumer_group WHERE id = ?`,
+    [groupId, ctx.policies.instanceGoneMs, groupId],
+  );
+  const { bound = 0, live = 0 } = rows[0] ?? {};
+  if (bound === 0) return notFound(consumerGroup);
+  return live > 0 && !force ? { refused: 'GROUP_IS_LIVE', metadata: { consumer_group: consumerGroup, instances: String(live) } } : undefined;
+}
+
+async function unregister(ctx: StoreContext, groupId: number): Promise<void> {
+  await inTransaction(ctx.knex, async (tx) => {
+    await run(tx, 'DELETE FROM subscription WHERE group_id = ?', [groupId]);
+    await run(tx, `DELETE FROM instance WHERE kind = ${InstanceKind.CONSUMER} AND group_id = ?`, [groupId]);
+    await run(tx, 'UPDATE consumer_group SET inbox_store = NULL WHERE id = ?', [groupId]);
+  });
+}
+
+/** Every message with an open or a dead copy stands in a lane or needs attention. Index: message_lane_due or message_attention, PRIMARY of confirm. */
+const OPEN_COPIES = ['m.lane IS NOT NULL', 'm.attention = 1'].map(
+  (where) => `FROM message m JOIN confirm c ON c.message_id = m.id AND c.group_id = ? AND c.status < ${ConfirmStatus.CONSUMED} WHERE ${where}`,
+);
+
+async function countOpen(ctx: StoreContext, groupId: number): Promise<RemovedConsumerGroup> {
+  const found = new Set<string>();
+  for (const from of OPEN_COPIES) {
+    const { rows } = await runOnPrimary<{ message_key: string }>(ctx.knex, `SELECT m.message_key ${from}`, [groupId]);
+    for (const { message_key } of rows) found.add(message_key);
+  }
+  return { skipped: found.size, sample: [...found].slice(0, SAMPLE) };
+}
+
+async function skipAll(ctx: StoreContext, groupId: number, request: RemoveConsumerGroup): Promise<RemovedConsumerGroup> {
+  const sample: string[] = [];
+  let skipped = 0;
+  for (const from of OPEN_COPIES) {
+    let found: number;
+    do {
+      const { rows } = await ctx.retry(() => runOnPrimary<{ id: number }>(ctx.knex, `SELECT m.id ${from} LIMIT ${AT_ONCE}`, [groupId]));
+      found = rows.length;
+      const keys = await ctx.retry(() => inPacketTransaction(ctx.knex, (tx) => skip(tx, ctx, { groupId, request, ids: rows.map(({ id }) => id) })));
+      skipped += keys.length;
+      sample.push(...keys.slice(0, SAMPLE - sample.length));
+    } while (found === AT_ONCE);
+  }
+  return { skipped, sample };
+}
+
+type Part = { groupId: number; request: RemoveConsumerGroup; ids: readonly number[] };
+
+/** Locks: message rows by id, then their confirm rows. @returns keys of the messages whose copies are skipped now */
+async function skip(tx: Knex.Transaction, ctx: StoreContext, { groupId, request, ids }: Part): Promise<string[]> {
+  const messages = await lockMessages(tx, ctx, ids, 'wait');
+  if (messages.length === 0) return [];
+  const { rows } = await run<{ message_id: number; dead: number }>(
+    tx,
+    `SELECT message_id, dead FROM confirm WHERE group_id = ? AND status < ${ConfirmStatus.CONSUMED} AND message_id IN (${placeholders(ids.length)})`,
+    [groupId, ...ids],
+  );
+  if (rows.length === 0) return [];
+  const changed = rows.map((row) => row.message_id);
+  await run(
+    tx,
+    `UPDATE confirm SET status = ${ConfirmStatus.SKIPPED}, dead = 0, due_at = NULL, claim = NULL, urgent = 0
+     WHERE group_id = ? AND message_id IN (${placeholders(changed.length)})`,
+    [groupId, ...changed],
+  );
+  await closeGroups(
+    tx,
+    ctx,
+    rows.map((row) => ({ messageId: row.message_id, open: row.dead === 1 ? 0 : -1, dead: row.dead === 1 ? -1 : 0 })),
+  );
+  const detail = `group removed${request.comment === '' ? '' : `: ${request.comment}`}`;
+  await addEvents(
+    tx,
+    ctx,
+    changed.map((messageId) => ({ messageId, kind: 'SKIPPED', groupId, actor: request.actor, detail })),
+  );
+  const keys = new Map(messages.map((message) => [message.id, message.message_key]));
+  return changed.map((id) => keys.get(id) as string);
+}
