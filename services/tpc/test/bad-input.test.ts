@@ -229,11 +229,51 @@ describe('bad input over gRPC', () => {
     expect(refused.fields).toContain(field);
   });
 
+  it('goes on when the name of a header is cut within a character to be told', async () => {
+    const headers = { [`${'a'.repeat(63)}😀`]: 'v' };
+    const refused = await refusalOf(calls().saveMessageWaitingConfirm!({ ...producer, message: message({ headers }) }));
+    expect(refused).toMatchObject({ status: INVALID, reason: 'FIELD_INVALID' });
+  });
+
   it('says in words what is wrong, and where, to those who see the message alone', async () => {
     await expect(tpc.messages.registerProducer({ ...registerProducer, host: 'h'.repeat(129) })).rejects.toThrow(
       'A field is not valid: host. The host has 129 characters; at most 128 are allowed.',
     );
     await expect(tpc.admin.getMessage({ messageKey: UUID })).rejects.toThrow(`There is no message ${UUID}.`);
+  });
+
+  it.each([
+    [
+      'registerConsumer',
+      { consumerGroup: 'CID UX', subscriptions: [] },
+      'A required argument is empty: instance_id. consumer_group: The consumer group may hold only characters of [A-Za-z0-9_-]. subscriptions: At least one is needed.',
+      ['consumer_group', 'instance_id', 'subscriptions'],
+    ],
+    ['registerConsumer', { ...registerConsumer, subscriptions: [] }, 'The list subscriptions has 0 items; it must have 1 to 64.', ['subscriptions']],
+    [
+      'reportConsumeFailure',
+      {},
+      'The message key is empty. consumer_group: The consumer group is required. reason: The reason is required.',
+      ['consumer_group', 'message_key', 'reason'],
+    ],
+    ['fetchUncertainMessages', {}, 'The producer group is empty. instance_id: The instance id is required.', ['producer_group', 'instance_id']],
+    [
+      'batchReportConsumeFailure',
+      {},
+      'A required argument is empty: consumer_group. failures: At least one is needed.',
+      ['consumer_group', 'failures'],
+    ],
+    ['saveMessageWaitingConfirm', {}, 'The message is empty. producer_group: The producer group is required.', ['producer_group', 'message']],
+    [
+      'saveAndSendMessage',
+      { storeId: 'a b', message: message({ topic: '', tag: '!' }) },
+      'The topic is empty. producer_group: The producer group is required. store_id: The store id may hold only characters of [A-Za-z0-9_-]. message.tag: The tag may hold only characters of [A-Za-z0-9_-].',
+      ['producer_group', 'store_id', 'message.topic', 'message.tag'],
+    ],
+  ])('%s tells all that is wrong at once, each in its own words', async (method, request, words, fields) => {
+    const refusal = calls()[method]!(request).catch((error: unknown) => error);
+    expect((await refusal) as Error).toMatchObject({ details: words });
+    expect((await refusalOf(calls()[method]!(request))).fields).toEqual(fields);
   });
 
   it.each(ITEM_ROWS.map((row) => [`${row[1]} with ${row[0]} ${row[4]}`, row] as const))(

@@ -1,7 +1,7 @@
 import { type ServiceDefinition, status } from '@grpc/grpc-js';
 import { LogServiceService, LogLevel as WireLevel, type LogPart as WirePart } from '@tpc/gen/ops/v1/log_service';
 import { guard, needs } from '../auth/rules.ts';
-import { AppError } from '../errors.ts';
+import { AppError, type FieldViolation } from '../errors.ts';
 import { LOG_LEVELS, type LogLevel, type LogPart, type LogParts } from '../log-levels.ts';
 import type { UnaryHandlers } from './unary.ts';
 
@@ -13,7 +13,8 @@ export function logService(parts: LogParts): { definition: ServiceDefinition; ha
   const handlers: UnaryHandlers<typeof LogServiceService> = {
     listLogParts: async () => ({ parts: parts.list().map(toWire) }),
     setLogLevel: async ({ part, level, resetAfter }) => {
-      const changed = parts.set(part, levelOf(level), resetMs(resetAfter));
+      refuseBadFields([...checkLevel(level), ...checkReset(resetAfter)]);
+      const changed = parts.set(part, levelOf(level), msOf(resetAfter));
       if (changed === undefined) throw unknownPart(part, parts);
       return { parts: changed.map(toWire) };
     },
@@ -28,29 +29,32 @@ function toWire({ name, level, resetAt }: LogPart): WirePart {
   return { name, level: WireLevel[wireName(level)], resetTime: resetAt === undefined ? undefined : new Date(resetAt) };
 }
 
-/** @throws AppError for a number that is no level */
 function levelOf(level: number): LogLevel | undefined {
-  if (level === WireLevel.LOG_LEVEL_UNSPECIFIED) return undefined;
-  const found = LOG_LEVELS.find((name) => WireLevel[wireName(name)] === level);
-  if (found === undefined) throw badField('level', 'LOG_LEVEL_UNKNOWN', `is ${level}, which is no level`);
-  return found;
+  return LOG_LEVELS.find((name) => WireLevel[wireName(name)] === level);
 }
 
-/** @throws AppError for a time that cannot be */
-function resetMs(duration: { seconds: bigint; nanos: number } | undefined): number | undefined {
-  if (duration === undefined) return undefined;
-  const ms = Number(duration.seconds) * 1000 + duration.nanos / 1e6;
-  if (!(ms > 0 && ms <= MAX_RESET_MS)) throw badField('reset_after', 'OUT_OF_RANGE', 'must be above 0 and at most a day');
-  return ms;
+function checkLevel(level: number): FieldViolation[] {
+  if (level === WireLevel.LOG_LEVEL_UNSPECIFIED || levelOf(level) !== undefined) return [];
+  return [{ field: 'level', reason: 'LOG_LEVEL_UNKNOWN', description: `is ${level}, which is no level` }];
 }
 
-function badField(field: string, reason: string, description: string): AppError {
-  return new AppError({
-    status: status.INVALID_ARGUMENT,
-    reason: 'LOG_REQUEST_INVALID',
-    message: `${field} ${description}.`,
-    violations: [{ field, description, reason }],
-  });
+type Duration = { seconds: bigint; nanos: number } | undefined;
+
+function msOf(duration: Duration): number | undefined {
+  return duration && Number(duration.seconds) * 1000 + duration.nanos / 1e6;
+}
+
+function checkReset(duration: Duration): FieldViolation[] {
+  const ms = msOf(duration);
+  if (ms === undefined || (ms > 0 && ms <= MAX_RESET_MS)) return [];
+  return [{ field: 'reset_after', reason: 'OUT_OF_RANGE', description: 'must be above 0 and at most a day' }];
+}
+
+/** @throws AppError with all violations, unless there are none */
+function refuseBadFields(violations: readonly FieldViolation[]): void {
+  if (violations.length === 0) return;
+  const message = violations.map(({ field, description }) => `${field} ${description}.`).join(' ');
+  throw new AppError({ status: status.INVALID_ARGUMENT, reason: 'LOG_REQUEST_INVALID', message, violations });
 }
 
 function unknownPart(part: string, parts: LogParts): AppError {

@@ -20,13 +20,18 @@ export function refusal(name: Exclude<ReasonName, `MAIL_${string}`>, more: More 
   return new AppError({ status: status[statusName], reason: code, name, message, ...more });
 }
 
-/** A request with a bad field. `description` goes on after the field's name, for example "is required". */
-export function badField(field: string, description: string): AppError {
-  // Many tools show the message alone: it says what is wrong, not only that something is.
-  return refusal('FIELD_INVALID', {
-    message: `A field is not valid: ${field} ${description}.`,
-    metadata: { field },
-    violations: [{ field, description, reason: 'FIELD_INVALID' }],
+/** A field that is not valid. `description` goes on after the field's name, for example "is required". */
+export type BadField = { field: string; description: string };
+
+/** @throws AppError FIELD_INVALID with all of them, unless there are none */
+export function refuseBadFields(bad: readonly BadField[]): void {
+  const [first] = bad;
+  if (first === undefined) return;
+  throw refusal('FIELD_INVALID', {
+    // Many tools show the message alone: it says what is wrong, not only that something is.
+    message: `A field is not valid: ${bad.map(({ field, description }) => `${field} ${description}.`).join(' ')}`,
+    metadata: { field: first.field },
+    violations: bad.map((one) => ({ ...one, reason: 'FIELD_INVALID' })),
   });
 }
 

@@ -1,5 +1,5 @@
-import { NotificationState } from '@tpc/gen/opc/v1/notification_service';
-import { badField } from './errors.ts';
+import { type ListNotificationsRequest, NotificationState } from '@tpc/gen/opc/v1/notification_service';
+import type { BadField } from './errors.ts';
 
 export const DEFAULT_PAGE_SIZE = 50;
 export const MAX_PAGE_SIZE = 500;
@@ -10,25 +10,26 @@ const MAX_MESSAGE_KEY = 160;
 
 const NAME = /^[\x21-\x7e]*$/;
 
-/**
- * How many rows a page has (AIP-158).
- * @throws AppError FIELD_INVALID when negative
- */
+/** How many rows a page has (AIP-158). */
 export function pageSizeOf(pageSize: number): number {
-  if (pageSize < 0) throw badField('page_size', 'must not be negative; 0 means 50');
   return pageSize === 0 ? DEFAULT_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
 }
 
-/** @throws AppError FIELD_INVALID when it cannot be a topic or tag */
-export function assertName(field: 'topic' | 'tag', value: string): void {
-  if (value.length > MAX_NAME || !NAME.test(value)) throw badField(field, `must be at most ${MAX_NAME} printable ASCII characters without blanks`);
+/** All that is wrong with a request for a list. */
+export function checkListRequest({ pageSize, topic, tag, states }: ListNotificationsRequest): BadField[] {
+  const negative = pageSize < 0 ? [{ field: 'page_size', description: 'must not be negative; 0 means 50' }] : [];
+  return [...negative, ...checkName('topic', topic), ...checkName('tag', tag), ...checkStates(states)];
 }
 
-/** @throws AppError FIELD_INVALID when it cannot be a message key */
-export function assertMessageKey(value: string): void {
-  if (value === '') throw badField('message_key', 'is required');
-  if (value.length > MAX_MESSAGE_KEY || !NAME.test(value))
-    throw badField('message_key', `must be at most ${MAX_MESSAGE_KEY} printable ASCII characters without blanks`);
+function checkName(field: 'topic' | 'tag', value: string): BadField[] {
+  if (value.length <= MAX_NAME && NAME.test(value)) return [];
+  return [{ field, description: `must be at most ${MAX_NAME} printable ASCII characters without blanks` }];
+}
+
+export function checkMessageKey(value: string): BadField[] {
+  if (value === '') return [{ field: 'message_key', description: 'is required' }];
+  if (value.length <= MAX_MESSAGE_KEY && NAME.test(value)) return [];
+  return [{ field: 'message_key', description: `must be at most ${MAX_MESSAGE_KEY} printable ASCII characters without blanks` }];
 }
 
 const STATES: ReadonlySet<number> = new Set([
@@ -37,12 +38,14 @@ const STATES: ReadonlySet<number> = new Set([
   NotificationState.NOTIFICATION_STATE_DEAD,
 ]);
 
-/**
- * The states to list, each once.
- * @throws AppError FIELD_INVALID when one of them is unspecified or unknown
- */
+/** Each state that is unspecified or unknown. */
+function checkStates(states: readonly NotificationState[]): BadField[] {
+  return states.flatMap((state, index) =>
+    STATES.has(state) ? [] : [{ field: `states[${index}]`, description: 'must be RECEIVED, CONSUMED or DEAD' }],
+  );
+}
+
+/** The states to list, each once. */
 export function statesOf(states: readonly NotificationState[]): NotificationState[] {
-  const unknown = states.findIndex((state) => !STATES.has(state));
-  if (unknown !== -1) throw badField(`states[${unknown}]`, 'must be RECEIVED, CONSUMED or DEAD');
   return [...new Set(states)].sort((a, b) => a - b);
 }

@@ -82,6 +82,13 @@ describe.each(STORES)('NotificationService on %s', (store) => {
     ['a tag with a blank', () => opc.list({ tag: 'a b' }), status.INVALID_ARGUMENT, 'FIELD_INVALID', ['tag']],
     ['an unspecified state', () => opc.list({ states: [DEAD, UNSPECIFIED] }), status.INVALID_ARGUMENT, 'FIELD_INVALID', ['states[1]']],
     ['an unknown state', () => opc.list({ states: [99 as NotificationState] }), status.INVALID_ARGUMENT, 'FIELD_INVALID', ['states[0]']],
+    [
+      'all that is wrong at once',
+      () => opc.list({ pageSize: -1, topic: 'a b', tag: 'ü', states: [99 as NotificationState, DEAD, UNSPECIFIED] }),
+      status.INVALID_ARGUMENT,
+      'FIELD_INVALID',
+      ['page_size', 'topic', 'tag', 'states[0]', 'states[2]'],
+    ],
     ['a made-up token', () => opc.list({ pageToken: 'abc' }), status.INVALID_ARGUMENT, 'PAGE_TOKEN_INVALID', ['page_token']],
   ])('answers %s by a typed status that names the field', async (_, calling, code, reason, fields) => {
     await expect(calling()).rejects.toMatchObject({ code, reason, fields });

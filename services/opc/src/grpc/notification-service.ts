@@ -9,8 +9,8 @@ import type {
 } from '@tpc/gen/opc/v1/notification_service';
 import type { PageTokens, UnaryHandlers } from '@tpc/platform';
 import type { Knex } from 'knex';
-import { reading, refusal } from './errors.ts';
-import { assertMessageKey, assertName, pageSizeOf, statesOf } from './list-request.ts';
+import { reading, refusal, refuseBadFields } from './errors.ts';
+import { checkListRequest, checkMessageKey, pageSizeOf, statesOf } from './list-request.ts';
 import { inboxStateOf, notificationEffectOf, notificationOf } from './notification.ts';
 
 export type NotificationServiceOptions = { knex: Knex; group: string; tokens: PageTokens };
@@ -26,7 +26,7 @@ async function getNotification(
   { knex, group }: NotificationServiceOptions,
   { messageKey }: GetNotificationRequest,
 ): Promise<GetNotificationResponse> {
-  assertMessageKey(messageKey);
+  refuseBadFields(checkMessageKey(messageKey));
   const found = await reading(getInbox(knex, { group, messageKey }));
   if (!found) throw refusal('NOTIFICATION_NOT_FOUND', { metadata: { message_key: messageKey } });
   return { notification: notificationOf(found), effects: found.effects.map(notificationEffectOf) };
@@ -34,9 +34,8 @@ async function getNotification(
 
 async function listNotifications(options: NotificationServiceOptions, request: ListNotificationsRequest): Promise<ListNotificationsResponse> {
   const { knex, group, tokens } = options;
+  refuseBadFields(checkListRequest(request));
   const limit = pageSizeOf(request.pageSize);
-  assertName('topic', request.topic);
-  assertName('tag', request.tag);
   const filters = { topic: request.topic, tag: request.tag, states: statesOf(request.states).map(inboxStateOf) };
   const after = tokens.decode(request.pageToken, filters) as ListInboxOptions['after'];
   // One more than asked for tells whether there is a next page.

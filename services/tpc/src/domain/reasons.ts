@@ -210,8 +210,8 @@ export const REASONS = {
   BATCH_SIZE: {
     code: 'BATCH_SIZE',
     status: 'INVALID_ARGUMENT',
-    message: 'The batch has {count} items; allowed are 1 to {max}.',
-    action: 'Send smaller batches.',
+    message: 'The list {field} has {count} items; it must have 1 to {max}.',
+    action: 'Send at least one item, and smaller batches.',
   },
   NOT_SERVED: {
     code: 'NOT_SERVED',

@@ -8,5 +8,6 @@ describe('reasonOfViolations', () => {
     expect(of('PRODUCER_GROUP_EMPTY', 'TAG_SYNTAX')).toBe('PRODUCER_GROUP_EMPTY');
     expect(of('INSTANCE_ID_EMPTY')).toBe('ARGUMENT_EMPTY');
     expect(of('TAG_SYNTAX')).toBe('FIELD_INVALID');
+    expect([of('BATCH_SIZE'), of('BATCH_SIZE', 'TAG_SYNTAX')]).toEqual(['BATCH_SIZE', 'FIELD_INVALID']);
   });
 });

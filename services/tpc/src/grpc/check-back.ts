@@ -11,8 +11,8 @@ import type { CheckBackWorker } from '../workers/check-back.ts';
 import { answerItems } from './batch-results.ts';
 import { stateOrRefuse } from './errors.ts';
 import type { MessageHandlers } from './handlers.ts';
-import { refuseOwner } from './save-message.ts';
-import { checkDuration, checkRange, durationMs, refuseBatchSize, refuseViolations } from './validate.ts';
+import { checkOwner } from './save-message.ts';
+import { checkDuration, checkListSize, checkRange, durationMs, refuseViolations } from './validate.ts';
 
 const DEFAULT_FETCH_COUNT = 128;
 const DEFAULT_FETCH_WAIT_MS = 20_000;
@@ -44,8 +44,7 @@ export function checkBackHandlers(options: {
       return { messages: messages.map((message) => toUncertain(message, options.tracing)) };
     },
     async reportOutcomes(request, context) {
-      refuseOwner(request);
-      refuseBatchSize('outcomes', request.outcomes.length, MAX_BATCH);
+      refuseViolations([...checkOwner(request), ...checkListSize('outcomes', request.outcomes.length, MAX_BATCH)]);
       const { producerGroup, storeId } = request;
       const one = async ({ messageKey, verdict, traceparent = '' }: Outcome, index: number) => {
         const call = { traceparent, tracestate: '' };

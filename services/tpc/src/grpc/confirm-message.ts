@@ -6,7 +6,7 @@ import { answerItems } from './batch-results.ts';
 import { stateOrRefuse } from './errors.ts';
 import type { MessageHandlers } from './handlers.ts';
 import type { CallTrace } from './outgoing-message.ts';
-import { refuseBatchSize, refuseViolations } from './validate.ts';
+import { checkListSize, refuseViolations } from './validate.ts';
 
 /** Takes the producer's word that its transaction committed: single and batch (F-31). */
 export function confirmMessageHandlers(options: {
@@ -21,8 +21,7 @@ export function confirmMessageHandlers(options: {
       return confirm(producerGroup, messageKey, context, context);
     },
     async batchConfirmAndSendMessage({ producerGroup, messageKeys, traceparents }, context) {
-      refuseViolations(checkProducerGroup('producer_group', producerGroup));
-      refuseBatchSize('message_keys', messageKeys.length, MAX_BATCH);
+      refuseViolations([...checkProducerGroup('producer_group', producerGroup), ...checkListSize('message_keys', messageKeys.length, MAX_BATCH)]);
       const calls = traceparents?.split(',') ?? [];
       const one = async (messageKey: string, index: number) => {
         refuseViolations(checkKeySyntax(`message_keys[${index}]`, messageKey));

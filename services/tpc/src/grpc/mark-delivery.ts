@@ -14,7 +14,7 @@ import type { Writes } from '../flows/writes.ts';
 import { answerItems } from './batch-results.ts';
 import { appErrorOfRefusal, isRefusal } from './errors.ts';
 import type { MessageHandlers } from './handlers.ts';
-import { refuseBatchSize, refuseViolations } from './validate.ts';
+import { checkListSize, refuseViolations } from './validate.ts';
 
 /** A failure's words are cut to this many characters. */
 const MAX_DETAIL = 1_024;
@@ -89,8 +89,7 @@ function checkReporter({ consumerGroup, storeId = '', instanceId }: Reporter): V
 }
 
 function refuseBatch(reporter: Reporter, field: string, count: number): void {
-  refuseViolations(checkReporter(reporter));
-  refuseBatchSize(field, count, MAX_REPORTS);
+  refuseViolations([...checkReporter(reporter), ...checkListSize(field, count, MAX_REPORTS)]);
 }
 
 /** The key as it was delivered: also one that TPC itself made for a conflict. */

@@ -22,11 +22,18 @@ type NotServed = { feature: string; field: string };
 /**
  * Reads a message as a producer hands it over.
  * @param path of the message in the request: `message`, or `messages[3]`
+ * @param beside violations of the request around it, which are told together with the message's own
  * @throws AppError INVALID_ARGUMENT for bad fields, UNIMPLEMENTED for delay and order
  */
-export function readOutgoingMessage(path: string, message: OutgoingMessage | undefined, rules: ReadRules, trace: CallTrace): ReadMessage {
-  const given = required(path, message);
-  refuseViolations(violationsOf(path, given, rules));
+export function readOutgoingMessage(
+  path: string,
+  message: OutgoingMessage | undefined,
+  rules: ReadRules,
+  trace: CallTrace,
+  beside: readonly Violation[] = [],
+): ReadMessage {
+  const given = required(path, message, beside);
+  refuseViolations([...beside, ...violationsOf(path, given, rules)]);
   const [notServed] = notServedIn(path, given);
   if (notServed !== undefined) throw appErrorOf('NOT_SERVED', notServed);
   return readAs(given, given.messageKey, { ...given, body: given.body ?? Buffer.alloc(0) }, trace);
@@ -54,17 +61,17 @@ export function readCommittedMessage(
   return { ...readAs(given, kept.messageKey, kept.content, trace), invalid: kept.invalid };
 }
 
-/** @throws AppError INVALID_ARGUMENT when the bodies together are larger than a batch may be */
-export function refuseBatchBytes(messages: readonly OutgoingMessage[]): void {
+/** The bodies of a batch together. */
+export function checkBatchBytes(messages: readonly OutgoingMessage[]): Violation[] {
   const bytes = messages.reduce((sum, message) => sum + (bodyOf(message)?.length ?? 0), 0);
-  if (bytes <= MAX_BATCH_BYTES) return;
+  if (bytes <= MAX_BATCH_BYTES) return [];
   const description = `The bodies have ${bytes} bytes together; at most ${MAX_BATCH_BYTES} are allowed in a batch.`;
-  refuseViolations([{ field: 'messages', reason: 'BATCH_TOO_LARGE', description }]);
+  return [{ field: 'messages', reason: 'BATCH_TOO_LARGE', description }];
 }
 
-function required(path: string, message: OutgoingMessage | undefined): Given {
+function required(path: string, message: OutgoingMessage | undefined, beside: readonly Violation[] = []): Given {
   if (message !== undefined) return { ...message, body: bodyOf(message) };
-  refuseViolations([{ field: path, reason: 'DATA_EMPTY', description: 'The message is required.' }]);
+  refuseViolations([...beside, { field: path, reason: 'DATA_EMPTY', description: 'The message is required.' }]);
   throw new Error('unreachable: an absent message is refused');
 }
 

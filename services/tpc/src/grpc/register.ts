@@ -18,7 +18,7 @@ import type { MessageLimits, RegisterConsumerRequest, RegisterProducerRequest } 
 import type { Store } from '../store/store.ts';
 import { appErrorOf, appErrorOfRefusal, isRefusal } from './errors.ts';
 import type { MessageHandlers } from './handlers.ts';
-import { checkCount, checkDuration, durationMs, refuseBatchSize, refuseViolations, toDuration } from './validate.ts';
+import { checkCount, checkDuration, checkListSize, durationMs, refuseViolations, toDuration } from './validate.ts';
 
 /** Most topics of a producer, subscriptions of a consumer, tags of a subscription. */
 const MAX_ENTRIES = 64;
@@ -57,8 +57,6 @@ export function registerHandlers(options: RegisterOptions): Pick<MessageHandlers
     },
     async registerConsumer(request) {
       refuseViolations(checkConsumer(request));
-      refuseBatchSize('subscriptions', request.subscriptions.length, MAX_ENTRIES);
-      refuseViolations(request.subscriptions.flatMap((subscription, index) => checkSubscription(`subscriptions[${index}]`, subscription)));
       refuseRetention('inbox_retention', request.inboxRetention, neededMs);
       const { consumerGroup, storeId, instanceId, subscriptions, host, idle } = request;
       const result = await options.store.registerConsumer({ consumerGroup, storeId, instanceId, subscriptions, host, idle });
@@ -93,13 +91,15 @@ function checkProducer({ producerGroup, storeId, instanceId, topics, host, outbo
   ];
 }
 
-function checkConsumer({ consumerGroup, storeId, instanceId, host, inboxRetention }: RegisterConsumerRequest): Violation[] {
+function checkConsumer({ consumerGroup, storeId, instanceId, host, inboxRetention, subscriptions }: RegisterConsumerRequest): Violation[] {
   return [
     ...checkConsumerGroup('consumer_group', consumerGroup),
     ...checkStoreId('store_id', storeId),
     ...checkInstanceId('instance_id', instanceId),
     ...checkHost('host', host),
     ...checkDuration('inbox_retention', inboxRetention, MAX_RETENTION_MS),
+    ...checkListSize('subscriptions', subscriptions.length, MAX_ENTRIES),
+    ...subscriptions.slice(0, MAX_ENTRIES).flatMap((subscription, index) => checkSubscription(`subscriptions[${index}]`, subscription)),
   ];
 }
 

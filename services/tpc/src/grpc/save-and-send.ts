@@ -1,4 +1,4 @@
-import { MAX_BATCH } from '@tpc/core';
+import { MAX_BATCH, type Violation } from '@tpc/core';
 import { MessageState, type OutgoingMessage } from '@tpc/gen/tpc/v1/message';
 import type { SaveAndSendMessageResponse } from '@tpc/gen/tpc/v1/reliable_message_service';
 import type { CallContext, Log } from '@tpc/platform';
@@ -6,9 +6,9 @@ import type { Writes } from '../flows/writes.ts';
 import { answerItems } from './batch-results.ts';
 import { appErrorOfRefusal, isRefusal } from './errors.ts';
 import type { MessageHandlers } from './handlers.ts';
-import { type CallTrace, readCommittedMessage, readOutgoingMessage, refuseBatchBytes } from './outgoing-message.ts';
-import { NO_TRACE, refuseOwner } from './save-message.ts';
-import { refuseBatchSize } from './validate.ts';
+import { type CallTrace, checkBatchBytes, readCommittedMessage, readOutgoingMessage } from './outgoing-message.ts';
+import { checkOwner, NO_TRACE } from './save-message.ts';
+import { checkListSize, refuseViolations } from './validate.ts';
 
 type Envelope = { producerGroup: string; storeId: string; committed: boolean };
 
@@ -22,27 +22,26 @@ export function saveAndSendHandlers(options: {
     path: string,
     envelope: Envelope,
     message: OutgoingMessage | undefined,
-    trace: CallTrace,
-    context: CallContext,
+    { trace, context, beside = [] }: { trace: CallTrace; context: CallContext; beside?: readonly Violation[] },
   ): Promise<SaveAndSendMessageResponse> => {
     const { producerGroup, storeId, committed } = envelope;
-    const read = committed ? readCommittedMessage : readOutgoingMessage;
-    const item = read(path, message, { producerGroup, maxBodyBytes: options.maxBodyBytes() }, trace);
+    const rules = { producerGroup, maxBodyBytes: options.maxBodyBytes() };
+    if (committed) refuseViolations(beside);
+    const item = committed ? readCommittedMessage(path, message, rules, trace) : readOutgoingMessage(path, message, rules, trace, beside);
     const result = await options.writes.saveAndSend({ producerGroup, storeId, committed, ...item }, context.deadline);
     if (isRefusal(result)) throw appErrorOfRefusal(result);
     return result;
   };
   return {
     async saveAndSendMessage(request, context) {
-      refuseOwner(request);
-      return send('message', request, request.message, context, context);
+      return send('message', request, request.message, { trace: context, context, beside: checkOwner(request) });
     },
     async batchSaveAndSendMessage(request, context) {
-      refuseOwner(request);
-      refuseBatchSize('messages', request.messages.length, MAX_BATCH);
+      const { messages, committed } = request;
       // What has committed is not refused; the request is no larger than any other.
-      if (!request.committed) refuseBatchBytes(request.messages);
-      const one = (message: OutgoingMessage, index: number) => send(`messages[${index}]`, request, message, NO_TRACE, context);
+      const tooLarge = committed ? [] : checkBatchBytes(messages);
+      refuseViolations([...checkOwner(request), ...checkListSize('messages', messages.length, MAX_BATCH), ...tooLarge]);
+      const one = (message: OutgoingMessage, index: number) => send(`messages[${index}]`, request, message, { trace: NO_TRACE, context });
       const refused = { state: MessageState.MESSAGE_STATE_UNSPECIFIED, storedKey: '', reason: '' };
       return { results: await answerItems(request.messages, options.log, one, refused) };
     },

@@ -1,25 +1,31 @@
 import type { Violation } from '@tpc/core';
 import type { Duration } from '@tpc/gen/google/protobuf/duration';
 import { reasonText } from '../domain/reasons.ts';
-import { reasonOfViolations } from '../domain/violations.ts';
+import { reasonOfViolations, spokenOf } from '../domain/violations.ts';
 import { appErrorOf } from './errors.ts';
 
+/** A violation with further variables of the error that it leads to. */
+type RequestViolation = Violation & { metadata?: Readonly<Record<string, string>> };
+
 /** @throws AppError INVALID_ARGUMENT with all violations, unless there are none */
-export function refuseViolations(violations: readonly Violation[]): void {
-  if (violations.length === 0) return;
+export function refuseViolations(violations: readonly RequestViolation[]): void {
+  const [first] = violations;
+  if (first === undefined) return;
   const name = reasonOfViolations(violations);
-  const first = violations.find((violation) => violation.reason === name) ?? violations[0];
-  const metadata = { field: first?.field ?? '' };
-  if (name !== 'FIELD_INVALID') throw appErrorOf(name, metadata, { violations });
-  // Many tools show the message alone: it says what is wrong, not only where.
-  throw appErrorOf(name, metadata, { message: `${reasonText(name, metadata)} ${first?.description}`, violations });
+  const spoken: readonly RequestViolation[] = spokenOf(name, violations);
+  const { field, metadata: more } = spoken[0] ?? first;
+  const text = reasonText(name, { field: spoken.map((one) => one.field).join(', '), ...more });
+  const words = name === 'FIELD_INVALID' ? `${text} ${first.description}` : text;
+  // Many tools show the message alone: it says all that is wrong, each in its own words, and where.
+  const beside = violations.filter((violation) => !spoken.includes(violation)).map((violation) => `${violation.field}: ${violation.description}`);
+  throw appErrorOf(name, { field, ...more }, { message: [words, ...beside].join(' '), violations });
 }
 
 /** A list must hold 1 to `max` items. */
-export function refuseBatchSize(field: string, count: number, max: number): void {
-  if (count >= 1 && count <= max) return;
-  const description = `There are ${count} items; allowed are 1 to ${max}.`;
-  throw appErrorOf('BATCH_SIZE', { count: String(count), max: String(max) }, { violations: [{ field, reason: 'BATCH_SIZE', description }] });
+export function checkListSize(field: string, count: number, max: number): RequestViolation[] {
+  if (count >= 1 && count <= max) return [];
+  const description = count === 0 ? 'At least one is needed.' : `There are ${count} items; at most ${max} are allowed.`;
+  return [{ field, reason: 'BATCH_SIZE', description, metadata: { count: String(count), max: String(max) } }];
 }
 
 /** A list may hold at most `max` items. */
