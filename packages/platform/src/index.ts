@@ -37,7 +37,6 @@ export {
 export { AppError, type AppErrorOptions, type FieldViolation, SchemaBehind, StartError, toAppError } from './errors.ts';
 export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, serve, startGrpcServer } from './grpc/grpc-server.ts';
 export { createPageTokens, type PageTokens } from './grpc/page-token.ts';
-export { MAX_REQUEST_BYTES } from './grpc/requests.ts';
 export { OK_STATUS, readRpcStatus, toRpcStatus, toServiceError } from './grpc/status-details.ts';
 export type { CallContext, UnaryHandler, UnaryHandlers } from './grpc/unary.ts';
 export { createDatabaseProbe, probeWrite } from './health/database-probe.ts';

@@ -1,3 +1,4 @@
+import { DEFAULT_MAX_BODY_BYTES, MAX_BATCH_BYTES } from '@tpc/core';
 import {
   bindSetting,
   brokerSettings,
@@ -16,8 +17,6 @@ import {
 } from '@tpc/platform';
 import { z } from 'zod';
 
-/** Largest body of a message, bytes. */
-const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
 /** How long a replica may take to publish what it claimed before another does it, milliseconds. */
 const DEFAULT_PUBLISH_LEASE_MS = 30_000;
 /** First and longest wait after a publish that failed for a while, milliseconds. */
@@ -79,7 +78,9 @@ export const configSchema = z.object({
   ...tlsSettings,
   GRPC_REFLECTION: reflectionSetting(),
   ...brokerSettings(),
-  TPC_MAX_BODY_BYTES: integerSetting(DEFAULT_MAX_BODY_BYTES, 1, 2 * 1024 * 1024).describe('Largest body of a message, bytes.'),
+  TPC_MAX_BODY_BYTES: integerSetting(DEFAULT_MAX_BODY_BYTES, 1, MAX_BATCH_BYTES).describe(
+    'Largest body of a message, bytes. Producers are told it when they register, lowered to what max_allowed_packet of the database takes.',
+  ),
   TPC_PUBLISH_LEASE_MS: integerSetting(DEFAULT_PUBLISH_LEASE_MS, 2_000, 600_000).describe(
     'How long a replica may take to publish what it claimed before another does it, milliseconds.',
   ),

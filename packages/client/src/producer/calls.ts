@@ -1,12 +1,21 @@
 import type { Context } from '@opentelemetry/api';
-import { batchAttributes, isKept, keptTraceparent, type MessageTracer, NaturalBatcher, onlyKey, storedTraceOfContext } from '@tpc/core';
+import {
+  batchAttributes,
+  isKept,
+  keptTraceparent,
+  MAX_BATCH_BYTES,
+  type MessageTracer,
+  NaturalBatcher,
+  onlyKey,
+  storedTraceOfContext,
+} from '@tpc/core';
 import type { OutgoingMessage } from '@tpc/gen/tpc/v1/message';
 import { errorOfItem, type TpcConnection, TpcError, toTpcError } from '../connection/index.ts';
 import { type CallTrace, callUnderSpan } from '../tracing.ts';
 import { type OutboxContent, sizeOnWire, toOutgoing } from './content-codec.ts';
 
-/** Below the 2 MiB that TPC takes in one request. */
-export const MAX_BATCH_BYTES = 2 * 1024 * 1024 - 64 * 1024;
+/** Bodies, headers and framing of one request: below what TPC takes of bodies alone. */
+export const MAX_FLUSH_BYTES = MAX_BATCH_BYTES - 64 * 1024;
 const MAX_BATCH_COUNT = 128;
 /** Nobody waits for a confirm but its message, which takes longer than this on its way under load. All stages behind it take what it brings together. */
 const MAX_CONFIRM_REST_MS = 20;
@@ -43,7 +52,7 @@ export class Calls {
 
   constructor(parts: CallsParts) {
     this.#parts = parts;
-    const shared = { maxCount: MAX_BATCH_COUNT, maxBytes: MAX_BATCH_BYTES, bisect: isAboutOneItem };
+    const shared = { maxCount: MAX_BATCH_COUNT, maxBytes: MAX_FLUSH_BYTES, bisect: isAboutOneItem };
     const sizeOf = ({ item }: Traced<OutboxContent>) => sizeOnWire(item);
     this.#prepare = new NaturalBatcher<Traced<OutboxContent>, undefined>({
       name: 'prepare',

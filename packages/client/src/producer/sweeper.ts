@@ -5,7 +5,7 @@ import { TpcError, toTpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
 import { Loop } from '../loop.ts';
 import { callSpan } from './call-span.ts';
-import { type Calls, MAX_BATCH_BYTES, type SendResult } from './calls.ts';
+import { type Calls, MAX_FLUSH_BYTES, type SendResult } from './calls.ts';
 import type { Delivery } from './delivery.ts';
 import type { Link } from './link.ts';
 import { type ClaimedRow, claimDueRows, type FailedRow, rescheduleRows } from './store/claim-rows.ts';
@@ -36,7 +36,7 @@ const NAMELESS =
   'committed outbox rows name no producer group, and several groups write here: nobody sends them. Set producer_group on these rows of tpc_outbox';
 
 /** Room for what a row takes in a request beside its body: headers, key, names. Bodies claimed together stay below it. */
-const CLAIM_BYTES = MAX_BATCH_BYTES / 2;
+const CLAIM_BYTES = MAX_FLUSH_BYTES / 2;
 
 /**
  * Finds committed messages of which TPC has not acknowledged the commit (the process died, TPC was away, a confirm was lost) and sends them whole,

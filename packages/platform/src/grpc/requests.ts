@@ -1,8 +1,6 @@
 import { type MethodDefinition, type ServiceDefinition, status } from '@grpc/grpc-js';
+import { MAX_REQUEST_BYTES } from '@tpc/core';
 import { AppError } from '../errors.ts';
-
-/** Most bytes of a request; above it the answer is INVALID_ARGUMENT with reason REQUEST_TOO_LARGE, since no repetition can help. */
-export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 
 /** A request that could not be read; its handler is never called. */
 export class UnreadableRequest {
@@ -18,7 +16,7 @@ export function isUnreadable(request: unknown): request is UnreadableRequest {
 
 /**
  * The definition with a deserializer that never throws, so that a malformed request is answered by our typed error and not by INTERNAL.
- * @param maxBytes most bytes of a request of its methods
+ * @param maxBytes most bytes of a request of its methods; above it the answer is INVALID_ARGUMENT, REQUEST_TOO_LARGE, since no repetition can help
  */
 export function tolerantDefinition(definition: ServiceDefinition, maxBytes = MAX_REQUEST_BYTES): ServiceDefinition {
   const methods = Object.entries(definition).map(([name, method]) => [name, { ...method, requestDeserialize: tolerant(method, maxBytes) }]);
