@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import { StartError } from '@tpc/platform';
+import { parseArguments } from '../scripts/lib/parse-arguments.ts';
 
 export type BenchOptions = {
   callers: number[];
@@ -51,26 +51,22 @@ export function readOptions(args: string[]): BenchOptions | undefined {
 }
 
 function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        callers: { type: 'string', default: '8,32,96,256' },
-        steady: { type: 'string', default: '200' },
-        seconds: { type: 'string', default: '5' },
-        rounds: { type: 'string' },
-        peers: { type: 'boolean', default: false },
-        tracing: { type: 'boolean', default: false },
-        json: { type: 'string' },
-        profile: { type: 'string' },
-        only: { type: 'string' },
-        verbose: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-  } catch (cause) {
-    throw new StartError((cause as Error).message, { cause });
-  }
+  return parseArguments({
+    args,
+    options: {
+      callers: { type: 'string', default: '8,32,96,256' },
+      steady: { type: 'string', default: '200' },
+      seconds: { type: 'string', default: '5' },
+      rounds: { type: 'string' },
+      peers: { type: 'boolean', default: false },
+      tracing: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      profile: { type: 'string' },
+      only: { type: 'string' },
+      verbose: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
 }
 
 function wholeNumbers(option: string, list: string): number[] {

@@ -1,8 +1,9 @@
 /** npm run cluster -- up | down | status | load: a real Kubernetes of one node on this machine, for npm run test:k8s and for trying the manifests. */
-import { parseArgs } from 'node:util';
+
 import { describeConfig, loadConfig, StartError } from '@tpc/platform';
 import { Cluster } from './cluster/cluster.ts';
 import { clusterSchema, KUBERNETES_VERSION } from './cluster/settings.ts';
+import { parseArguments } from './lib/parse-arguments.ts';
 import { createProgress } from './stack/progress.ts';
 
 const HELP = `npm run cluster -- <command>
@@ -30,7 +31,7 @@ try {
 }
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArguments();
+  const { values, positionals } = readArguments();
   const [command, ...more] = positionals;
   if (values.help || command === undefined) return console.log(HELP);
   const cluster = new Cluster(loadConfig(clusterSchema, process.env));
@@ -45,12 +46,8 @@ async function main(): Promise<void> {
   else throw new StartError(`unknown command ${command}: up, down, status or load`);
 }
 
-function parseArguments() {
-  try {
-    return parseArgs({ options: { help: { type: 'boolean', short: 'h' }, wipe: { type: 'boolean' } }, allowPositionals: true });
-  } catch (cause) {
-    throw new StartError((cause as Error).message, { cause });
-  }
+function readArguments() {
+  return parseArguments({ options: { help: { type: 'boolean', short: 'h' }, wipe: { type: 'boolean' } }, allowPositionals: true });
 }
 
 async function load(cluster: Cluster, files: readonly string[]): Promise<void> {

@@ -1,8 +1,9 @@
 /** npm run images: builds the images of the product and of the demonstration on Kubernetes. */
-import { parseArgs } from 'node:util';
+
 import { StartError } from '@tpc/platform';
 import { buildImages } from './images/build.ts';
 import { IMAGES, JAEGER } from './images/catalogue.ts';
+import { parseArguments } from './lib/parse-arguments.ts';
 import { createProgress } from './stack/progress.ts';
 
 const KNOWN = [...IMAGES, JAEGER];
@@ -26,7 +27,7 @@ try {
 }
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArguments();
+  const { values, positionals } = readArguments();
   if (values.help) return console.log(HELP);
   const unknown = positionals.find((name) => !KNOWN.some((image) => image.name === name));
   if (unknown) throw new StartError(`unknown image ${unknown}: ${KNOWN.map(({ name }) => name).join(', ')}`);
@@ -36,16 +37,12 @@ async function main(): Promise<void> {
   if (values.save) for (const { name } of chosen) await builder.save(`${name}:${values.tag}`, `${values.save}/${name}.tar`);
 }
 
-function parseArguments() {
+function readArguments() {
   const options = {
     help: { type: 'boolean', short: 'h' },
     tag: { type: 'string', default: 'dev' },
     base: { type: 'string' },
     save: { type: 'string' },
   } as const;
-  try {
-    return parseArgs({ options, allowPositionals: true });
-  } catch (cause) {
-    throw new StartError((cause as Error).message, { cause });
-  }
+  return parseArguments({ options, allowPositionals: true });
 }

@@ -1,8 +1,9 @@
 /** npm run start:real: TPC, UAC and OPC as three processes on the real stack (npm run stack). */
-import { parseArgs } from 'node:util';
+
 import { describeConfig, formatSetting, levelSetting, loadConfig, portSetting, type Running, runMain, StartError, stopAll } from '@tpc/platform';
 import { z } from 'zod';
 import { assertServing } from './lib/health.ts';
+import { parseArguments } from './lib/parse-arguments.ts';
 import { type ProgramRun, runProgram } from './lib/run-program.ts';
 import { createProgress } from './stack/progress.ts';
 import { HOST, stackSchema } from './stack/settings.ts';
@@ -35,9 +36,17 @@ ${[...describeConfig(realSchema), ...describeConfig(stackSchema)]
 
 Each service's own settings (docs/configuration.md) may be set as well.`;
 
-const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } }, strict: true });
-if (values.help) console.log(HELP);
-else await runMain('tpc', () => startReal(loadConfig(realSchema, process.env)));
+if (asksForHelp()) console.log(HELP);
+else await runMain('tpc', async () => startReal(loadConfig(realSchema, process.env)));
+
+function asksForHelp(): boolean {
+  try {
+    return parseArguments({ options: { help: { type: 'boolean', short: 'h' } } }).values.help === true;
+  } catch (error) {
+    process.stderr.write(`tpc: ${(error as Error).message}\n`);
+    process.exit(1);
+  }
+}
 
 async function startReal(config: RealConfig): Promise<Running> {
   const began = performance.now();

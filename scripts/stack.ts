@@ -1,6 +1,7 @@
 /** npm run stack -- up | down | status: the real MariaDB, Redis, RocketMQ and a mail catcher as ordinary processes on loopback. */
-import { parseArgs } from 'node:util';
+
 import { describeConfig, loadConfig, StartError } from '@tpc/platform';
+import { parseArguments } from './lib/parse-arguments.ts';
 import { createProgress } from './stack/progress.ts';
 import { stackSchema } from './stack/settings.ts';
 import { Stack } from './stack/stack.ts';
@@ -29,7 +30,7 @@ try {
 }
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArguments();
+  const { values, positionals } = readArguments();
   const [command, ...more] = positionals;
   if (values.help || command === undefined) return console.log(HELP);
   if (more.length > 0) throw new StartError(`one command at a time; there is ${more[0]} as well`);
@@ -43,15 +44,11 @@ async function main(): Promise<void> {
   throw new StartError(`unknown command ${command}: up, down or status`);
 }
 
-function parseArguments() {
-  try {
-    return parseArgs({
-      options: { help: { type: 'boolean', short: 'h' }, wipe: { type: 'boolean' }, tracing: { type: 'boolean' } },
-      allowPositionals: true,
-    });
-  } catch (cause) {
-    throw new StartError((cause as Error).message, { cause });
-  }
+function readArguments() {
+  return parseArguments({
+    options: { help: { type: 'boolean', short: 'h' }, wipe: { type: 'boolean' }, tracing: { type: 'boolean' } },
+    allowPositionals: true,
+  });
 }
 
 async function up(stack: Stack, progress: ReturnType<typeof createProgress>): Promise<void> {

@@ -1,6 +1,7 @@
 /** The commands of npm run tokens, apart from the process: what they say goes to `out`. */
-import { parseArgs } from 'node:util';
-import { ROLES, type Role, type TokenEntry } from '@tpc/platform';
+
+import { parseTokensFile, ROLES, type Role, type TokenEntry } from '@tpc/platform';
+import { parseArguments } from './parse-arguments.ts';
 import { describeEntry, idOf, newToken, readTokensFile, updateTokensFile } from './tokens-file.ts';
 
 const DEFAULT_FILE = 'data/tokens.json';
@@ -45,7 +46,7 @@ export function runTokens(args: readonly string[], defaultFile: string | undefin
 }
 
 function readArguments(args: readonly string[]) {
-  return parseArgs({
+  return parseArguments({
     args: [...args],
     allowPositionals: true,
     options: {
@@ -67,15 +68,27 @@ function add({ values, file, print, tell }: Job): void {
   const more = { created: new Date().toISOString(), ...(values.expires === undefined ? {} : { expires: readTime(values.expires) }) };
   if (values.subject !== undefined) {
     const entry = { ...who, subject: values.subject, ...more } as TokenEntry;
-    updateTokensFile(file, (entries) => [...entries, entry]);
+    addEntry(file, entry);
     tell(`${file}: whoever has the certificate of ${values.subject} is now ${describeEntry(entry)}`);
     return;
   }
   const { token, sha256 } = newToken();
   const entry = { ...who, sha256, ...more } as TokenEntry;
-  updateTokensFile(file, (entries) => [...entries, entry]);
+  addEntry(file, entry);
   tell(`${file}: added ${describeEntry(entry)}, id ${idOf(entry)}. The token is shown only now:`);
   print(token);
+}
+
+/** What is wrong with the entry itself is told by the option that it came from. */
+function addEntry(file: string, entry: TokenEntry): void {
+  try {
+    parseTokensFile(JSON.stringify({ entries: [entry] }));
+  } catch (cause) {
+    throw new Error((cause as Error).message.replace(/^entry 1: (group|name): /, `--${entry.kind}: `).replace(/^entry 1: (\w+): /, '--$1: '), {
+      cause,
+    });
+  }
+  updateTokensFile(file, (entries) => [...entries, entry]);
 }
 
 /** Exactly one of the four. */

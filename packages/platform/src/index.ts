@@ -52,6 +52,7 @@ export { type Running, runMain, STOP_DEADLINE_MS, stopAll } from './lifecycle.ts
 export { createLog, type Log, type LogOptions, logFrom, logPartsOf, partLog } from './log.ts';
 export { LOG_LEVELS, type LogLevel } from './log-levels.ts';
 export { formatSetting, levelSetting, logSettings } from './log-settings.ts';
+export { didYouMean } from './near-misses.ts';
 export { type Protocol, whatAnswers } from './net/what-answers.ts';
 export { type Program, runProgram } from './program.ts';
 export { type DatabaseSetting, judgeDatabaseFailure } from './sql/database-failures.ts';

@@ -17,19 +17,19 @@ describe('a tokens file', () => {
 
   it.each([
     ['not JSON', '{"entries": [secret', /^not JSON$/],
-    ['another kind', file({ kind: 'root', sha256 }), /entries\.0\.kind/],
-    ['no group', file({ kind: 'producer', sha256 }), /entries\.0\.group/],
-    ['a bad group', file({ kind: 'producer', group: 'A B', sha256 }), /entries\.0\.group: expected 1 to 64/],
-    ['another role', file({ kind: 'operator', name: 'a', role: 'admin', sha256 }), /entries\.0\.role/],
-    ['neither token nor subject', file({ kind: 'producer', group: 'A' }), /entries\.0: expected either/],
-    ['token and subject', file({ kind: 'producer', group: 'A', sha256, subject: 'CN=a' }), /entries\.0: expected either/],
-    ['a token as it is', file({ kind: 'producer', group: 'A', sha256: 'tpc_secret' }), /entries\.0\.sha256: expected 64 hex digits/],
-    ['a misspelled field', file({ kind: 'producer', group: 'A', sha256, expire: '2027-01-31T00:00:00Z' }), /entries\.0/],
-    ['a date that is none', file({ kind: 'producer', group: 'A', sha256, expires: 'soon' }), /entries\.0\.expires: expected a time/],
+    ['another kind', file({ kind: 'root', sha256 }), /^entry 1: kind: /],
+    ['no group', file({ kind: 'producer', sha256 }), /^entry 1: group: it is missing$/],
+    ['a bad group', file({ kind: 'producer', group: 'A B', sha256 }), /^entry 1: group: expected 1 to 64/],
+    ['another role', file({ kind: 'operator', name: 'a', role: 'admin', sha256 }), /^entry 1: role: /],
+    ['neither token nor subject', file({ kind: 'producer', group: 'A' }), /^entry 1: expected either/],
+    ['token and subject', file({ kind: 'producer', group: 'A', sha256, subject: 'CN=a' }), /^entry 1: expected either/],
+    ['a token as it is', file({ kind: 'producer', group: 'A', sha256: 'tpc_secret' }), /entry 1: sha256: expected 64 hex digits/],
+    ['a misspelled field', file({ kind: 'producer', group: 'A', sha256, expire: '2027-01-31T00:00:00Z' }), /entry 1: /],
+    ['a date that is none', file({ kind: 'producer', group: 'A', sha256, expires: 'soon' }), /entry 1: expires: expected a time/],
     [
       'one token twice',
       file({ kind: 'producer', group: 'A', sha256 }, { kind: 'producer', group: 'B', sha256: sha256.toUpperCase() }),
-      /entries\.1: the same/,
+      /entry 2: the same/,
     ],
   ])('with %s is refused, and says where', (_, text, message) => {
     const error = (() => {

@@ -48,12 +48,20 @@ export type TokenEntry = z.output<typeof entrySchema>;
  */
 export function parseTokensFile(text: string): TokenEntry[] {
   const result = fileSchema.safeParse(parseJson(text));
-  if (!result.success) throw new Error(result.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`).join('; '));
+  if (!result.success) throw new Error(result.error.issues.map(describeIssue).join('; '));
   const { entries } = result.data;
   const proofs = entries.map((entry) => entry.sha256?.toLowerCase() ?? entry.subject);
   const twice = proofs.findIndex((value, index) => proofs.indexOf(value) !== index);
-  if (twice >= 0) throw new Error(`entries.${twice}: the same token or subject stands in an entry before`);
+  if (twice >= 0) throw new Error(`entry ${twice + 1}: the same token or subject stands in an entry before`);
   return entries;
+}
+
+/** Entries are counted as people count: the first one is entry 1. */
+function describeIssue({ path, message, code, input }: z.core.$ZodIssue): string {
+  const [list, index, ...field] = path;
+  const where = list === 'entries' && typeof index === 'number' ? [`entry ${index + 1}`, ...field.map(String)] : path.map(String);
+  const missing = code === 'invalid_type' && (input === undefined || message.endsWith('received undefined'));
+  return `${where.join(': ') || 'the file'}: ${missing ? 'it is missing' : message}`;
 }
 
 function parseJson(text: string): unknown {
