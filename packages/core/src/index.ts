@@ -13,10 +13,20 @@ export { type Dialect, dialectOf } from './sql/dialect.ts';
 export { type Migrations, migrate, pendingMigrations } from './sql/migrate.ts';
 export { afterCommit, inPacketTransaction, runOnPrimary, runTogether, writeLater } from './sql/packet-transaction.ts';
 export { inTransaction, placeholders, run, type Sql, type SqlResult, type SqlValue, valueRows } from './sql/run.ts';
-export { acquire, checkSessionsOf, dispose, readSettings, settingsWithin, UnsuitableSession } from './sql/session/checked-sessions.ts';
+export {
+  acquire,
+  checkSessionsOf,
+  dispose,
+  disposeIfUseless,
+  isUseless,
+  readSettings,
+  settingsWithin,
+  UnsuitableSession,
+} from './sql/session/checked-sessions.ts';
 export { type SessionFault, sessionFaults } from './sql/session/faults.ts';
 export { OtherServer, ServerWatch } from './sql/session/server-watch.ts';
 export { endedTransaction, type SessionSettings, type SettingRow, SHOW_SETTINGS, settingsOf } from './sql/session/settings.ts';
+export { limitStatements, ROLLBACK_LIMIT_MS, withinLimit } from './sql/session/statement-limit.ts';
 export {
   classifySqlError,
   doomsTransaction,

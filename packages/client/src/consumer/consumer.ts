@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BrokerSubscriber } from '@tpc/broker';
-import { checkSessionsOf } from '@tpc/core';
+import { checkSessionsOf, limitStatements } from '@tpc/core';
 import { readStoreMeta } from '../migrations/index.ts';
 import { createTelemetry, type Telemetry } from './counters.ts';
 import { type Settings, settingsOf } from './defaults.ts';
@@ -65,6 +65,7 @@ class InboxConsumer implements Consumer {
   constructor(settings: Settings) {
     this.#settings = settings;
     checkSessionsOf(settings.knex);
+    limitStatements(settings.knex, settings.statementLimitMs);
     this.#metrics = createConsumerMetrics(settings.meterProvider, settings.group);
     this.#telemetry = createTelemetry(settings, this.#metrics);
     this.#reporter = new Reporter(settings, this.#telemetry);

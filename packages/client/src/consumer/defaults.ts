@@ -20,6 +20,7 @@ export const DEFAULTS = {
   reportGatherMs: 100,
   reportRepeatMs: 10_000,
   sweepMs: 1_000,
+  statementLimitMs: 60_000,
   registerRetryMs: 500,
 } as const;
 
@@ -67,6 +68,7 @@ export function settingsOf(options: ConsumerOptions): Settings {
     'maxBodyBytes',
     'reportRepeatMs',
     'sweepMs',
+    'statementLimitMs',
   ] as const) {
     if (!(settings[name] >= 1)) throw new Error(`${name}: ${settings[name]} is not at least 1`);
   }

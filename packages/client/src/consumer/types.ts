@@ -107,6 +107,11 @@ export type ConsumerOptions = {
   concurrency?: number;
   /** Longest time of one call of a transactional handler; then its transaction is rolled back and counts as failed. Milliseconds, default 300,000. */
   handlerTimeoutMs?: number;
+  /**
+   * Longest time that the database may take for one of the library's own statements, milliseconds; then its connection is ended and another taken. Must be
+   * above the sessions' innodb_lock_wait_timeout. Statements of your handlers are not bounded by it. Default 60,000.
+   */
+  statementLimitMs?: number;
   /** How long a claimed message belongs to this process, milliseconds. Default 60,000. */
   leaseMs?: number;
   /** After this many processes have died while they handled a message in isolation, it is dead as POISON. Default 3. */

@@ -9,6 +9,7 @@ import type { ProducerEvent } from './events.ts';
 export const DEFAULT_PREPARE_BUDGET_MS = 250;
 export const DEFAULT_CALL_DEADLINE_MS = 5_000;
 export const DEFAULT_ACKNOWLEDGE_GATHER_MS = 50;
+export const DEFAULT_STATEMENT_LIMIT_MS = 60_000;
 
 export const DEFAULT_SWEEP: Required<SweepOptions> = {
   enabled: true,
@@ -73,6 +74,11 @@ export type ProducerOptions = {
   probe?: RetryPolicy;
   /** How long acknowledgements are gathered before they are written, milliseconds. Default 50. */
   acknowledgeGatherMs?: number;
+  /**
+   * Longest time that the database may take for one of the library's own statements, milliseconds; then its connection is ended and another taken. Must be
+   * above the sessions' innodb_lock_wait_timeout. Statements of your work are not bounded by it. Default 60,000.
+   */
+  statementLimitMs?: number;
   /** Trace context under which a message is added. Default: the active span of OpenTelemetry, where an SDK runs. */
   traceContext?: () => TraceContext | undefined;
   /**

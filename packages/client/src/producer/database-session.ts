@@ -6,13 +6,15 @@ import {
   classifySqlError,
   dialectOf,
   dispose,
+  isUseless,
+  ROLLBACK_LIMIT_MS,
   readSettings,
   type SessionSettings,
   type Sql,
   takesPackets,
+  withinLimit,
 } from '@tpc/core';
 import type { Knex } from 'knex';
-import { within } from './background.ts';
 
 /** A connection of better-sqlite3 or mysql2, as far as it is used here. */
 type DriverConnection = {
@@ -20,11 +22,9 @@ type DriverConnection = {
   inTransaction?: boolean;
   /** Tells knex's pool to drop the connection instead of lending it again. */
   __knex__disposed?: unknown;
-  /** mysql2: closes the socket, at which the server rolls back. */
-  destroy?(): void;
+  /** mysql2: at its end the server rolls back. */
+  stream?: { destroy(): void };
 };
-
-const ROLLBACK_DEADLINE_MS = 5_000;
 
 /** The condition of a COMMIT did not hold: nothing was committed. */
 export class NotCommitted extends Error {
@@ -46,12 +46,17 @@ export class DatabaseSession {
   readonly #commit: () => Knex.QueryBuilder | Promise<unknown>;
   readonly #rollback: () => Knex.QueryBuilder | Promise<unknown>;
   #condition: Sql | undefined;
+  /** An error of a statement after which the connection is of no more use, whatever the work made of it. */
+  #useless: unknown;
 
   private constructor(knex: Knex, connection: DriverConnection, tx: Knex.Transaction, settings: SessionSettings) {
     this.settings = settings;
     this.#knex = knex;
     this.#connection = connection;
     this.tx = tx;
+    tx.on('query-error', (error: unknown) => {
+      if (isUseless(error)) this.#useless ??= error;
+    });
     if (dialectOf(knex).name === 'mysql') commitByAutocommit(tx, () => this.#condition);
     this.#commit = tx.commit.bind(tx) as () => Promise<unknown>;
     this.#rollback = tx.rollback.bind(tx) as () => Promise<unknown>;
@@ -68,7 +73,8 @@ export class DatabaseSession {
         const beginning = takesPackets(knex) ? beginTogether : beginBy;
         beginning(connection as BeginningConnection, 'SET autocommit=0');
       }
-      return new DatabaseSession(knex, connection, await knex.transaction(config), settings);
+      const begun = await withinLimit(knex.client, connection, () => knex.transaction(config));
+      return new DatabaseSession(knex, connection, begun, settings);
     } catch (error) {
       if (dialectOf(knex).name === 'mysql') dispose(connection, error);
       await knex.client.releaseConnection(connection);
@@ -91,8 +97,10 @@ export class DatabaseSession {
     const outcome = this.tx.executionPromise;
     outcome.catch(() => {});
     try {
-      await this.#commit();
-      await outcome;
+      await withinLimit(this.#knex.client, this.#connection, async () => {
+        await this.#commit();
+        await outcome;
+      });
     } catch (error) {
       await this.#endAfterFailedCommit(error);
       throw error;
@@ -105,15 +113,14 @@ export class DatabaseSession {
   async rollback(): Promise<void> {
     const outcome = this.tx.executionPromise;
     outcome.catch(() => {});
-    let failure: unknown = new Error('ROLLBACK was not answered in time');
-    const done = await within(ROLLBACK_DEADLINE_MS, async () => {
+    const rollback = async () => {
       await this.#rollback();
       await outcome;
-    }).catch((error) => {
-      failure = error;
-      return false;
+    };
+    await withinLimit(this.#knex.client, this.#connection, rollback, ROLLBACK_LIMIT_MS).catch((failure) => {
+      if (this.#connection.inTransaction !== false) dispose(this.#connection, failure);
     });
-    if (!done && this.#connection.inTransaction !== false) dispose(this.#connection, failure);
+    if (this.#useless !== undefined && this.#connection.inTransaction === undefined) dispose(this.#connection, this.#useless);
     await this.#giveBack();
   }
 
@@ -128,7 +135,7 @@ export class DatabaseSession {
   async #giveBack(): Promise<void> {
     try {
       if (dialectOf(this.#knex).name === 'mysql' && this.#connection.__knex__disposed === undefined)
-        await this.#knex.raw('SET autocommit=1').connection(this.#connection);
+        await withinLimit(this.#knex.client, this.#connection, () => this.#knex.raw('SET autocommit=1').connection(this.#connection));
     } catch (error) {
       dispose(this.#connection, error);
     }
@@ -179,18 +186,17 @@ export async function commitsOnCondition(knex: Knex): Promise<boolean> {
   if (dialectOf(knex).name !== 'mysql') return false;
   const client = knex.client as StatementClient;
   const connection = (await acquire(knex.client)) as DriverConnection;
+  const query = (statement: unknown) => withinLimit(knex.client, connection, () => client.query(connection, statement));
   const ask = async (rows: 0 | 1) =>
-    switchedOn(
-      await client.query(connection, autocommitIf({ sql: 'SELECT COUNT(*) = ? FROM tpc_outbox WHERE message_key IS NULL', params: [rows] })),
-    );
+    switchedOn(await query(autocommitIf({ sql: 'SELECT COUNT(*) = ? FROM tpc_outbox WHERE message_key IS NULL', params: [rows] })));
   try {
-    await client.query(connection, 'SET autocommit=0');
+    await query('SET autocommit=0');
     return !(await ask(1)) && (await ask(0));
   } catch (error) {
     if (classifySqlError(error) === 'connection') throw error;
     return false;
   } finally {
-    await client.query(connection, 'SET autocommit=1').catch((error) => dispose(connection, error));
+    await query('SET autocommit=1').catch((error) => dispose(connection, error));
     await knex.client.releaseConnection(connection);
   }
 }

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { checkSessionsOf } from '@tpc/core';
+import { checkSessionsOf, limitStatements } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v7 as uuidv7 } from 'uuid';
 import { codeOf } from '../error-code.ts';
@@ -15,6 +15,7 @@ import {
   DEFAULT_CHECK_BACK,
   DEFAULT_PREPARE_BUDGET_MS,
   DEFAULT_PROBE,
+  DEFAULT_STATEMENT_LIMIT_MS,
   DEFAULT_SWEEP,
   type ProducerOptions,
 } from './config.ts';
@@ -99,6 +100,7 @@ class OutboxProducer implements Producer {
     const { knex, group, tpc } = options;
     const log = discreet(options.log ?? firstFailuresLog());
     checkSessionsOf(knex);
+    limitStatements(knex, options.statementLimitMs ?? DEFAULT_STATEMENT_LIMIT_MS);
     this.#metrics = createProducerMetrics(options.meterProvider, group);
     const { onEvent, traceContext } = harmlessTelemetry(options, this.#metrics, log);
     const { prepareBudgetMs = DEFAULT_PREPARE_BUDGET_MS, callDeadlineMs = DEFAULT_CALL_DEADLINE_MS, instanceId = uuidv7() } = options;

@@ -15,6 +15,7 @@ import {
   withConnection,
 } from './run.ts';
 import { assertAutocommit, dispose } from './session/checked-sessions.ts';
+import { ROLLBACK_LIMIT_MS, withinLimit } from './session/statement-limit.ts';
 import { classifySqlError } from './sql-errors.ts';
 
 const BEGIN: Statement = { sql: 'BEGIN', bindings: [] };
@@ -171,7 +172,12 @@ class PacketSession {
     if (this.#unsent[0] === BEGIN) return;
     try {
       if (classifySqlError(cause) === 'connection') throw cause;
-      await this.#client.query(this.#connection, { sql: 'ROLLBACK', bindings: [] });
+      await withinLimit(
+        this.#client,
+        this.#connection,
+        () => this.#client.query(this.#connection, { sql: 'ROLLBACK', bindings: [] }),
+        ROLLBACK_LIMIT_MS,
+      );
     } catch (error) {
       dispose(this.#connection, error);
     }

@@ -4,6 +4,8 @@ import { dialectOf } from './dialect.ts';
 import { acquire, assertAutocommit, readSettings } from './session/checked-sessions.ts';
 import { watchOf } from './session/server-watch.ts';
 import { isReadCommitted } from './session/settings.ts';
+import { withinLimit } from './session/statement-limit.ts';
+import { TransactionEnds } from './session/transaction-ends.ts';
 import { type BoundValue, bound } from './values.ts';
 
 export type SqlValue = string | number | bigint | Buffer | null;
@@ -52,7 +54,8 @@ export type Connection = {
   __knexUid?: string | undefined;
   /** Set: knex's pool drops the connection instead of lending it again. */
   __knex__disposed?: unknown;
-  /** Closes the socket, at which the server rolls back. */
+  /** The driver's socket; at its end the server rolls back. */
+  stream?: { destroy(): void };
   destroy?(): void;
 };
 export type Statement = { sql: string; bindings: readonly BoundValue[] };
@@ -83,7 +86,7 @@ export async function withConnection<T>(client: MysqlClient, work: (connection: 
 /** @returns the driver's answer */
 export async function ask(client: MysqlClient, connection: Connection, { sql, bindings }: Statement): Promise<unknown> {
   const statement = { sql, bindings: bound(bindings) };
-  const [answer] = (await client.query(connection, statement)).response;
+  const [answer] = (await withinLimit(client, connection, () => client.query(connection, statement))).response;
   // The client emits `query` and `query-error` by itself; this one is the builder's, and whoever listens on the team's knex expects all three.
   client.emit('query-response', answer, { __knexUid: connection.__knexUid, ...statement });
   return answer;
@@ -135,13 +138,13 @@ function mysqlTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T
   return withConnection(client, async (connection) => {
     const byItself = isReadCommitted(await readSettings(client, connection));
     const config = { connection, ...(byItself ? {} : { isolationLevel: 'read committed' as const }) };
+    const ends = new TransactionEnds(client, connection);
     if (!takesPackets(db)) {
       beginBy(connection as BeginningConnection, 'BEGIN');
-      return await db.transaction(opened(work, opening), config);
+      return await ends.around((own) => db.transaction(own(opened(work, opening)), config));
     }
     const packet = beginTogether(connection as BeginningConnection, 'BEGIN', opening);
-    if (opening === undefined) return await db.transaction(work, config);
-    return await db.transaction((tx) => packet.around(() => work(tx)), config);
+    return await ends.around((own) => db.transaction(own(opening === undefined ? work : (tx) => packet.around(() => work(tx))), config));
   });
 }
 

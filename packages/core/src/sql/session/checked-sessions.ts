@@ -1,6 +1,8 @@
 import type { Knex } from 'knex';
 import { dialectOf } from '../dialect.ts';
 import type { Connection, MysqlClient } from '../run.ts';
+import { classifySqlError } from '../sql-errors.ts';
+import { withoutValues } from '../without-values.ts';
 import { sessionFaults } from './faults.ts';
 import { type SessionSettings, type SettingRow, SHOW_SETTINGS, settingsOf } from './settings.ts';
 
@@ -94,8 +96,23 @@ export async function settingsWithin(tx: Knex.Transaction): Promise<SessionSetti
   return readSettings(client, await client.acquireConnection());
 }
 
-/** Ends a connection: knex's pool does not lend it again, and the server rolls back what it holds. */
+/**
+ * Ends a connection at once: knex's pool does not lend it again, what waits for an answer fails as one whose connection was lost, and the server rolls back
+ * what it holds. The driver's own `destroy` says good-bye and waits, which nobody answers where the host has vanished.
+ */
 export function dispose(connection: Connection, error: unknown): void {
-  connection.__knex__disposed = error;
-  connection.destroy?.();
+  // knex logs it as it is.
+  connection.__knex__disposed = withoutValues(error);
+  if (connection.stream !== undefined) connection.stream.destroy();
+  else connection.destroy?.();
+}
+
+/** Whether a connection would only go on failing: it was lost, or its server takes no writes any more (a demoted primary) while the address leads to another. */
+export function isUseless(error: unknown): boolean {
+  const kind = classifySqlError(error);
+  return kind === 'read_only' || kind === 'connection';
+}
+
+export function disposeIfUseless(connection: Connection, error: unknown): void {
+  if (isUseless(error)) dispose(connection, error);
 }
