@@ -76,7 +76,8 @@ function runOnMysql<R>(db: Knex | Knex.Transaction, sql: string, params: readonl
 export async function withConnection<T>(client: MysqlClient, work: (connection: Connection) => Promise<T>): Promise<T> {
   const connection = await acquire(client);
   try {
-    await watchOf(client)?.admit(client, connection);
+    const watch = watchOf(client);
+    if (watch !== undefined) await watch.admit(client, connection);
     return await work(connection);
   } finally {
     await client.releaseConnection(connection);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { dialectOf, inTransaction, run } from '@tpc/core';
+import { dialectOf, inTransaction, run, runOnPrimary } from '@tpc/core';
 import type { Knex } from 'knex';
 import { ClaimNotRead } from '../../claim-not-read.ts';
 import { decideArrival } from '../decide-arrival.ts';
@@ -34,7 +34,7 @@ export async function findDueTopics(db: Knex, group: string, topics: readonly st
   const { now } = dialectOf(db);
   const look = `SELECT ? AS topic FROM (SELECT 1 AS one) AS here
 WHERE EXISTS (SELECT 1 FROM tpc_inbox WHERE consumer_group = ? AND topic = ? AND claim IS NULL AND due_at <= ${now})`;
-  const { rows } = await run<{ topic: string }>(
+  const { rows } = await runOnPrimary<{ topic: string }>(
     db,
     topics.map(() => look).join(' UNION ALL '),
     topics.flatMap((topic) => [topic, group, topic]),
