@@ -83,7 +83,9 @@ export async function setUpProducer(open: () => Promise<TestStore>, options: Par
  */
 export async function lockWait(db: Knex): Promise<void> {
   const waiting = async () => {
-    const [rows] = await db.raw("SELECT COUNT(*) AS n FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
+    // Of this test's own database: others' tests use the same server.
+    const [rows] = await db.raw(`SELECT COUNT(*) AS n FROM information_schema.innodb_trx AS trx
+JOIN information_schema.processlist AS process ON process.id = trx.trx_mysql_thread_id WHERE trx.trx_state = 'LOCK WAIT' AND process.db = DATABASE()`);
     return Number(rows[0].n) > 0;
   };
   // The server makes this table anew only when nobody has read it for 100 ms.

@@ -147,6 +147,20 @@ describe.each([...STORES, ...SPLIT_STORES.slice(0, 1)])('effects on %s', (_name,
     expect(tries).toBe(2);
   });
 
+  it('holds an effect that did not end in time when it must not repeat, and tries it no more', async () => {
+    let tries = 0;
+    const never = async (): Promise<{ result?: string }> => {
+      tries++;
+      return new Promise(() => {});
+    };
+    await bed.run(mailer(never, { timeoutMs: 50, onUncertain: 'hold' }));
+    deliver('late-sms', 'a');
+    await until(() => bed.heard('failed').length > 0);
+    expect(bed.heard('failed')[0]).toMatchObject({ messageKey: 'late-sms', reason: 'EFFECT_UNCERTAIN' });
+    expect(await bed.effects('late-sms')).toMatchObject([{ state: EffectState.HELD, attempts: 1, reason: 'EFFECT_UNCERTAIN' }]);
+    expect(tries).toBe(1);
+  });
+
   /** A process that dies right after an act: its pool is gone, so it can record nothing more. */
   async function dieAfterTheAct(onUncertain: 'repeat' | 'hold'): Promise<string[]> {
     const sent: string[] = [];

@@ -205,7 +205,7 @@ describe.each(MARIADBS)('a handler on %s', (_name, open) => {
   it('leaves no row of a transaction that it went on with after a deadlock', async () => {
     const { knex } = bed.store;
     let deadlocks = 0;
-    await bed.run({
+    const consumer = await bed.run({
       handle: async (tx, message) => {
         if (deadlocks > 0) return takeEffect(tx, message, 'second try');
         await tx('account').where({ id: 1 }).update({ n: 1 });
@@ -229,5 +229,10 @@ describe.each(MARIADBS)('a handler on %s', (_name, open) => {
     await until(async () => (await bed.inbox('k'))?.state === 30);
     expect(deadlocks).toBe(1);
     expect(await knex('effect').where({ message_key: 'k' }).pluck('by')).toEqual(['second try']);
+    // Told once: a try whose transaction the server has ended is no consumption, though its handler returned.
+    await until(() => bed.heard('consumed').length > 0);
+    await until(async () => (await bed.inbox('k'))?.report_due_at === null);
+    expect(bed.heard('consumed')).toEqual([{ messageKey: 'k', generation: 1 }]);
+    expect(consumer.state().counters).toMatchObject({ consumed: 1, retried: 0 });
   });
 });

@@ -25,8 +25,9 @@ describe.each(STORES)('the metrics of a consumer on %s', (_name, makeStore) => {
     await until(async () => (await meter.value('tpc.consumer.handled', { ...topic, outcome: 'dead' })) === 1);
     await until(async () => (await meter.value('tpc.consumer.handled', { ...topic, outcome: 'consumed' })) === 1);
     expect(await meter.value('tpc.consumer.handler.duration', { ...topic, outcome: 'consumed' })).toBe(1);
+    // A copy may come in a batch of its own, and then after all has been handled.
+    await until(async () => (await meter.value('tpc.consumer.arrivals', { ...topic, kind: 'duplicate' })) === 1);
     expect(await meter.value('tpc.consumer.arrivals', { ...topic, kind: 'stored' })).toBe(2);
-    expect(await meter.value('tpc.consumer.arrivals', { ...topic, kind: 'duplicate' })).toBe(1);
     await until(async () => ((await meter.value('tpc.consumer.reports', { ...group, outcome: 'accepted' })) ?? 0) > 0);
     expect(await meter.value('tpc.consumer.registered', group)).toBe(1);
     for (const key of ['good', 'bad']) expect(await meter.labels()).not.toContain(key);
@@ -45,8 +46,9 @@ describe.each(STORES)('the metrics of a consumer on %s', (_name, makeStore) => {
     const consumer = await bed.run(handler, { meterProvider: meter.provider });
     for (const messageKey of ['a', 'b', 'c']) bed.broker.deliver({ messageKey, topic: TOPIC, body: 'x' });
     await until(async () => (await bed.store.knex('tpc_inbox')).length === 3);
+    // Stored is not begun.
+    await until(async () => (await meter.value('tpc.consumer.handling', group)) === 1);
     expect(await meter.value('tpc.consumer.inbox.backlog', group)).toBe(3);
-    expect(await meter.value('tpc.consumer.handling', group)).toBe(1);
     hang.resolve({ result: 'sent' });
     await consumer.stop(5_000);
     expect(await meter.value('tpc.consumer.inbox.backlog', group)).toBeUndefined();

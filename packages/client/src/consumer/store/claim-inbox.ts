@@ -28,7 +28,7 @@ WHERE consumer_group = ? AND topic = ? AND claim IS NULL AND due_at <= ${now} OR
   });
 }
 
-/** Of these topics, those that have rows due which nobody may have died of. One statement, without locks. Index tpc_inbox_due: one look a topic. */
+/** Of these topics, those that have rows due which nobody may have died of. One read, without locks. Index tpc_inbox_due: one look a topic. */
 export async function findDueTopics(db: Knex, group: string, topics: readonly string[]): Promise<string[]> {
   if (topics.length === 0) return [];
   const { now } = dialectOf(db);
