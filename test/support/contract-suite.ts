@@ -75,6 +75,26 @@ export function exerciseContract(name: string, open: () => Promise<ContractPlace
       return keys;
     }
 
+    it('and what another program wrote into the outbox against the rules is stored DEAD, and acknowledged', async () => {
+      const knex = openDatabase({ url: place.outboxUrl });
+      await migrateClientStore(knex);
+      const connection = connectTpc({ address: `127.0.0.1:${tpc.service.grpcPort}` });
+      const producer = createProducer({ knex, group: GROUP, tpc: connection, sweep: { enabled: false } });
+      const row = { producer_group: GROUP, state: 10, send_type: 2, topic: TOPIC, body: Buffer.from('x'), created_at: 1, due_at: 1 };
+      const keys = [`${GROUP}:${randomUUID()}`, `OLD_NAME:${randomUUID()}`] as const;
+      await knex('tpc_outbox').insert({ ...row, message_key: keys[0], headers: Buffer.from('{"a":"x\\ty"}') });
+      await knex('tpc_outbox').insert({ ...row, message_key: keys[1] });
+      expect(await producer.sweepOnce()).toEqual({ claimed: 2, sent: 2, failed: 0 });
+      const rows = await knex('tpc_outbox').whereIn('message_key', keys).select('state', 'reason');
+      expect(rows).toEqual([20, 20].map((state) => ({ state, reason: 'CONTENT_INVALID' })));
+      const { messages } = await tpc.admin.listMessages({ states: [MessageState.MESSAGE_STATE_DEAD], attentionOnly: true });
+      expect(messages.map(({ messageKey }) => messageKey.replace(/#.*/, '')).sort()).toEqual([...keys].sort());
+      await knex('tpc_outbox').whereIn('message_key', keys).delete();
+      await producer.stop(5_000);
+      connection.close();
+      await knex.destroy();
+    });
+
     it('is published, redelivered and stored as it was handed over', async () => {
       const seed = Math.floor(Math.random() * 2 ** 31);
       const random = fc.sample(anyMessage(TOPIC).filter(isAccepted), { numRuns: COUNT, seed });
