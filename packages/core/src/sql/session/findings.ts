@@ -1,0 +1,59 @@
+import type { Knex } from 'knex';
+import { dialectOf } from '../dialect.ts';
+import { inTransaction, run } from '../run.ts';
+import { settingsWithin } from './checked-sessions.ts';
+import { type SessionFault, sessionFaults } from './faults.ts';
+import type { SessionSettings } from './settings.ts';
+
+/** Something about a database that a person should know of before it is used. */
+export type DatabaseFinding = SessionFault & {
+  /** True: TPC could not keep its promises, so nothing starts on it. False: it can, and somebody may want to change it. */
+  refuses: boolean;
+};
+
+/** The largest body that every database must take by default, bytes. It stands in a statement as hexadecimal digits, two for each byte. */
+const LARGEST_BODY = 1024 * 1024;
+/** Room for headers, key and the statement's own text, bytes. */
+const BESIDE_BODY = 64 * 1024;
+const LEAST_PACKET = 2 * LARGEST_BODY + BESIDE_BODY;
+
+/**
+ * Looks at a database as it is reached by this pool: the settings of its sessions, the largest packet, and whether what is written is read back from
+ * the same server. The services, the library and `npm run doctor` ask this one function.
+ * @throws what the database answers; UnsuitableSession of a pool whose sessions are checked
+ */
+export async function databaseFindings(knex: Knex): Promise<DatabaseFinding[]> {
+  if (dialectOf(knex).name !== 'mysql') return [];
+  const { settings, writer } = await inTransaction(knex, async (tx) => ({ settings: await settingsWithin(tx), writer: await identify(tx) }));
+  const faults = sessionFaults(settings).map((fault) => ({ ...fault, refuses: true }));
+  return [...faults, ...packetFindings(settings), ...readsElsewhere(writer, await identify(knex))];
+}
+
+function packetFindings(settings: SessionSettings): DatabaseFinding[] {
+  const setting = 'max_allowed_packet';
+  const bytes = Number(settings.get(setting) ?? LEAST_PACKET);
+  if (bytes >= LEAST_PACKET) return [];
+  const line = `${setting} is ${bytes}: a message of 1 MiB could not be stored; set it to ${LEAST_PACKET} or more`;
+  return [{ setting, line, refuses: true }];
+}
+
+/** By a table, since proxies that send SELECTs to a replica often leave `SELECT @@…` and SHOW on the primary. MariaDB has the first, MySQL the second. */
+const VARIABLES = ['information_schema.GLOBAL_VARIABLES', 'performance_schema.global_variables'];
+
+/** @returns the server that answers a SELECT, in words; undefined when it does not say */
+async function identify(db: Knex | Knex.Transaction): Promise<string | undefined> {
+  for (const table of VARIABLES) {
+    const sql = `SELECT VARIABLE_NAME AS name, VARIABLE_VALUE AS value FROM ${table} WHERE VARIABLE_NAME IN ('hostname', 'port', 'server_id')`;
+    const answer = await run<{ name: string; value: string }>(db, sql).catch(() => undefined);
+    if (answer === undefined) continue;
+    const values = new Map(answer.rows.map(({ name, value }) => [name.toLowerCase(), value]));
+    return `${values.get('hostname')}:${values.get('port')} (server_id ${values.get('server_id')})`;
+  }
+  return undefined;
+}
+
+function readsElsewhere(writer: string | undefined, reader: string | undefined): DatabaseFinding[] {
+  if (writer === undefined || reader === undefined || writer === reader) return [];
+  const line = `reads go to ${reader}, writes to ${writer}: what is written is not read back at once; reach the primary directly, without a read-write split`;
+  return [{ setting: 'read-write split', line, refuses: false }];
+}
