@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { dialectOf } from '../dialect.ts';
-import { inTransaction, run } from '../run.ts';
+import { inPacketTransaction } from '../packet-transaction.ts';
+import { run } from '../run.ts';
 import { settingsWithin } from './checked-sessions.ts';
 import { type SessionFault, sessionFaults } from './faults.ts';
 import type { SessionSettings } from './settings.ts';
@@ -24,7 +25,7 @@ const LEAST_PACKET = 2 * LARGEST_BODY + BESIDE_BODY;
  */
 export async function databaseFindings(knex: Knex): Promise<DatabaseFinding[]> {
   if (dialectOf(knex).name !== 'mysql') return [];
-  const { settings, writer } = await inTransaction(knex, async (tx) => ({ settings: await settingsWithin(tx), writer: await identify(tx) }));
+  const { settings, writer } = await inPacketTransaction(knex, async (tx) => ({ settings: await settingsWithin(tx), writer: await identify(tx) }));
   const faults = sessionFaults(settings).map((fault) => ({ ...fault, refuses: true }));
   return [...faults, ...packetFindings(settings), ...readsElsewhere(writer, await identify(knex))];
 }
