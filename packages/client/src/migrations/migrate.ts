@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkSessionsOf, dialectOf, run } from '@tpc/core';
+import { checkSessionsOf, dialectOf, run, underServerLock } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { MigrationStep } from './step.ts';
 import { STEPS } from './steps.ts';
@@ -65,15 +65,10 @@ async function migrateUnderServerLock(knex: Knex): Promise<void> {
   const pool = (knex.client as { pool?: { max: number } }).pool;
   if (pool !== undefined && pool.max < 2) throw new Error('migrateClientStore needs a pool of at least 2 connections on MySQL and MariaDB.');
   const lock = "CONCAT('tpc_client:', LEFT(SHA2(DATABASE(), 256), 40))";
-  await knex.transaction(async (holder) => {
-    const { rows } = await run<{ got: number | null }>(holder, `SELECT GET_LOCK(${lock}, ?) AS got`, [LOCK_WAIT_SECONDS]);
-    if (Number(rows[0]?.got) !== 1) throw new Error('Another process has held the migrations of @tpc/client for more than a minute.');
-    try {
-      await knex.migrate.forceFreeMigrationsLock({ tableName: MIGRATION_TABLE });
-      await latest(knex);
-    } finally {
-      await run(holder, `SELECT RELEASE_LOCK(${lock}) AS released`);
-    }
+  const refusal = 'Another process has held the migrations of @tpc/client for more than a minute.';
+  await underServerLock(knex, { lock: { sql: lock, params: [] }, waitS: LOCK_WAIT_SECONDS, refusal }, async () => {
+    await knex.migrate.forceFreeMigrationsLock({ tableName: MIGRATION_TABLE });
+    await latest(knex);
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import { dialectOf } from './dialect.ts';
-import { run } from './run.ts';
+import { underServerLock } from './server-lock.ts';
 
 /** A numbered, append-only list of schema changes. */
 export type Migrations = {
@@ -20,15 +20,9 @@ const LOCK_WAIT_S = 120;
 export async function migrate(knex: Knex, migrations: Migrations): Promise<void> {
   if (dialectOf(knex).name === 'sqlite') return latest(knex, migrations);
   const lock = `migrate:${migrations.tableName}`;
-  await knex.transaction(async (session) => {
-    const { rows } = await run<{ got: number | null }>(session, `SELECT GET_LOCK(CONCAT(DATABASE(), ?), ?) AS got`, [`:${lock}`, LOCK_WAIT_S]);
-    if (rows[0]?.got !== 1) throw new Error(`another process migrates ${migrations.tableName} for more than ${LOCK_WAIT_S} s`);
-    try {
-      await latest(knex, migrations);
-    } finally {
-      await run(session, 'SELECT RELEASE_LOCK(CONCAT(DATABASE(), ?)) AS released', [`:${lock}`]);
-    }
-  });
+  const name = { sql: 'CONCAT(DATABASE(), ?)', params: [`:${lock}`] };
+  const refusal = `another process migrates ${migrations.tableName} for more than ${LOCK_WAIT_S} s`;
+  await underServerLock(knex, { lock: name, waitS: LOCK_WAIT_S, refusal }, () => latest(knex, migrations));
 }
 
 /**

@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { classifySqlError, type Migrations, migrate, pendingMigrations, placeholders, run } from '@tpc/core';
+import type { Knex } from 'knex';
 import { describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/mariadb.ts';
 import { StartError } from '../errors.ts';
@@ -34,6 +35,21 @@ describe.each(databases)('database: %s', (_name, make) => {
     await one.destroy();
     await two.destroy();
     await drop();
+  });
+
+  it('holds its lock through a change that takes longer than an idle transaction may', async () => {
+    const { url, drop } = await make();
+    if (url.startsWith('sqlite')) return drop();
+    const knex = openDatabase({ url, idleTransactionS: 1 });
+    let holder: unknown;
+    const up = async (within: Knex) => {
+      await within.raw('DO SLEEP(2)');
+      holder = (await within.raw("SELECT IS_USED_LOCK(CONCAT(DATABASE(), ':migrate:test_migrations')) AS session"))[0][0].session;
+    };
+    await migrate(knex, { ...tables, list: [{ name: '0001_slow', up }] });
+    expect(holder).toEqual(expect.any(Number));
+    await knex.destroy();
+    return drop();
   });
 
   it('migrates after a process died while it held the lock row', async () => {
