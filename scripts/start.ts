@@ -184,7 +184,7 @@ async function startMail(config: StartConfig, folder: string): Promise<Mail> {
     const settings = { SMTP_PORT: String(smtpPort) };
     return { settings, smtp: `${urlHost(other)}:${smtpPort}`, inbox: undefined, stop: async () => undefined };
   }
-  const links = [{ label: 'Register', url: `http://${urlHost(host)}:${config.UAC_HTTP_PORT}/` }];
+  const links = [{ label: { en: 'Register', zh: '注册' }, url: `http://${urlHost(host)}:${config.UAC_HTTP_PORT}/` }];
   const log = createLog({ service: 'inbox', level: config.LOG_LEVEL, format: config.LOG_FORMAT });
   const starting = startMailCatcher({ file: `${folder}/mail.db`, host, smtpPort, httpPort, links, log });
   const mail = await naming(config, ['SMTP_PORT', 'INBOX_HTTP_PORT'], starting);

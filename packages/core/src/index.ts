@@ -4,6 +4,7 @@ export { type DeliveryProperties, decodeDeliveryProperties, encodeDeliveryProper
 export { harmlessLog, type LineLog } from './harmless-log.ts';
 export { harmlessMeter } from './harmless-meter.ts';
 export { proxyOptions, proxyVariableFor } from './http-proxy.ts';
+export { type Language, languageOf, toLanguage } from './language.ts';
 export { cannotListen } from './listen-error.ts';
 export { isMistake } from './mistake.ts';
 export { BatchDeadlineExceeded, BatcherFull, NaturalBatcher, type NaturalBatcherOptions } from './natural-batcher.ts';

@@ -1,9 +1,12 @@
 /** How the inbox writes things: times, sizes, people, and text with its links. Everything becomes text nodes, never HTML. */
 
+import { language } from './texts.js';
+
 const DAY_MS = 24 * 60 * 60 * 1000;
-const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+const time = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit' });
+const day = new Intl.DateTimeFormat(language, { day: 'numeric', month: 'short' });
+const date = { weekday: 'long', year: 'numeric', month: 'long', day: 'numeric' };
+const full = new Intl.DateTimeFormat(language, { ...date, hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'shortOffset' });
 
 /** The time for today, the day for older mails. */
 export function shortTime(iso) {
@@ -13,6 +16,13 @@ export function shortTime(iso) {
   return isToday ? time.format(at) : day.format(at);
 }
 
+/** The zone that all times of the page are in: its name and its distance from UTC now. */
+export function zoneName() {
+  const distance = full.formatToParts(new Date()).find(({ type }) => type === 'timeZoneName')?.value ?? '';
+  return `${full.resolvedOptions().timeZone} (${distance})`;
+}
+
+/** With the zone, since a mail may be looked at from anywhere. */
 export function fullTime(iso) {
   return full.format(new Date(iso));
 }

@@ -2,8 +2,9 @@
  * The inbox: the list on the left, live by server-sent events, and which mail is open. The address tells the open mail (/message/{ID}), so
  * that Back, reload and a pasted link work. After a broken connection the list is read afresh: events may be missed, mails never are.
  */
-import { person, shortTime } from './format.js';
+import { fullTime, person, shortTime, zoneName } from './format.js';
 import { listenToTabs, showMessage } from './message.js';
+import { say } from './texts.js';
 
 const PAGE = 50;
 const SEARCH_PAUSE_MS = 150;
@@ -27,7 +28,8 @@ function renderCounts() {
   $('more').hidden = state.mails.length >= state.matching;
   $('no-match').hidden = empty || state.matching > 0;
   $('count').textContent = countText();
-  document.title = state.unread > 0 ? `(${state.unread}) Inbox` : 'Inbox';
+  document.title = state.unread > 0 ? `(${state.unread}) ${say('inbox')}` : say('inbox');
+  $('zone').textContent = empty ? '' : say('zone', { name: zoneName() });
   if (state.openId === undefined) {
     $('empty').hidden = !empty;
     $('choose').hidden = empty;
@@ -35,9 +37,9 @@ function renderCounts() {
 }
 
 function countText() {
-  const total = state.total === 1 ? '1 mail' : `${state.total} mails`;
-  if (state.query) return `${state.matching} of ${total}`;
-  return state.unread > 0 ? `${total}, ${state.unread} unread` : total;
+  const total = state.total === 1 ? say('countOne') : say('countMany', { all: state.total });
+  if (state.query) return say('countFound', { n: state.matching, all: total });
+  return state.unread > 0 ? total + say('countUnread', { n: state.unread }) : total;
 }
 
 function mailItem(mail) {
@@ -52,12 +54,13 @@ function mailItem(mail) {
   link.append(
     part('item-from', mail.From.Name || person(mail.From)),
     timePart(mail),
-    part('item-subject', mail.Subject || '(no subject)'),
-    part('item-to', `To ${to || 'nobody'}`),
+    part('item-subject', mail.Subject || say('noSubject')),
+    part('item-to', say('to', { name: to || say('nobody') })),
     part('item-snippet', mail.Snippet),
   );
-  if (!mail.Read) link.append(part('visually-hidden', 'unread'));
-  if (mail.Attachments > 0) link.append(part('item-attachments', mail.Attachments === 1 ? '1 attachment' : `${mail.Attachments} attachments`));
+  if (!mail.Read) link.append(part('visually-hidden', say('unread')));
+  if (mail.Attachments > 0)
+    link.append(part('item-attachments', mail.Attachments === 1 ? say('attachmentOne') : say('attachmentMany', { n: mail.Attachments })));
   item.append(link);
   return item;
 }
@@ -73,6 +76,7 @@ function timePart(mail) {
   const element = document.createElement('time');
   element.className = 'item-time';
   element.dateTime = mail.Created;
+  element.title = fullTime(mail.Created);
   element.textContent = shortTime(mail.Created);
   return element;
 }
@@ -106,7 +110,7 @@ async function refresh() {
       await load();
     }
   } catch {
-    showLive('lost', 'reconnecting');
+    showLive('lost', say('reconnecting'));
   } finally {
     refreshing = false;
   }
@@ -154,10 +158,10 @@ function showLive(name, text) {
 function listenToServer() {
   const events = new EventSource('/api/v1/events');
   events.addEventListener('open', () => {
-    showLive('live', 'live');
+    showLive('live', say('live'));
     void refresh();
   });
-  events.addEventListener('error', () => showLive('lost', 'reconnecting'));
+  events.addEventListener('error', () => showLive('lost', say('reconnecting')));
   events.addEventListener('mail', () => void refresh());
   events.addEventListener('read', (event) => markRead(JSON.parse(event.data).ID));
   events.addEventListener('deleted', async ({ data }) => {
@@ -210,14 +214,20 @@ function listenToSearch() {
   });
 }
 
+/** Deletes mails on the server; without ids all of them. Every open page then hears of it. */
+async function remove(IDs) {
+  await fetch('/api/v1/messages', { method: 'DELETE', ...(IDs && { body: JSON.stringify({ IDs }) }) });
+  await goTo('/');
+  await refresh();
+}
+
 function listenToDelete() {
+  $('delete').addEventListener('click', () => void remove([state.openId]));
   $('delete-all').addEventListener('click', () => $('confirm').showModal());
   $('confirm').addEventListener('close', async () => {
     if ($('confirm').returnValue !== 'delete') return;
     $('confirm').returnValue = '';
-    await fetch('/api/v1/messages', { method: 'DELETE' });
-    await goTo('/');
-    await refresh();
+    await remove();
   });
 }
 

@@ -1,5 +1,6 @@
 /** The right-hand side: one mail with its facts, attachments, and the tabs HTML, Text and Source. */
 import { fullTime, person, size, withLinks } from './format.js';
+import { say } from './texts.js';
 
 /** More source than this is not laid out; the links beside it give all of it. */
 const MAX_SHOWN_SOURCE = 512 * 1024;
@@ -11,10 +12,10 @@ let shown;
 /** Shows a mail in Mailpit's JSON; opens the HTML tab where it has HTML. */
 export function showMessage(message) {
   shown = message;
-  $('subject').textContent = message.Subject || '(no subject)';
+  $('subject').textContent = message.Subject || say('noSubject');
   $('facts').replaceChildren(...factsOf(message));
   showAttachments(message);
-  $('text').replaceChildren(message.Text ? withLinks(message.Text) : 'This mail has no text.');
+  $('text').replaceChildren(message.Text ? withLinks(message.Text) : say('noText'));
   $('source').textContent = '';
   $('source').dataset.of = '';
   $('source-open').href = `/api/v1/message/${message.ID}/raw`;
@@ -32,24 +33,25 @@ function renewFrame() {
 }
 
 function factsOf(message) {
-  const people = (name, addresses) => (addresses.length > 0 ? [[name, addresses.map(person).join(', ')]] : []);
+  const people = (name, text, addresses) => (addresses.length > 0 ? [[name, text, addresses.map(person).join(', ')]] : []);
   const facts = [
-    ['From', person(message.From)],
-    ...people('To', message.To),
-    ...people('Cc', message.Cc),
-    ...people('Bcc', message.Bcc),
-    ...people('Reply-To', message.ReplyTo),
-    ['Date', fullTime(message.Date)],
-    ['Message-ID', message.MessageID || '(none)'],
-    ['Size', size(message.Size)],
+    ['from', 'from', person(message.From)],
+    ...people('to', 'toFact', message.To),
+    ...people('cc', 'cc', message.Cc),
+    ...people('bcc', 'bcc', message.Bcc),
+    ...people('reply-to', 'replyTo', message.ReplyTo),
+    ['date', 'date', fullTime(message.Date)],
+    ['message-id', 'messageId', message.MessageID || say('none')],
+    ['size', 'size', size(message.Size)],
   ];
-  return facts.map(([name, value]) => {
+  return facts.map(([name, text, value]) => {
     const row = document.createElement('div');
     const term = document.createElement('dt');
     const detail = document.createElement('dd');
-    term.textContent = name;
+    row.className = name;
+    term.textContent = say(text);
     detail.textContent = value;
-    detail.dataset.testid = `mail-${name.toLowerCase()}`;
+    detail.dataset.testid = `mail-${name}`;
     row.append(term, detail);
     return row;
   });
@@ -87,7 +89,7 @@ async function showSource(id) {
   const source = await response.text();
   if (shown.ID !== id) return;
   const cut = source.length > MAX_SHOWN_SOURCE;
-  $('source').textContent = cut ? `${source.slice(0, MAX_SHOWN_SOURCE)}\n… cut here; open or download it for the rest.` : source;
+  $('source').textContent = cut ? `${source.slice(0, MAX_SHOWN_SOURCE)}\n${say('sourceCut')}` : source;
 }
 
 /** Click, and the arrow keys, Home and End, as the ARIA pattern for tabs has it. */

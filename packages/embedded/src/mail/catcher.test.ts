@@ -111,6 +111,22 @@ describe('the mail catcher', () => {
     expect((await send(smtpPort)).response).toMatch(/^250 /);
   });
 
+  it('speaks the language that the browser asks for, and keeps the choice of the switch, which is that of the registration pages', async () => {
+    await start({ links: [{ label: { en: 'Register', zh: '注册' }, url: 'http://127.0.0.1:3000/' }] });
+    const page = async (path: string, headers: Record<string, string>) => {
+      const answer = await get(path, { headers });
+      return { html: await answer.text(), cookie: answer.headers.get('set-cookie') };
+    };
+    expect((await page('/', { 'accept-language': 'en-GB,en;q=0.9' })).html).toMatch(/<html lang="en">.*Delete all.*No mail yet/s);
+    expect((await page('/', { 'accept-language': 'zh-CN' })).html).toMatch(/<html lang="zh-CN">.*注册.*全部删除.*还没有邮件/s);
+    expect((await page('/message/none', { 'accept-language': 'zh-CN' })).html).toContain('这封邮件不在这里');
+    const chosen = await page('/?lang=en', { 'accept-language': 'zh-CN' });
+    expect(chosen.html).toContain('<html lang="en">');
+    expect(chosen.cookie).toMatch(/^uac_lang=en; .*Path=\/; HttpOnly; SameSite=Lax$/);
+    expect((await page('/', { 'accept-language': 'zh-CN', cookie: 'a=b; uac_lang=en' })).html).toContain('<html lang="en">');
+    expect((await page('/?lang=%22%3E%3Cscript%3E', { 'accept-language': 'zh-CN' })).html).toContain('<html lang="zh-CN">');
+  });
+
   it('tells open pages at once that a mail came', async () => {
     const { smtpPort } = await start();
     const stream = await get('/api/v1/events');
@@ -180,11 +196,11 @@ describe('the mail catcher', () => {
   });
 
   it('is alive and ready, and serves its page without anything from elsewhere', async () => {
-    await start({ links: [{ label: 'Register', url: 'http://127.0.0.1:3000/' }] });
+    await start({ links: [{ label: { en: 'Register', zh: '注册' }, url: 'http://127.0.0.1:3000/' }] });
     expect([(await get('/livez')).status, (await get('/readyz')).status]).toEqual([200, 200]);
     const html = await (await get('/')).text();
     expect(html).toContain(`<code>127.0.0.1:${catcher?.smtpPort}</code>`);
-    expect(html).toContain('<a href="http://127.0.0.1:3000/">Register</a>');
+    expect(html).toContain('<a href="http://127.0.0.1:3000/">注册</a>');
     const loaded = [...html.matchAll(/(?:src|<link[^>]* href)="([^"]+)"/g)].map(([, url]) => url as string);
     expect(loaded.length).toBeGreaterThan(2);
     for (const url of loaded) expect([url, (await get(url)).status]).toEqual([url, 200]);

@@ -1,13 +1,16 @@
 /** The HTTP side of the catcher: the inbox page, its files, and Mailpit's REST paths. */
 
 import type { AddressInfo } from 'node:net';
-import { cannotListen } from '@tpc/core';
-import fastify, { type FastifyInstance } from 'fastify';
+import { cannotListen, type Language, languageOf, toLanguage } from '@tpc/core';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type ApiOptions, registerApi } from './api.ts';
 import type { MailLog } from './log.ts';
 import { PAGE_HEADERS, type PageLink, type Pages } from './pages.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
+/** UAC's pages remember the choice of their language switch in it, and a cookie counts for all ports of a host: one choice is enough. */
+const LANGUAGE_COOKIE = 'uac_lang';
+const YEAR_S = 365 * 24 * 60 * 60;
 
 export type HttpOptions = ApiOptions & {
   host: string;
@@ -47,21 +50,31 @@ export async function startHttp({ host, port, ...options }: HttpOptions): Promis
 }
 
 function registerPages(app: FastifyInstance, { pages, store, smtpAddress, links }: HttpOptions | Omit<HttpOptions, 'host' | 'port'>): void {
-  app.get('/', (_request, reply) => reply.headers(PAGE_HEADERS).type('text/html; charset=utf-8').send(pages.inbox({ smtpAddress, links })));
-  app.get<{ Params: { id: string } }>('/message/:id', ({ params: { id } }, reply) => {
-    const known = id === 'latest' || store.raw(id) !== undefined;
-    const page = pages.inbox({ smtpAddress, links, ...(known ? {} : { unknownId: id }) });
-    return reply
-      .code(known ? 200 : 404)
-      .headers(PAGE_HEADERS)
+  const send = (request: FastifyRequest, reply: FastifyReply, unknownId?: string) =>
+    reply
+      .headers({ ...PAGE_HEADERS, vary: 'accept-language, cookie' })
       .type('text/html; charset=utf-8')
-      .send(page);
+      .send(pages.inbox({ language: languageFor(request, reply), smtpAddress, links, ...(unknownId === undefined ? {} : { unknownId }) }));
+  app.get('/', (request, reply) => send(request, reply));
+  app.get<{ Params: { id: string } }>('/message/:id', (request, reply) => {
+    const { id } = request.params;
+    const known = id === 'latest' || store.raw(id) !== undefined;
+    return known ? send(request, reply) : send(request, reply.code(404), id);
   });
   app.get<{ Params: { name: string } }>('/assets/:name', ({ params: { name } }, reply) => {
     const file = pages.file(name);
     if (!file) return reply.callNotFound();
     return reply.headers(PAGE_HEADERS).type(file.type).send(file.content);
   });
+}
+
+/** As UAC's pages choose it: `?lang=`, which is remembered, the cookie of an earlier choice, Accept-Language. */
+function languageFor({ query, headers }: FastifyRequest, reply: FastifyReply): Language {
+  const { lang } = query as { lang?: unknown };
+  const chosen = typeof lang === 'string' ? toLanguage(lang) : undefined;
+  if (chosen) reply.header('set-cookie', `${LANGUAGE_COOKIE}=${chosen}; Max-Age=${YEAR_S}; Path=/; HttpOnly; SameSite=Lax`);
+  const [, kept = ''] = new RegExp(`(?:^|;\\s*)${LANGUAGE_COOKIE}=([^;]*)`).exec(headers.cookie ?? '') ?? [];
+  return chosen ?? toLanguage(kept) ?? languageOf(headers['accept-language']);
 }
 
 function answerErrorsAsText(app: FastifyInstance, log: MailLog): void {
