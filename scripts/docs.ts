@@ -11,6 +11,7 @@ import { REASONS as tpcReasons } from '../services/tpc/src/domain/reasons.ts';
 import { configSchema as uacConfig } from '../services/uac/src/config.ts';
 import { CODES as uacCodes } from '../services/uac/src/domain/codes.ts';
 import { refuse as refuseUac } from '../services/uac/src/flows/refusal.ts';
+import { OF_COPIES, OF_MESSAGES } from './lib/dead-reasons.ts';
 
 type ReasonRow = { code: string; status: string; message: string; action: string };
 
@@ -103,7 +104,21 @@ function errorsPage(): string {
         Object.entries(reasons).map(([name, reason]) => [`\`${reason.code}\``, name, reason.status, reason.message, reason.action]),
       ),
     ]),
+    '## Why a message is dead\n',
+    '`reason` of a message, as ListMessages and GetMessage show it. None of these is an answer to a call. Acts are RPCs of `tpc.v1.MessageAdminService`.\n',
+    wordsTable(OF_MESSAGES),
+    "## Why a group's copy is dead\n",
+    'The reason of a copy under a message, as GetMessage shows it: those that the client library gives. A handler or another client may give its own; those of',
+    'OPC stand above with the status *reported*.\n',
+    wordsTable(OF_COPIES),
   ].join('\n');
+}
+
+function wordsTable(rows: Readonly<Record<string, { meaning: string; action: string }>>): string {
+  return table(
+    ['Reason', 'What has happened', 'What to do'],
+    Object.entries(rows).map(([reason, { meaning, action }]) => [`\`${reason}\``, meaning, action]),
+  );
 }
 
 function configurationPage(): string {

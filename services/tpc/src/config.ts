@@ -128,7 +128,7 @@ export const configSchema = z.object({
     z.string().default('').describe('Secret of the page tokens of lists, the same for all replicas. Empty: made from TPC_DATABASE_URL.'),
   ),
   TPC_MESSAGE_RETENTION_DAYS: integerSetting(DEFAULT_MESSAGE_RETENTION_DAYS, 1, 3_650).describe(
-    "How long a finished message's key is kept at least, days. Inboxes must keep consumed rows longer by TPC_BROKER_RETENTION_DAYS, outboxes as long as inboxes.",
+    "How long a finished message's key is kept at least, days; producers and consumers are told it when they register. Nothing is deleted yet.",
   ),
   TPC_BROKER_RETENTION_DAYS: integerSetting(DEFAULT_BROKER_RETENTION_DAYS, 0, 365).describe('How long the broker keeps messages at most, days.'),
 });

@@ -22,7 +22,7 @@ export const REASONS = {
     code: 'OPC10040005',
     status: REPORTED,
     message: 'No mail can be made from the body of the message.',
-    action: 'The detail names the field. Correct the producer, then edit and resend the message.',
+    action: 'The detail names the field. Correct the producer and send the event under a new key.',
   },
   MAIL_RECIPIENT_REFUSED: {
     code: 'MAIL_RECIPIENT_REFUSED',
