@@ -40,7 +40,8 @@ const COMMON_REASONS: Readonly<Record<string, ReasonRow>> = {
   REQUEST_TOO_LARGE: {
     code: 'REQUEST_TOO_LARGE',
     status: 'INVALID_ARGUMENT',
-    message: 'The request is longer than 4 MiB; a question about health than 1 KiB, one to reflection than 4 KiB.',
+    message:
+      'The request has {size} bytes; at most {limit} are taken: 4 MiB by ReliableMessageService, 256 KiB by the other services, 4 KiB by reflection, 1 KiB by health.',
     action: 'Send smaller batches; no repetition helps.',
   },
   TOO_MANY_STREAMS: {

@@ -35,7 +35,7 @@ export {
   secretSetting,
 } from './config.ts';
 export { AppError, type AppErrorOptions, type FieldViolation, SchemaBehind, StartError, toAppError, UnsuitableDatabase } from './errors.ts';
-export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, serve, startGrpcServer } from './grpc/grpc-server.ts';
+export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, SHORT_REQUEST_BYTES, serve, startGrpcServer } from './grpc/grpc-server.ts';
 export { createPageTokens, type PageTokens } from './grpc/page-token.ts';
 export { OK_STATUS, readRpcStatus, toRpcStatus, toServiceError } from './grpc/status-details.ts';
 export type { CallContext, UnaryHandler, UnaryHandlers } from './grpc/unary.ts';

@@ -29,6 +29,7 @@ import {
   prepareDatabase,
   type Repeater,
   type Running,
+  SHORT_REQUEST_BYTES,
   StartError,
   schemaOf,
   serve,
@@ -175,6 +176,7 @@ async function startGrpc({ config, log, knex, metrics, tracing }: Parts, probes:
       serve(
         NotificationServiceService,
         guard(service, () => needs('viewer', 'service')),
+        { maxRequestBytes: SHORT_REQUEST_BYTES },
       ),
     ],
     access: { tokensSetting: 'OPC_TOKENS_FILE', tokensFile: config.OPC_TOKENS_FILE, reflection: config.GRPC_REFLECTION, tls: config },

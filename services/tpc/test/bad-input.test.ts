@@ -313,6 +313,11 @@ describe('bad input over gRPC', () => {
     expect(refused).toMatchObject({ status: INVALID, reason: 'REQUEST_TOO_LARGE' });
   });
 
+  it.each(Object.keys(MessageAdminServiceService))('%s, whose requests are short, answers more than 256 KiB by a typed error', async (method) => {
+    const refused = await refusalOf(rawCall(tpc.client, METHODS[method]!, Buffer.alloc(256 * 1024 + 1)));
+    expect(refused).toMatchObject({ status: INVALID, reason: 'REQUEST_TOO_LARGE' });
+  });
+
   it('covers every method with missing, oversized and wrong input', () => {
     const covered = new Set([...ROWS, ...ITEM_ROWS].map(([kind, method]) => `${method} ${kind}`));
     // A list needs nothing, and direct sending is refused whatever it is given.

@@ -6,7 +6,7 @@ import { openServiceKit, type ServiceKit } from './service-kit.ts';
 import { connectUac, refusalOf, type UserClient } from './user-client.ts';
 
 const { INVALID_ARGUMENT: INVALID, NOT_FOUND, UNAUTHENTICATED } = status;
-const BIG = 'x'.repeat(100_000);
+const BIG = 'x'.repeat(60_000);
 const FULL_WIDTH_NAME = 'Ｕｓｅｒ１';
 const { IDENTITY_KIND_UNSPECIFIED: NONE, IDENTITY_KIND_LOGIN_NAME: NAME, IDENTITY_KIND_EMAIL: EMAIL, IDENTITY_KIND_MOBILE: MOBILE } = IdentityKind;
 const UNKNOWN = 99 as IdentityKind;

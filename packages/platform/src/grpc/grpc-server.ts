@@ -42,11 +42,24 @@ const MAX_QUESTION_BYTES = 4 * 1024;
 /** How long calls in flight may take at a stop, milliseconds. */
 const DRAIN_MS = 5_000;
 
-export type ServiceEntry = { definition: ServiceDefinition; handlers: Record<string, unknown>; tracing?: ServiceTracing };
+export type ServiceEntry = {
+  definition: ServiceDefinition;
+  handlers: Record<string, unknown>;
+  tracing?: ServiceTracing;
+  /** Most bytes of a request of this service; longer ones are refused undecoded. Default: MAX_REQUEST_BYTES. */
+  maxRequestBytes?: number;
+};
+
+/** Most bytes of a request of a service whose requests are a few short fields. */
+export const SHORT_REQUEST_BYTES = 256 * 1024;
 
 /** Pairs a generated service definition with typed handlers. */
-export function serve<S extends object>(definition: S, handlers: UnaryHandlers<S>, tracing: ServiceTracing = {}): ServiceEntry {
-  return { definition: definition as unknown as ServiceDefinition, handlers: handlers as Record<string, unknown>, tracing };
+export function serve<S extends object>(
+  definition: S,
+  handlers: UnaryHandlers<S>,
+  more: Pick<ServiceEntry, 'tracing' | 'maxRequestBytes'> = {},
+): ServiceEntry {
+  return { definition: definition as unknown as ServiceDefinition, handlers: handlers as Record<string, unknown>, ...more };
 }
 
 export type GrpcServerOptions = ListenAddress & {
@@ -125,13 +138,14 @@ async function serveWith(options: GrpcServerOptions, access: Access): Promise<Gr
     'grpc.max_connection_age_grace_ms': CONNECTION_GRACE_MS,
   });
   const parts = logPartsOf(log);
-  const services: readonly ServiceEntry[] = parts === undefined ? options.services : [...options.services, logService(parts)];
+  const services: readonly ServiceEntry[] =
+    parts === undefined ? options.services : [...options.services, { ...logService(parts), maxRequestBytes: SHORT_REQUEST_BYTES }];
   const names = services.map((service) => nameOf(service.definition));
   const common = { domain, log, stopping: stopping.signal, visitOf, onRefused, onAnswered };
   for (const service of services) {
     const tracing = options.tracing && { ...service.tracing, tracing: options.tracing };
     const handlers = toGrpcHandlers(service.handlers as never, { ...common, tracing });
-    server.addService(tolerantDefinition(service.definition), handlers as UntypedServiceImplementation);
+    server.addService(tolerantDefinition(service.definition, service.maxRequestBytes), handlers as UntypedServiceImplementation);
   }
   const health = options.health ?? createHealthEntries();
   health.addToServer(server);

@@ -1,7 +1,7 @@
 import type { MessageTracer } from '@tpc/core';
 import { MessageAdminServiceService } from '@tpc/gen/tpc/v1/message_admin_service';
 import { ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
-import { type Log, type PageTokens, type ServiceEntry, serve } from '@tpc/platform';
+import { type Log, type PageTokens, type ServiceEntry, SHORT_REQUEST_BYTES, serve } from '@tpc/platform';
 import type { Writes } from '../flows/writes.ts';
 import type { Store } from '../store/store.ts';
 import type { CheckBackWorker } from '../workers/check-back.ts';
@@ -55,7 +55,10 @@ export function tpcServices(options: TpcServicesOptions): ServiceEntry[] {
     ...consumerGroupHandlers(options),
   };
   return [
-    serve(ReliableMessageServiceService, intercept(messages, isReady, groupCalls), callTracing),
-    serve(MessageAdminServiceService, intercept(admin, isReady, adminCalls), { beginTraces: callTracing.beginTraces }),
+    serve(ReliableMessageServiceService, intercept(messages, isReady, groupCalls), { tracing: callTracing }),
+    serve(MessageAdminServiceService, intercept(admin, isReady, adminCalls), {
+      tracing: { beginTraces: callTracing.beginTraces },
+      maxRequestBytes: SHORT_REQUEST_BYTES,
+    }),
   ];
 }

@@ -1,5 +1,15 @@
 import { UserServiceService } from '@tpc/gen/uac/v1/user_service';
-import { AppError, type CallContext, guard, needs, type ServiceEntry, serve, type UnaryHandler, type UnaryHandlers } from '@tpc/platform';
+import {
+  AppError,
+  type CallContext,
+  guard,
+  needs,
+  type ServiceEntry,
+  SHORT_REQUEST_BYTES,
+  serve,
+  type UnaryHandler,
+  type UnaryHandlers,
+} from '@tpc/platform';
 import { type Language, languageOf, toLanguage } from '../domain/language.ts';
 import type { Flows } from '../flows/index.ts';
 import { refuse, refuseFields } from '../flows/refusal.ts';
@@ -43,6 +53,7 @@ export function createUserService(flows: Flows): ServiceEntry {
   return serve(
     UserServiceService,
     guard(handlers, () => needs('operator', 'service')),
+    { maxRequestBytes: SHORT_REQUEST_BYTES },
   );
 }
 
