@@ -4,6 +4,8 @@ export type MySqlProxy = {
   port: number;
   /** `before`: the next COMMIT never reaches the server. `after`: it does, but its answer never comes back. */
   cutAtCommit(when: 'before' | 'after'): void;
+  /** The same at the next statement with these words. */
+  cutAt(words: string, when: 'before' | 'after'): void;
   /** The next statement with these words reaches the server, and from then on nothing comes back on its connection, which stays open. */
   swallowAnswerOf(words: string): void;
   /** How many connections have been made. */
@@ -16,7 +18,7 @@ const COMMITS = ['COMMIT', 'SET autocommit=1', 'SET autocommit = ('];
 
 /** A TCP proxy in front of MariaDB that cuts the connection at a COMMIT. */
 export async function startMySqlProxy(target: { host: string; port: number }): Promise<MySqlProxy> {
-  let cut: 'before' | 'after' | undefined;
+  let cut: { when: 'before' | 'after'; at: readonly string[] } | undefined;
   let swallowed: string | undefined;
   let connections = 0;
   const sockets = new Set<Socket>();
@@ -34,8 +36,8 @@ export async function startMySqlProxy(target: { host: string; port: number }): P
       socket.on('error', end).on('close', end);
     }
     client.on('data', (bytes) => {
-      if (cut !== undefined && COMMITS.some((words) => bytes.includes(words))) {
-        const when = cut;
+      if (cut?.at.some((words) => bytes.includes(words))) {
+        const { when } = cut;
         cut = undefined;
         if (when === 'before') return end();
         swallow = true;
@@ -56,7 +58,10 @@ export async function startMySqlProxy(target: { host: string; port: number }): P
   return {
     port: (server.address() as { port: number }).port,
     cutAtCommit: (when) => {
-      cut = when;
+      cut = { when, at: COMMITS };
+    },
+    cutAt: (words, when) => {
+      cut = { when, at: [words] };
     },
     swallowAnswerOf: (words) => {
       swallowed = words;
