@@ -12,7 +12,8 @@ const other = { password: false, mobile: false };
 function judged(holders: Holder[], same = other): string {
   const claims = judgeClaims(holders, same);
   if ('taken' in claims) return claims.taken.map(({ code }) => code).join(' ');
-  return `${claims.replaced.join()}${claims.contested ? ' contested' : ''}`;
+  const nameless = claims.nameless.map((id) => `${id} nameless`);
+  return `${[...claims.replaced, ...nameless].join()}${claims.contested ? ' contested' : ''}`;
 }
 
 describe('judgeClaims', () => {
@@ -26,7 +27,7 @@ describe('judgeClaims', () => {
     ['a waiting one of the same address', [{ ...waiting, holds: EMAIL }], '1 contested'],
     ['a waiting one of the same address and name', [{ ...waiting, holds: { ...EMAIL, loginName: true } }], '1 contested'],
     ['a waiting one of the same name, whose link works', [{ ...waiting, holds: NAME }], 'UAC10011012'],
-    ['a waiting one of the same name, whose link is too old', [{ ...waiting, linkWorks: false, holds: NAME }], '1'],
+    ['a waiting one of the same name, whose link is too old', [{ ...waiting, linkWorks: false, holds: NAME }], '1 nameless'],
     [
       'a waiting one of the address, and an active one of the name',
       [

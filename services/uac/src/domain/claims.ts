@@ -1,7 +1,8 @@
 /**
  * Who holds what a registration asks for. Only a user who has been active holds an address: whoever registers may type anybody's address, so a
  * registration that waits for its activation gives way to the next one of the same address. A login name is held by a waiting registration as long as
- * its link works; a mobile number only by a user who has been active.
+ * its link works; a mobile number only by a user who has been active. One that loses its login name to another address stays as a claim on its own
+ * address, so that the next registration there is still contested.
  */
 
 import type { Violation } from './codes.ts';
@@ -24,8 +25,8 @@ export type Holder = {
   holds: Held;
 };
 
-/** What becomes of the new registration: refused for what is taken, or stored in place of others. */
-export type Claims = { taken: [Violation, ...Violation[]] } | { replaced: string[]; contested: boolean };
+/** What becomes of the new registration: refused for what is taken, or stored in place of others; `nameless` are of other addresses, and lose their login names and links. */
+export type Claims = { taken: [Violation, ...Violation[]] } | { replaced: string[]; nameless: string[]; contested: boolean };
 
 /** What the new registration has in common with a waiting one of the same address, beside the address. */
 export type SameAddress = { password: boolean; mobile: boolean };
@@ -45,7 +46,11 @@ export function judgeClaims(holders: readonly Holder[], same: SameAddress): Clai
   const keeps = (holder: Holder) => !holder.waiting || (holder === waiting ? repeated : holder.linkWorks);
   const [first, ...more] = takenOf(holders.filter(keeps));
   if (first) return { taken: [first, ...more] };
-  return { replaced: holders.map(({ id }) => id), contested: waiting !== undefined && (waiting.contested || !same.password) };
+  return {
+    replaced: waiting === undefined ? [] : [waiting.id],
+    nameless: holders.filter((holder) => holder !== waiting && holder.holds.loginName).map(({ id }) => id),
+    contested: waiting !== undefined && (waiting.contested || !same.password),
+  };
 }
 
 /** In the original's order: login name, mobile, e-mail. Only who has been active holds a number or an address. */

@@ -59,7 +59,7 @@ describe('states of a user', () => {
     [{ status: 'DISABLE', everActive: true } as const, 'UAC10011107', false],
   ])('%o: login refused with %s, awaits activation %s', (user, refusal, awaits) => {
     expect(loginRefusal(user)).toBe(refusal);
-    expect(awaitsActivation(user)).toBe(awaits);
+    expect([awaitsActivation({ ...user, loginName: 'ada' }), awaitsActivation({ ...user, loginName: '' })]).toEqual([awaits, false]);
   });
 });
 

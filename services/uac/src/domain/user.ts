@@ -5,6 +5,7 @@ export type UserStatus = 'ENABLE' | 'DISABLE';
 export type User = {
   /** Snowflake id; above 2^53, so it is text everywhere. */
   id: string;
+  /** Empty: the registration waited so long that another has taken its name; it is only a claim on its address. */
   loginName: string;
   email: string;
   status: UserStatus;
@@ -25,6 +26,6 @@ export function loginRefusal(user: Pick<User, 'status' | 'everActive'>): 'UAC100
 }
 
 /** Whether an activation mail may be sent to, and a link used by, this user. */
-export function awaitsActivation(user: Pick<User, 'status' | 'everActive'>): boolean {
-  return user.status === 'DISABLE' && !user.everActive;
+export function awaitsActivation(user: Pick<User, 'status' | 'everActive' | 'loginName'>): boolean {
+  return user.status === 'DISABLE' && !user.everActive && user.loginName !== '';
 }

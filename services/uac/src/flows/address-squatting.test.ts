@@ -107,6 +107,20 @@ describe.each(DATABASES)('an address that a stranger registers, on %s', (_name, 
     ]);
   });
 
+  it('stays contested when the stranger takes the login name of a registration whose link is too old', async () => {
+    await register(OWNERS);
+    await run(uac.db, 'UPDATE uac_activation_token SET expires_at = 1');
+    await register({ ...STRANGERS, loginName: OWNERS.loginName, email: 'stranger@example.com' });
+    const mails = (await uac.mails()).length;
+    await uac.flows.resendActivationMail(ADDRESS, 'zh', '10.0.0.1');
+    expect((await uac.mails()).length).toBe(mails);
+    const newest = await tokenOf(STRANGERS);
+    expect(await outcomes([uac.activate(newest), uac.activate(newest, OWNERS.loginPwd)])).toEqual(['UAC10011112', 'UAC10011113']);
+    const again = await tokenOf({ ...OWNERS, loginName: 'owner-2' });
+    await uac.activate(again, OWNERS.loginPwd);
+    expect(await outcomes([login({ ...OWNERS, loginName: 'owner-2' }), login(STRANGERS)])).toEqual(['ok', 'UAC10011016']);
+  });
+
   it('is not taken from one who is active, nor from one whom an operator has disabled', async () => {
     await uac.activate(await tokenOf(OWNERS));
     expect(await outcomes([register(STRANGERS)])).toEqual(['UAC10011019']);

@@ -9,7 +9,7 @@ import type { IdGenerator } from '../domain/id-generator.ts';
 import type { Language } from '../domain/language.ts';
 import { checkRegistration, type Registration, type RegistrationForm, type WrongForm } from '../domain/registration.ts';
 import type { User } from '../domain/user.ts';
-import { deleteWaitingUser, findHolders, findUserById, insertUser } from '../store/users.ts';
+import { deleteWaitingUser, findHolders, findUserById, insertUser, takeLoginName } from '../store/users.ts';
 import { type ActivationLinks, sendActivationMail } from './activation-link.ts';
 import { inMailTransaction, type MailProducer } from './mail-transactions.ts';
 import type { RateLimiter } from './rate-limit.ts';
@@ -52,11 +52,11 @@ export async function register(parts: RegisterParts, form: RegistrationForm, lan
   await limitMailbox(parts.limit, mailboxOf(registration.emailKey), network);
   let passwordHash: string | undefined;
   for (let collisions = 0; ; collisions++) {
-    const { replaced, contested } = await claim(parts, registration);
+    const { replaced, nameless, contested } = await claim(parts, registration);
     passwordHash ??= await parts.passwords.hash(registration.password);
     const id = parts.ids.next();
     try {
-      return await insertAndSend(parts, { id, registration, passwordHash, contested, replaced }, language);
+      return await insertAndSend(parts, { id, registration, passwordHash, contested, replaced, nameless }, language);
     } catch (error) {
       if (isOutcomeUnknown(error)) return await userOrUnknown(parts.db, id, error);
       const collision = classifySqlError(sqlErrorIn(error)) === 'duplicate';
@@ -89,15 +89,23 @@ async function claim(parts: RegisterParts, registration: Registration): Promise<
   return claims;
 }
 
-type NewUser = { id: string; registration: Registration; passwordHash: string; contested: boolean; replaced: readonly string[] };
+type NewUser = {
+  id: string;
+  registration: Registration;
+  passwordHash: string;
+  contested: boolean;
+  replaced: readonly string[];
+  nameless: readonly string[];
+};
 
 /**
  * The user row first: a key that is taken then costs neither an outbox row nor a call to TPC. A registration that was to be replaced and waits no more has
  * been activated, or replaced by another one: the keys that are held then refuse this one.
  */
-function insertAndSend(parts: RegisterParts, { id, registration, replaced, ...secret }: NewUser, language: Language): Promise<User> {
+function insertAndSend(parts: RegisterParts, { id, registration, replaced, nameless, ...secret }: NewUser, language: Language): Promise<User> {
   return inMailTransaction(parts.producer, async (tx, send) => {
     for (const waiting of replaced) await deleteWaitingUser(tx, waiting);
+    for (const waiting of nameless) await takeLoginName(tx, waiting);
     await insertUser(tx, id, registration, secret);
     const user = (await findUserById(tx, id)) as User;
     await sendActivationMail(parts.links, tx, send, user, language);

@@ -82,6 +82,16 @@ export async function deleteWaitingUser(tx: Knex.Transaction, id: string): Promi
   return affected === 1;
 }
 
+/**
+ * Takes the login name from a registration that still waits, and its links. The row stays, since it says that somebody has claimed the address. Its key has a
+ * form that no login name has.
+ */
+export async function takeLoginName(tx: Knex.Transaction, id: string): Promise<void> {
+  const params = [`~${id}`, id];
+  const { affected } = await run(tx, `UPDATE pc_uac_user SET login_name = '', login_name_key = ? WHERE id = ? AND ${WAITING}`, params);
+  if (affected === 1) await run(tx, 'DELETE FROM uac_activation_token WHERE user_id = ?', [id]);
+}
+
 const KEY_COLUMNS: Record<IdentityKind, string> = { loginName: 'login_name_key', email: 'email_key', mobileNo: 'mobile_key' };
 
 /** The user with this identity. Unique key of the kind. */
