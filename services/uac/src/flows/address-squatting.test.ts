@@ -121,6 +121,18 @@ describe.each(DATABASES)('an address that a stranger registers, on %s', (_name, 
     expect(await outcomes([login({ ...OWNERS, loginName: 'owner-2' }), login(STRANGERS)])).toEqual(['ok', 'UAC10011016']);
   });
 
+  it('is contested by an owner who was refused, for the login name or for too many tries', async () => {
+    await register({ ...STRANGERS, loginName: OWNERS.loginName, email: 'stranger@example.com' });
+    const newest = await tokenOf(STRANGERS);
+    expect(await outcomes([register(OWNERS)])).toEqual(['UAC10011012']);
+    expect(await outcomes([uac.activate(newest)])).toEqual(['UAC10011112']);
+    const email = 'second@example.com';
+    for (let n = 0; n < 20; n++) await register({ ...STRANGERS, loginName: `stranger-${n}`, email });
+    const last = await uac.tokenFor(email);
+    expect(await outcomes([register({ ...OWNERS, loginName: 'second', email })])).toEqual(['UAC10011109']);
+    expect(await outcomes([uac.activate(last)])).toEqual(['UAC10011112']);
+  });
+
   it('is not taken from one who is active, nor from one whom an operator has disabled', async () => {
     await uac.activate(await tokenOf(OWNERS));
     expect(await outcomes([register(STRANGERS)])).toEqual(['UAC10011019']);

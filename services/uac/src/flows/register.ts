@@ -9,7 +9,7 @@ import type { IdGenerator } from '../domain/id-generator.ts';
 import type { Language } from '../domain/language.ts';
 import { checkRegistration, type Registration, type RegistrationForm, type WrongForm } from '../domain/registration.ts';
 import type { User } from '../domain/user.ts';
-import { deleteWaitingUser, findHolders, findUserById, insertUser, takeLoginName } from '../store/users.ts';
+import { contestAddress, deleteWaitingUser, findHolders, findUserById, insertUser, takeLoginName } from '../store/users.ts';
 import { type ActivationLinks, sendActivationMail } from './activation-link.ts';
 import { inMailTransaction, type MailProducer } from './mail-transactions.ts';
 import type { RateLimiter } from './rate-limit.ts';
@@ -49,7 +49,10 @@ export async function register(parts: RegisterParts, form: RegistrationForm, lan
   const checked = checkRegistration(form);
   if ('violations' in checked) throw refuseFields([...checked.violations, ...(await takenBeside(parts.db, checked))]);
   const { registration } = checked;
-  await limitMailbox(parts.limit, mailboxOf(registration.emailKey), network);
+  await limitMailbox(parts.limit, mailboxOf(registration.emailKey), network).catch(async (error: unknown) => {
+    await contestAddress(parts.db, registration.emailKey);
+    throw error;
+  });
   let passwordHash: string | undefined;
   for (let collisions = 0; ; collisions++) {
     const { replaced, nameless, contested } = await claim(parts, registration);
@@ -85,7 +88,10 @@ async function claim(parts: RegisterParts, registration: Registration): Promise<
   const waiting = waitingAtAddress(holders);
   const password = waiting !== undefined && (await parts.passwords.matches(registration.password, waiting.passwordHash));
   const claims = judgeClaims(holders, { password, mobile: waiting?.mobileKey === registration.mobileKey });
-  if ('taken' in claims) throw refuseFields(claims.taken);
+  if ('taken' in claims) {
+    if (waiting !== undefined && !password) await contestAddress(parts.db, registration.emailKey);
+    throw refuseFields(claims.taken);
+  }
   return claims;
 }
 

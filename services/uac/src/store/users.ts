@@ -92,6 +92,11 @@ export async function takeLoginName(tx: Knex.Transaction, id: string): Promise<v
   if (affected === 1) await run(tx, 'DELETE FROM uac_activation_token WHERE user_id = ?', [id]);
 }
 
+/** Marks the registration that waits at this address, if any: who was refused may be its owner, and would activate another's password. Unique key. */
+export async function contestAddress(db: Db, emailKey: string): Promise<void> {
+  await run(db, `UPDATE pc_uac_user SET contested = 1 WHERE email_key = ? AND ${WAITING}`, [emailKey]);
+}
+
 const KEY_COLUMNS: Record<IdentityKind, string> = { loginName: 'login_name_key', email: 'email_key', mobileNo: 'mobile_key' };
 
 /** The user with this identity. Unique key of the kind. */
