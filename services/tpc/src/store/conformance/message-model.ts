@@ -108,7 +108,8 @@ export class MessageModel {
     if (chosen.size === 0) return { groups: [] };
     const next = this.generation + 1;
     const before = this.generation;
-    for (const [group, copy] of this.copies) if (this.pending && copy.status === 10) chosen.add(group);
+    // A publish to all is taken back, and what the broker had refused goes to every group that has not received it.
+    for (const [group, copy] of this.copies) if ((this.pending || !copy.due) && copy.status === 10 && !copy.dead) chosen.add(group);
     for (const group of chosen) {
       const copy = this.copies.get(group);
       const generation = copy === undefined ? before : copy.dead || copy.status === 30 ? next : copy.generation;
