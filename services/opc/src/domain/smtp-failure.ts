@@ -43,7 +43,7 @@ function fits({ stages, code, enhanced, words }: VerdictRow, stage: SmtpStage, a
   if (code !== undefined && !code.test(answer.code)) return false;
   if (enhanced !== undefined && !(answer.enhanced !== undefined && enhanced.test(answer.enhanced))) return false;
   if (words === undefined) return true;
-  return (answer.enhanced === undefined || SAYS_NOTHING.test(answer.enhanced)) && words.test(answer.words);
+  return (enhanced !== undefined || answer.enhanced === undefined || SAYS_NOTHING.test(answer.enhanced)) && words.test(answer.words);
 }
 
 /** Whether a command comes before any word about a mail: greeting, EHLO, STARTTLS, log-in. */

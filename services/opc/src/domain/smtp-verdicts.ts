@@ -25,7 +25,7 @@ export type VerdictRow = {
   code?: RegExp;
   /** On the enhanced code, for example "5.7.1"; a row that has one fits no answer without it. */
   enhanced?: RegExp;
-  /** On the words, and only where no enhanced code says what the refusal is about. */
+  /** On the words, and only where no enhanced code says what the refusal is about, or the row itself names one. */
   words?: RegExp;
 };
 
@@ -51,6 +51,7 @@ const BY_ENHANCED_CODE: readonly VerdictRow[] = [
   { rule: 'RFC 3463 §3.4, X.3.1 and X.3.2: full, or takes nothing now', verdict: 'deferred', enhanced: /^5\.3\.[12]$/ },
   { rule: 'RFC 3463 §3.4, X.3.5: the server is set up wrongly', verdict: 'ours', enhanced: /^[45]\.3\.5$/ },
   { rule: 'RFC 3463 §3.5, X.4.5: congestion; in use for the daily limit of a sender', verdict: 'ours', enhanced: /^[45]\.4\.5$/ },
+  { rule: 'Zoho, X.4.6: how much we send', verdict: 'ours', enhanced: /^[45]\.4\.6$/, words: /\bsending activity\b/i },
   { rule: 'RFC 3463 §3.5: these pass', verdict: 'deferred', enhanced: /^5\.4\.[237]$/ },
   { rule: 'RFC 3463 §3.5: no way to the recipient; X.4.1 is how Exchange says "unknown"', verdict: 'recipient', enhanced: /^5\.4\.[146]$/ },
   { rule: 'RFC 3463 §3.6, X.5.3: too many recipients; each mail has one, so it is a limit of ours', verdict: 'ours', enhanced: /^5\.5\.3$/ },
@@ -90,7 +91,7 @@ const BY_WORDS: readonly VerdictRow[] = [
     stages: MAIL_STAGES,
     code: /^5/,
     words:
-      /\b(sending|send|rate|hourly|daily|outgoing|outbound|messages|mails|e-?mails)\b.{0,60}\b(limit|quota|exceeded)\b|\blimit\b.{0,80}\bexceeded\b|\btoo many (messages|mails|e-?mails|connections)\b|\bthrottl|\bratelimit|\btry (again|it)? ?later\b/i,
+      /\b(sending|send|rate|hourly|daily|outgoing|outbound|messages|mails|e-?mails)\b.{0,60}\b(limit|quota|exceeded)\b|\blimits?\b.{0,80}\bexceeded\b|\bexceeded\b.{0,60}\b(limits?|max(imum)?)\b|\brate.?limited\b|\btoo many (messages|mails|e-?mails|connections)\b|\bthrottl|\bratelimit|\btry (again|it)? ?later\b/i,
   },
   {
     rule: 'words: our address or proof',
