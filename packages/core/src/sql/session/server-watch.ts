@@ -15,11 +15,14 @@ export class OtherServer extends Error {
 }
 
 const MAX_TRIES = 3;
+/** A server that answers again so soon has not failed: several stand behind the address, as behind a proxy that spreads reads. Milliseconds. */
+const SEVERAL_WITHIN_MS = 600_000;
 const watches = new WeakMap<object, ServerWatch>();
 
 /**
  * Notices that another server answers behind a pool's address, as after a failover. The new one may lack what the old one had committed last, and give the
- * numbers of lost rows away again; so what was remembered of rows is forgotten, and the sessions of the old server are ended.
+ * numbers of lost rows away again; so what was remembered of rows is forgotten, and the sessions of the old server are ended. Where servers take turns,
+ * sessions are left alone: each new one would otherwise end those of the others.
  */
 export class ServerWatch {
   readonly #listeners: (() => void)[] = [];
@@ -27,6 +30,8 @@ export class ServerWatch {
   readonly #known = new WeakMap<Connection, string>();
   #sessions: WeakRef<Connection>[] = [];
   #server: string | undefined;
+  /** When each server last answered a new session, on the clock of `performance.now()`. */
+  readonly #answeredAt = new Map<string, number>();
   #generation = 0;
 
   /** The watch of a pool; made where there is none. SQLite's never sees another server. */
@@ -74,13 +79,20 @@ export class ServerWatch {
   #note(connection: Connection, server: string): void {
     const before = this.#server;
     this.#server = server;
+    const now = performance.now();
+    const takesTurns = now - (this.#answeredAt.get(server) ?? Number.NEGATIVE_INFINITY) < SEVERAL_WITHIN_MS;
+    this.#answeredAt.set(server, now);
     if (before !== undefined && before !== server) {
-      for (const session of this.#sessions) endIfAlive(session.deref());
-      this.#sessions = [];
+      if (!takesTurns) this.#endSessions();
       this.changed();
     }
     this.#known.set(connection, server);
     this.#sessions = [...this.#sessions.filter((session) => session.deref() !== undefined), new WeakRef(connection)];
+  }
+
+  #endSessions(): void {
+    for (const session of this.#sessions) endIfAlive(session.deref());
+    this.#sessions = [];
   }
 }
 
