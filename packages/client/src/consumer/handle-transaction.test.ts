@@ -81,10 +81,14 @@ describe.each(PACKET_STORES)("a handler's transaction on %s", (_name, makeStore)
     expect(await bed.inbox('swallowed')).toMatchObject({ state: 30 });
   });
 
-  it('is given up by tx.rollback, and the message tried again', async () => {
+  it.each<[string, (tx: Knex.Transaction) => Promise<unknown>]>([
+    ['with an error', async (tx) => tx.rollback(new Error('not now'))],
+    ['without one', async (tx) => tx.rollback()],
+    ['without one, swallowing what it answers', (tx) => Promise.resolve(tx.rollback()).catch(() => undefined)],
+  ])('is given up by tx.rollback %s, and the message tried again', async (_what, giveUp) => {
     const { execute } = executor(async (tx, message) => {
       await takeEffect(tx, message);
-      await tx.rollback(new Error('not now'));
+      await giveUp(tx);
     });
     await execute(await storeAndDie(bed.store.knex, ['r1'], 60_000));
     expect(await bed.took('r1')).toBe(0);

@@ -6,6 +6,8 @@ import { TransactionEnded } from './errors.ts';
 const NOT_YOURS =
   "a handler's transaction is committed when it is done and rolled back when it throws: it may not begin or end one, or change the schema";
 
+const GAVE_UP = 'the handler has rolled its transaction back';
+
 type Query = (connection: unknown, statement: unknown) => Promise<{ response?: [unknown] }>;
 
 /**
@@ -29,7 +31,8 @@ export async function guardTransaction(tx: Knex.Transaction, markStands: () => P
   };
   tx.rollback = (error) => {
     working = false;
-    return rollback(error);
+    // Without an error knex would resolve the transaction, and the message would count as handled though nothing of it is there.
+    return rollback(error ?? new Error(GAVE_UP));
   };
   // Savepoints have a client of their own; their events come here too, and what is thrown here refuses the statement.
   tx.on('query-error', (error: unknown) => {

@@ -44,7 +44,7 @@ export function beginBy(connection: BeginningConnection, begin: string): void {
 
 /**
  * Like `beginBy`, with all that the transaction begins with in one packet: BEGIN, what opens it, and the statements that its work sends first, those of
- * one turn of the event loop. Only where the connection `takesPackets`.
+ * one turn of the event loop. An opening leaves at the end of this turn at the latest. Only where the connection `takesPackets`.
  */
 export function beginTogether(connection: BeginningConnection, begin: string, opening?: Opening): FirstPacket {
   return new FirstPacket(connection, begin, opening);
@@ -93,6 +93,9 @@ class FirstPacket {
    * @throws why the opening ends the transaction, whatever the work makes of it
    */
   async around<T>(work: () => Promise<T>): Promise<T> {
+    // What opens the transaction claims something. Work that does not send its first statement in this turn of the event loop may do something else for
+    // long, and the claim must stand meanwhile.
+    if (this.#opening !== undefined) setImmediate(() => this.#send());
     try {
       const result = await work();
       this.#send();

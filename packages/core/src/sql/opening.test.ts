@@ -58,6 +58,12 @@ describe.each(STORES)('what opens a transaction on %s', (_name, open) => {
     expect(await steps()).toEqual(['opening']);
   });
 
+  it('is written at once, also where the work does something else before it sends its first statement', async () => {
+    const opened = Promise.withResolvers<void>();
+    await inTransaction(knex, () => opened.promise, { statements: [insert('opening')], check: () => opened.resolve() });
+    expect(await steps()).toEqual(['opening']);
+  }, 10_000);
+
   it('is written where the work sends nothing', async () => {
     await inTransaction(knex, async () => undefined, { statements: [insert('opening')], check: () => undefined });
     expect(await steps()).toEqual(['opening']);
