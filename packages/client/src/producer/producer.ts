@@ -28,6 +28,7 @@ import { Link, type Mode } from './link.ts';
 import { createProducerMetrics, type ProducerMetrics } from './metrics.ts';
 import { OpenKeys } from './open-keys.ts';
 import { durabilityProblems } from './store/durability.ts';
+import { findUnsweptGroups } from './store/other-groups.ts';
 import { readOutboxBacklog } from './store/read-backlog.ts';
 import { Sweeper, type SweepResult } from './sweeper.ts';
 import { BusinessTransaction, type TransactionParts, type Work } from './transaction.ts';
@@ -167,6 +168,13 @@ class OutboxProducer implements Producer {
     await this.#readStore();
     await checkDatabase(this.#knex, this.#log);
     for (const problem of await durabilityProblems(this.#knex)) this.#log.warn({ problem }, 'the outbox database may lose committed transactions');
+    for (const other of await findUnsweptGroups(this.#knex, this.#group)) {
+      const fields = { producer_group: this.#group, other_group: other };
+      this.#log.warn(
+        fields,
+        'committed messages of another producer group wait in this outbox, and no producer of that group sends them; was it renamed?',
+      );
+    }
     this.#stopObserving = this.#metrics.observe(
       () => this.state(),
       () => readOutboxBacklog(this.#knex, this.#group),

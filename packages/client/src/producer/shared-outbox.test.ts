@@ -51,6 +51,19 @@ describe.each(STORES)('an outbox of two producer groups, on %s', (_name, open) =
     expect(sentAs()).toEqual([`BILLING ${c}`, `BILLING ${d}`, `UAC ${a}`, `UAC ${b}`].sort());
   });
 
+  it('says at its start that rows of a group that was renamed wait for a producer of the old name', async () => {
+    const key = await commitUnheard('BILLING_OLD');
+    await commitUnheard('ZEBRA');
+    await fixture.store.knex('tpc_outbox').where({ message_key: key }).decrement('due_at', 601_000);
+    const lines: object[] = [];
+    const note = (fields: object) => void lines.push(fields);
+    const nothing = () => undefined;
+    const producer = fixture.replica({ group: 'BILLING', log: { debug: nothing, info: nothing, warn: note, error: note } });
+    await producer.start();
+    expect(lines).toEqual([{ producer_group: 'BILLING', other_group: 'BILLING_OLD' }]);
+    await producer.stop(5_000);
+  });
+
   it('gives no verdict on a row of another group, and no barrier', async () => {
     const key = await commitUnheard('BILLING');
     await fixture.producer.start();
