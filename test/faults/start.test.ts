@@ -160,8 +160,9 @@ it('npm start sends all mail to another server where SMTP_HOST names one, starts
   try {
     await product.start();
     expect(await product.register('elsewhere', '13500000002')).toBe(200);
-    await until('the mail at the other server', () => recipients.includes('elsewhere@example.com'));
-    const link = /https?:\/\/\S+activeUser\/[\w-]{43}/.exec(mail.replaceAll('=\r\n', ''))?.[0] as string;
+    const linkIn = (text: string) => /https?:\/\/\S+activeUser\/[\w-]{43}/.exec(text.replaceAll('=\r\n', ''))?.[0];
+    await until('the whole mail at the other server', () => recipients.includes('elsewhere@example.com') && linkIn(mail) !== undefined);
+    const link = linkIn(mail) as string;
     expect(await (await fetch(link)).json()).toMatchObject({ code: 200, result: { status: 'DISABLE', activateBy: 'POST' } });
     await expect(fetch(product.inbox)).rejects.toThrow();
     expect(product.output).toContain(`all mail goes to 127.0.0.1:${product.ports.SMTP_PORT}`);

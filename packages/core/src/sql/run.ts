@@ -1,12 +1,12 @@
 import type { Knex } from 'knex';
 import { type BeginningConnection, beginBy, beginTogether, type Opening, takesPackets } from './begin.ts';
 import { dialectOf } from './dialect.ts';
-import { acquire, assertAutocommit, readSettings } from './session/checked-sessions.ts';
+import { acquire, assertAutocommit, assertFitsPacket, readSettings } from './session/checked-sessions.ts';
 import { watchOf } from './session/server-watch.ts';
 import { isReadCommitted } from './session/settings.ts';
 import { withinLimit } from './session/statement-limit.ts';
 import { TransactionEnds } from './session/transaction-ends.ts';
-import { type BoundValue, bound } from './values.ts';
+import { type BoundValue, bound, textBytes } from './values.ts';
 
 export type SqlValue = string | number | bigint | Buffer | null;
 
@@ -87,6 +87,7 @@ export async function withConnection<T>(client: MysqlClient, work: (connection: 
 /** @returns the driver's answer */
 export async function ask(client: MysqlClient, connection: Connection, { sql, bindings }: Statement): Promise<unknown> {
   const statement = { sql, bindings: bound(bindings) };
+  assertFitsPacket(connection, textBytes(sql, statement.bindings));
   const [answer] = (await withinLimit(client, connection, () => client.query(connection, statement))).response;
   // The client emits `query` and `query-error` by itself; this one is the builder's, and whoever listens on the team's knex expects all three.
   client.emit('query-response', answer, { __knexUid: connection.__knexUid, ...statement });

@@ -25,6 +25,20 @@ export function bound(values: readonly BoundValue[]): readonly BoundValue[] {
   return values.map((value) => (typeof value === 'string' && NEEDS_CARE.test(value) ? literalOf(value) : value));
 }
 
+/** Bytes of the text that the driver makes of a statement and its values, and a few more. */
+export function textBytes(sql: string, values: readonly BoundValue[]): number {
+  let bytes = Buffer.byteLength(sql);
+  for (const value of values) {
+    if (Buffer.isBuffer(value)) bytes += 2 * value.length + 3;
+    else if (typeof value === 'string') bytes += Buffer.byteLength(value) + 2;
+    else bytes += value instanceof Literal ? Buffer.byteLength(value.toSqlString()) : NUMBER_BYTES;
+  }
+  return bytes;
+}
+
+/** A number, or NULL. */
+const NUMBER_BYTES = 24;
+
 /** What the driver would escape. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the driver escapes these, too
 const NEEDS_CARE = /['"\\\0\b\t\n\r\x1a]/;

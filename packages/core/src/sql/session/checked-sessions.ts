@@ -88,6 +88,17 @@ export async function readSettings(client: MysqlClient, connection: Connection):
   return read;
 }
 
+/**
+ * A server that is sent more than its max_allowed_packet closes the connection, mostly before its reason is read: the statement is not sent then.
+ * @throws Error as the server's own: errno 1153
+ */
+export function assertFitsPacket(connection: Connection, bytes: number): void {
+  const most = Number(settings.get(connection)?.get('max_allowed_packet') ?? Number.POSITIVE_INFINITY);
+  if (bytes <= most) return;
+  const message = `a statement of ${bytes} bytes is larger than the max_allowed_packet of the server, ${most} bytes`;
+  throw Object.assign(new Error(message), { errno: 1153, code: 'ER_NET_PACKET_TOO_LARGE' });
+}
+
 /** Settings of the session in which a transaction runs; empty on SQLite. */
 export async function settingsWithin(tx: Knex.Transaction): Promise<SessionSettings> {
   if (dialectOf(tx).name !== 'mysql') return new Map();
