@@ -49,8 +49,9 @@ export async function readActivationLink(db: Knex, token: string): Promise<Activ
 export async function activate(parts: ActivateParts, request: ActivationRequest): Promise<Activation> {
   const { user, tokenHash } = await findLink(parts.db, request.token);
   if (user.status === 'ENABLE') return { user, already: true };
-  if (user.contested && request.password !== 'unasked') await checkPassword(parts, user, tokenHash, request.password);
-  const step = { tokenHash, userId: user.id, language: request.language };
+  const unasked = request.password === 'unasked';
+  if (user.contested && !unasked) await checkPassword(parts, user, tokenHash, request.password);
+  const step = { tokenHash, userId: user.id, language: request.language, mayBeContested: user.contested || unasked };
   const activateWith = (mobile: string | undefined) =>
     inMailTransaction(parts.producer, (tx, send) => activateInTransaction(parts, tx, send, { ...step, mobile }));
   try {
@@ -85,13 +86,15 @@ async function checkPassword({ db, passwords, limit }: ActivateParts, user: User
   if (!(await passwords.matches(password, await findPasswordHash(db, user.id)))) throw refuseFields([{ field: 'loginPwd', code: 'UAC10011113' }]);
 }
 
-type Step = { tokenHash: Buffer; userId: string; language: Language; mobile: string | undefined };
+type Step = { tokenHash: Buffer; userId: string; language: Language; mayBeContested: boolean; mobile: string | undefined };
 
 async function activateInTransaction(parts: ActivateParts, tx: Knex.Transaction, send: SendMail, step: Step): Promise<Activation> {
   const user = await lockUser(tx, step.userId);
   // Gone since the look before: a new registration of the same address has replaced it.
   if (!user) throw refuse('UAC10011030');
   if (user.status === 'ENABLE') return { user, already: true };
+  // Contested since the look before: its password was not asked for.
+  if (user.contested && !step.mayBeContested) throw refuseFields([{ field: 'loginPwd', code: 'UAC10011112' }]);
   if (!(await consumeActivationToken(tx, step.tokenHash))) throw refuse('UAC10011030');
   if (!awaitsActivation(user) || !(await enableUser(tx, user.id, step.mobile))) throw refuse('UAC10011038');
   await insertRoleAndGroup(tx, user.id, VISITOR_ROLE, FIRST_GROUP);

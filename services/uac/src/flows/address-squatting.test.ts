@@ -46,6 +46,22 @@ describe.each(DATABASES)('an address that a stranger registers, on %s', (_name, 
     expect(await outcomes([login(OWNERS), login(STRANGERS)])).toEqual(['ok', 'UAC10011016']);
   });
 
+  it('is not the stranger’s when the owner’s try arrives between the look at the link and the activation', async () => {
+    const token = await tokenOf(STRANGERS);
+    const { producer } = uac;
+    const late = uac.flowsWith({
+      producer: {
+        transaction: async (work) => {
+          await run(uac.db, 'UPDATE pc_uac_user SET contested = 1');
+          return producer.transaction(work);
+        },
+      },
+    });
+    expect(await outcomes([late.activate({ token, password: '', language: 'zh' })])).toEqual(['UAC10011112']);
+    expect(await outcomes([login(STRANGERS)])).toEqual(['UAC10011106']);
+    expect(await outcomes([uac.activate(token, STRANGERS.loginPwd)])).toEqual(['ok']);
+  });
+
   it('stays contested when the stranger registers it twice with one password', async () => {
     await register(OWNERS);
     await register(STRANGERS);
