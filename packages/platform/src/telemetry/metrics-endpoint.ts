@@ -19,12 +19,21 @@ type EndpointOptions = { host: string; port: number; portSetting: string; reader
  */
 export async function listenForScrapes({ host, port, portSetting, reader, log }: EndpointOptions): Promise<Server> {
   const serializer = new PrometheusSerializer('', false, undefined, false, true);
-  const scrape = async (response: ServerResponse) => {
+  const collect = async (): Promise<string> => {
     const { resourceMetrics, errors } = await reader.collect();
     // One part that cannot be read (the database is away) must not hide the others.
     for (const err of errors) log.debug({ err }, 'a metric could not be read');
+    return serializer.serialize(withUnits(resourceMetrics));
+  };
+  // Nobody needs a token here: many who ask at once cost no more than one.
+  let collecting: Promise<string> | undefined;
+  const scrape = async (response: ServerResponse) => {
+    collecting ??= collect().finally(() => {
+      collecting = undefined;
+    });
+    const text = await collecting;
     response.setHeader('content-type', CONTENT_TYPE);
-    response.end(serializer.serialize(withUnits(resourceMetrics)));
+    response.end(text);
   };
   const server = createServer((request, response) => {
     const refusal = refusalOf(request);

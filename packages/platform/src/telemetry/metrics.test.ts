@@ -91,6 +91,23 @@ it('shows no gauge that is not observed any more', async () => {
   expect(await names()).toEqual(['b']);
 });
 
+it('collects once for all who ask meanwhile', async () => {
+  const metrics = await open();
+  let looks = 0;
+  const slow = Promise.withResolvers<void>();
+  metrics.meter.createObservableGauge('tpc.size').addCallback(async (result) => {
+    looks++;
+    await slow.promise;
+    result.observe(looks);
+  });
+  const asked = Array.from({ length: 20 }, () => scrape(metrics));
+  await expect.poll(() => looks).toBe(1);
+  slow.resolve();
+  expect((await Promise.all(asked)).every((text) => text.includes('tpc_size '))).toBe(true);
+  // Some may have arrived when the first collection was over.
+  expect(looks).toBeLessThan(asked.length);
+});
+
 it('answers nothing but GET /metrics', async () => {
   const metrics = await open();
   expect((await fetch(url(metrics, '/'))).status).toBe(404);

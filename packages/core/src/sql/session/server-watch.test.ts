@@ -8,7 +8,10 @@ const client = {
 } as unknown as MysqlClient;
 
 function connect(server: string) {
-  const connection = { server, ended: false, stream: { destroy: () => void (connection.ended = true) } };
+  const destroy = () => {
+    connection.ended = true;
+  };
+  const connection = { server, ended: false, stream: { destroy } };
   return connection;
 }
 
