@@ -27,6 +27,7 @@ export {
 } from './sql/session/checked-sessions.ts';
 export { type SessionFault, sessionFaults } from './sql/session/faults.ts';
 export { type DatabaseFinding, databaseFindings } from './sql/session/findings.ts';
+export { ServerStatus, serverStatusOf } from './sql/session/server-status.ts';
 export { OtherServer, ServerWatch } from './sql/session/server-watch.ts';
 export { endedTransaction, type SessionSettings, type SettingRow, SHOW_SETTINGS, settingsOf } from './sql/session/settings.ts';
 export { limitStatements, ROLLBACK_LIMIT_MS, withinLimit } from './sql/session/statement-limit.ts';

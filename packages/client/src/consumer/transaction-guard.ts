@@ -1,4 +1,4 @@
-import { endedTransaction, settingsWithin } from '@tpc/core';
+import { endedTransaction, ServerStatus, serverStatusOf, settingsWithin } from '@tpc/core';
 import type { Knex } from 'knex';
 import { endsTransactionOn } from '../transaction-end.ts';
 import { TransactionEnded } from './errors.ts';
@@ -72,13 +72,9 @@ export async function guardTransaction(tx: Knex.Transaction, markStands: () => P
   };
 }
 
-/** Each answer to a write tells whether the session is within a transaction. */
-const SERVER_STATUS_IN_TRANS = 1;
-
-/** @param answer the header that a write or a CALL is answered with, or a list that ends with one */
 function saysNoTransaction(answer: unknown): boolean {
-  const header = (Array.isArray(answer) ? answer.at(-1) : answer) as { serverStatus?: unknown } | undefined;
-  return typeof header?.serverStatus === 'number' && (header.serverStatus & SERVER_STATUS_IN_TRANS) === 0;
+  const status = serverStatusOf(answer);
+  return status !== undefined && (status & ServerStatus.IN_TRANSACTION) === 0;
 }
 
 function textOf(statement: unknown): string {

@@ -9,8 +9,10 @@ import {
   isUseless,
   ROLLBACK_LIMIT_MS,
   readSettings,
+  ServerStatus,
   type SessionSettings,
   type Sql,
+  serverStatusOf,
   takesPackets,
   withinLimit,
 } from '@tpc/core';
@@ -164,18 +166,15 @@ function commitByAutocommit(tx: Knex.Transaction, condition: () => Sql | undefin
   };
 }
 
-type Answer = { response?: [{ serverStatus?: number }] };
+type Answer = { response?: [unknown] };
 type StatementClient = { query: (connection: unknown, statement: unknown) => Promise<Answer> };
 
 function autocommitIf({ sql, params }: Sql): { sql: string; bindings: Sql['params'] } {
   return { sql: `SET autocommit = (${sql})`, bindings: params };
 }
 
-/** Every answer tells whether the session now has autocommit. */
-const SERVER_STATUS_AUTOCOMMIT = 2;
-
 function switchedOn({ response }: Answer): boolean {
-  return ((response?.[0].serverStatus ?? 0) & SERVER_STATUS_AUTOCOMMIT) !== 0;
+  return ((serverStatusOf(response?.[0]) ?? 0) & ServerStatus.AUTOCOMMIT) !== 0;
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Connection, MysqlClient } from '../run.ts';
 import { classifySqlError } from '../sql-errors.ts';
 import { withoutValues } from '../without-values.ts';
 import { sessionFaults } from './faults.ts';
+import { ServerStatus, serverStatusOf } from './server-status.ts';
 import { type SessionSettings, type SettingRow, SHOW_SETTINGS, settingsOf } from './settings.ts';
 
 /** The sessions of this database are such that TPC could not keep its promises. One line for each setting. */
@@ -47,17 +48,14 @@ export async function acquire(client: MysqlClient): Promise<Connection> {
   }
 }
 
-/** Each answer to a write tells whether what is written outside a transaction is committed. */
-const SERVER_STATUS_AUTOCOMMIT = 2;
-
 /**
  * Looks at the answer to a statement outside a transaction: somebody may have switched autocommit off since the session was looked at. Nothing is committed
  * then, and the session is ended.
  * @throws UnsuitableSession
  */
 export function assertAutocommit(connection: Connection, answer: unknown): void {
-  const header = (Array.isArray(answer) ? answer.at(-1) : answer) as { serverStatus?: unknown } | undefined;
-  if (typeof header?.serverStatus !== 'number' || (header.serverStatus & SERVER_STATUS_AUTOCOMMIT) !== 0) return;
+  const status = serverStatusOf(answer);
+  if (status === undefined || (status & ServerStatus.AUTOCOMMIT) !== 0) return;
   connection.destroy?.();
   throw new UnsuitableSession(['autocommit was switched off in this session: what is written outside a transaction would never be committed']);
 }
