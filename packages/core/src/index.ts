@@ -12,6 +12,7 @@ export { isExhausted, type RetryPolicy, waitBeforeRetry } from './retry-policy.t
 export { type BeginningConnection, beginBy, beginTogether, type Opening, takesPackets } from './sql/begin.ts';
 export { type Dialect, dialectOf } from './sql/dialect.ts';
 export { type Migrations, migrate, pendingMigrations } from './sql/migrate.ts';
+export { bodyInPacket } from './sql/packet-size.ts';
 export { afterCommit, inPacketTransaction, runOnPrimary, runTogether, writeLater } from './sql/packet-transaction.ts';
 export { inTransaction, placeholders, run, type Sql, type SqlResult, type SqlValue, valueRows } from './sql/run.ts';
 export { underServerLock } from './sql/server-lock.ts';

@@ -1,17 +1,12 @@
-import { dialectOf, run } from '@tpc/core';
+import { bodyInPacket, dialectOf, run } from '@tpc/core';
 import type { Log } from '@tpc/platform';
 import type { Knex } from 'knex';
-
-/** Room in a packet for what a statement holds beside the body: headers, key and the statement's own text, bytes. */
-const BESIDE_BODY = 64 * 1024;
-/** A body stands in a statement as hexadecimal digits. */
-const DIGITS_PER_BYTE = 2;
 
 /** Largest body that the database takes in one statement, bytes; without a bound on SQLite. */
 async function largestStorableBody(knex: Knex): Promise<number> {
   if (dialectOf(knex).name === 'sqlite') return Number.POSITIVE_INFINITY;
   const { rows } = await run<{ bytes: number }>(knex, 'SELECT @@max_allowed_packet AS bytes');
-  return Math.max(1, Math.floor((Number(rows[0]?.bytes) - BESIDE_BODY) / DIGITS_PER_BYTE));
+  return bodyInPacket(Number(rows[0]?.bytes));
 }
 
 /** What TPC takes as the body of a message: as it is set up, and no more than its database takes. */

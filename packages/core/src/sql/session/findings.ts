@@ -1,5 +1,7 @@
 import type { Knex } from 'knex';
+import { DEFAULT_MAX_BODY_BYTES } from '../../contract/limits.ts';
 import { dialectOf } from '../dialect.ts';
+import { packetForBody } from '../packet-size.ts';
 import { inPacketTransaction } from '../packet-transaction.ts';
 import { run } from '../run.ts';
 import { settingsWithin } from './checked-sessions.ts';
@@ -12,11 +14,8 @@ export type DatabaseFinding = SessionFault & {
   refuses: boolean;
 };
 
-/** The largest body that every database must take by default, bytes. It stands in a statement as hexadecimal digits, two for each byte. */
-const LARGEST_BODY = 1024 * 1024;
-/** Room for headers, key and the statement's own text, bytes. */
-const BESIDE_BODY = 64 * 1024;
-const LEAST_PACKET = 2 * LARGEST_BODY + BESIDE_BODY;
+/** Every database must take the largest body that TPC takes by default. Bytes. */
+const LEAST_PACKET = packetForBody(DEFAULT_MAX_BODY_BYTES);
 
 /**
  * Looks at a database as it is reached by this pool: the settings of its sessions, the largest packet, and whether what is written is read back from
