@@ -3,6 +3,7 @@
  * the outside parts are small.
  */
 import { relative, resolve } from 'node:path';
+import { orAborted } from '@tpc/core';
 import { startEmbeddedBroker, startMailCatcher } from '@tpc/embedded';
 import { configSchema as opcSchema, startOpcService } from '@tpc/opc-service';
 import {
@@ -160,6 +161,7 @@ async function startParts(config: StartConfig, folder: string, parts: Running[],
   const opc = keep(await startOpcService({ config: opcConfig, log: logs.make('opc', opcConfig), tracing: tracing?.('opc') }));
   // A message without a subscriber would be refused: the consumer is there before the first producer serves.
   await orAborted(opc.registered(), stopping);
+  stopping.throwIfAborted();
   const uacConfig = loadConfig(uacSchema, withTpc);
   const uac = keep(await startUacService({ config: uacConfig, log: logs.make('uac', uacConfig), tracing: tracing?.('uac') }));
   console.log(
@@ -219,17 +221,6 @@ class QuietLogs {
   /** From now on they say what the settings ask for. */
   speak(): void {
     for (const log of this.#made) logPartsOf(log)?.set('', undefined);
-  }
-}
-
-async function orAborted<T>(work: Promise<T>, stopping: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(stopping.reason);
-  stopping.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    stopping.removeEventListener('abort', abort);
   }
 }
 

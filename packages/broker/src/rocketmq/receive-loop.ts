@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { orAborted } from '@tpc/core';
 import type { BrokerSubscriberOptions } from '../port.ts';
 import type { AckGatherer } from './ack-gatherer.ts';
 import type { BrokerLogger } from './connection.ts';
@@ -99,12 +100,4 @@ export class ReceiveLoop {
     }
     acks.add(target, this.#topic, deliveries);
   }
-}
-
-async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  const aborted = Promise.withResolvers<void>();
-  const onAbort = () => aborted.resolve();
-  signal.addEventListener('abort', onAbort, { once: true });
-  await Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', onAbort));
 }

@@ -5,7 +5,7 @@
  */
 import { Transform } from 'node:stream';
 import { context as contexts, SpanKind } from '@opentelemetry/api';
-import { inSpan, MESSAGE_KEY, type MessageTracer } from '@tpc/core';
+import { inSpan, MESSAGE_KEY, type MessageTracer, orAborted } from '@tpc/core';
 import type { Log } from '@tpc/platform';
 import { createTransport } from 'nodemailer';
 import { needsSmtpUtf8, parseMailAddress } from '../domain/mail-address.ts';
@@ -123,7 +123,7 @@ export function createSmtpMailer(options: SmtpOptions): Mailer {
     send: (mail, signal) => inSpan(mailSpan(tracing, options, mail), () => send(mail, signal)),
     check: async (signal) => {
       const missed = (error: unknown) => link.unreachable(readFailure(error, from.address, false).error.message);
-      await orGivenUp(transport.verify().then(link.reachable, missed), signal);
+      await orAborted(transport.verify().then(link.reachable, missed), signal);
     },
     state: link.state,
     onOpen: link.onOpen,
@@ -186,7 +186,7 @@ function transportOptions({ host, port, secure, starttls, user, password, timeou
  */
 async function refuseWithoutSmtpUtf8(options: SmtpOptions, ended: AbortSignal): Promise<void> {
   const asking = readExtensions(transportOptions(options));
-  const extensions = await orGivenUp(asking, ended);
+  const extensions = await orAborted(asking, ended);
   if (extensions === undefined) throw new MailFailure('unavailable', 'the mail server did not say in time what it can do');
   if (!extensions.has('SMTPUTF8'))
     throw new MailFailure(
@@ -219,16 +219,6 @@ type Failure = { error: MailFailure; atConnection: boolean };
 
 function noAnswer(timeoutMs: number): Failure {
   return { error: new MailFailure('unavailable', `the mail server did not finish within ${timeoutMs} ms`), atConnection: false };
-}
-
-/** Waits for the work, but no longer than until the signal; leaves no listener behind. @returns undefined: given up */
-async function orGivenUp<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  work.catch(() => undefined); // its failure after the signal is nobody's concern
-  if (signal.aborted) return undefined;
-  const givenUp = Promise.withResolvers<undefined>();
-  const stop = () => givenUp.resolve(undefined);
-  signal.addEventListener('abort', stop, { once: true });
-  return Promise.race([work, givenUp.promise]).finally(() => signal.removeEventListener('abort', stop));
 }
 
 /** Tells the link of a failure; the error then says how long mails are held, where all of them are. */
