@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig, StartError } from '@tpc/platform';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../test/support/mariadb.ts';
+import { freePort } from '../../test/support/free-port.ts';
 import type { StackPart } from './part.ts';
 import { isAlive } from './process-file.ts';
 import { PartProcess } from './run-part.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { startEmbeddedBroker, startMailCatcher } from '@tpc/embedded';
 import { MessageState } from '@tpc/gen/tpc/v1/message';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../support/mariadb.ts';
+import { freePort } from '../support/free-port.ts';
 import { listMails, listMessages, registerUser, until } from '../support/product.ts';
 
 const PEOPLE = 200;

@@ -1,9 +1,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import mysql from 'mysql2/promise';
+import { freePort } from './free-port.ts';
 
 export type MariaDb = {
   /** Address with a user that may make databases, for example mysql://root@127.0.0.1:3310. */
@@ -15,18 +15,6 @@ export type MariaDb = {
 
 const MARIADBD = '/usr/sbin/mariadbd';
 const START_DEADLINE_MS = 60_000;
-
-/** A free TCP port on loopback. Another process may take it before it is used; callers then fail with a clear line. */
-export async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 /** Installs MariaDB where apt is there and may install. Throws with a line that says what is missing. */
 export function ensureMariaDb(): void {

@@ -3,12 +3,12 @@
  * and taken down when the run ends.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { loadConfig } from '@tpc/platform';
 import { createProgress } from '../../scripts/stack/progress.ts';
 import { type StackSettings, stackSchema } from '../../scripts/stack/settings.ts';
 import { Stack } from '../../scripts/stack/stack.ts';
+import { freePort } from './free-port.ts';
 import { noteWhyNoStack, runFolder, whyNoStack } from './run-folder.ts';
 
 const PORTS = [
@@ -22,13 +22,6 @@ const PORTS = [
   'STACK_OTLP_PORT',
   'STACK_JAEGER_PORT',
 ] as const;
-/**
- * Ports are taken from below those that the system gives to outgoing connections: a client that looks for a killed server would else now and then get
- * the server's own port, and find itself.
- */
-const LOWEST_PORT = 12_000;
-const HIGHEST_PORT = 32_000;
-
 /**
  * The run's stack, up.
  * @returns undefined where it cannot be had; the run's last lines say so and why
@@ -57,24 +50,7 @@ async function settingsOf(folder: string): Promise<StackSettings> {
 }
 
 async function choosePorts(): Promise<Record<string, string>> {
-  const chosen = new Map<string, number>();
-  for (const name of PORTS) {
-    // The broker takes neighbours as well, so that no two stand close together.
-    const far = (port: number) => [...chosen.values()].every((other) => Math.abs(other - port) > 4);
-    for (;;) {
-      const port = LOWEST_PORT + Math.floor(Math.random() * (HIGHEST_PORT - LOWEST_PORT));
-      if (!far(port) || !(await isFree(port))) continue;
-      chosen.set(name, port);
-      break;
-    }
-  }
-  return Object.fromEntries([...chosen].map(([name, port]) => [name, String(port)]));
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((answer) => {
-    const server = createServer();
-    server.once('error', () => answer(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => answer(true)));
-  });
+  // RocketMQ's broker takes the ports around its own.
+  const chosen = PORTS.map(async (name) => [name, String(await freePort(name === 'STACK_STORE_PORT' ? [-2, 1, 2] : []))] as const);
+  return Object.fromEntries(await Promise.all(chosen));
 }

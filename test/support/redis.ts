@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './mariadb.ts';
+import { freePort } from './free-port.ts';
 import { until } from './product.ts';
 
 const REDIS = '/usr/bin/redis-server';

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { credentials } from '@grpc/grpc-js';
 import { HealthCheckResponse_ServingStatus, HealthClient } from '@tpc/gen/grpc/health/v1/health';
+import { freePort } from './free-port.ts';
 import { until } from './product.ts';
-import { stablePort } from './stable-port.ts';
 
 export type ServiceName = 'tpc' | 'uac' | 'opc';
 
@@ -25,7 +25,7 @@ export class ServiceProcess {
   }
 
   static async make(name: ServiceName, env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
-    return new ServiceProcess(name, env, await stablePort(), await stablePort());
+    return new ServiceProcess(name, env, await freePort(), await freePort());
   }
 
   get http(): string {

@@ -7,7 +7,7 @@ import { createProgress } from '../../scripts/stack/progress.ts';
 import { ensureGroup, ensureTopic } from '../../scripts/stack/rocketmq/remoting.ts';
 import { HOST, type StackSettings, stackSchema } from '../../scripts/stack/settings.ts';
 import { Stack } from '../../scripts/stack/stack.ts';
-import { stablePort } from './stable-port.ts';
+import { freePort } from './free-port.ts';
 
 export type PartName = 'mariadb' | 'redis' | 'mail' | 'name-server' | 'broker';
 /** In the order in which one may need another. */
@@ -87,7 +87,7 @@ export class TestStack {
 
 async function ports(): Promise<Record<string, string>> {
   const names = ['STACK_MYSQL_PORT', 'STACK_REDIS_PORT', 'STACK_BROKER_PORT', 'STACK_NAME_SERVER_PORT', 'STACK_SMTP_PORT', 'STACK_INBOX_PORT'];
-  const singles = await Promise.all(names.map(async (name) => [name, String(await stablePort())]));
+  const singles = await Promise.all(names.map(async (name) => [name, String(await freePort())]));
   // RocketMQ's broker takes the ports around its own.
-  return { ...Object.fromEntries(singles), STACK_STORE_PORT: String(await stablePort([-2, 1, 2])) };
+  return { ...Object.fromEntries(singles), STACK_STORE_PORT: String(await freePort([-2, 1, 2])) };
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLog, loadConfig, StartError } from '@tpc/platform';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { freePort } from '../../../test/support/mariadb.ts';
+import { freePort } from '../../../test/support/free-port.ts';
 import { until } from '../test/wait.ts';
 import { configSchema, startOpcService } from './index.ts';
 

@@ -5,7 +5,7 @@ import { ServerReflectionService } from '@tpc/gen/grpc/reflection/v1/reflection'
 import { ServerReflectionService as ServerReflectionV1AlphaService } from '@tpc/gen/grpc/reflection/v1alpha/reflection';
 import { openDatabase, StartError } from '@tpc/platform';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { freePort } from '../../../test/support/mariadb.ts';
+import { freePort } from '../../../test/support/free-port.ts';
 import { startTestBroker } from './broker-kit.ts';
 import {
   type Callers,

@@ -1,5 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { freePort } from '../../../test/support/mariadb.ts';
+import { freePort } from '../../../test/support/free-port.ts';
 
 /**
  * A way to a server that can be cut and mended: cut, connections break and new ones are refused; silenced, all stay as they are and nothing comes

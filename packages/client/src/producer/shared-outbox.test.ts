@@ -1,6 +1,6 @@
 import { Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../../../test/support/mariadb.ts';
+import { freePort } from '../../../../test/support/free-port.ts';
 import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { STORES } from '../../test/stores.ts';
 import { connectTpc } from '../connection/index.ts';

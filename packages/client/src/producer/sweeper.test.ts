@@ -1,7 +1,7 @@
 import type { BatchSaveAndSendMessageRequest } from '@tpc/gen/tpc/v1/reliable_message_service';
 import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../../../test/support/mariadb.ts';
+import { freePort } from '../../../../test/support/free-port.ts';
 import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { MARIADB, SPLIT_STORES, STORES, TORN_STORE } from '../../test/stores.ts';
 import { connectTpc } from '../connection/index.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { exerciseKeyValueStore } from '@tpc/conformance';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTestCa } from '../../../../test/support/certificates.ts';
-import { freePort } from '../../../../test/support/mariadb.ts';
+import { freePort } from '../../../../test/support/free-port.ts';
 import { until } from '../../../../test/support/product.ts';
 import { startRedis, type TestRedis } from '../../../../test/support/redis.ts';
 import { StartError } from '../errors.ts';

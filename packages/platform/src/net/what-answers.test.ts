@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../../../test/support/mariadb.ts';
+import { freePort } from '../../../../test/support/free-port.ts';
 import { whatAnswers } from './what-answers.ts';
 
 const servers: Server[] = [];
