@@ -48,13 +48,15 @@ export class InvalidMessage extends Error {
 const FIELDS: Readonly<Record<string, keyof OutboxMessage>> = { content_type: 'contentType', message_key: 'key' };
 
 /**
- * Checks a message by the rules that TPC itself applies.
+ * Checks a message by the rules that TPC itself applies. The answer shares nothing with what was handed over, which its owner may use again at once: the
+ * outbox row, the prepare and what is sent after an outage must hold the same content.
  * @param group the producer's group, which owns keys that are not UUIDs
  * @param limits as TPC told them at registration
  * @throws InvalidMessage naming the first bad field
  */
 export function checkMessage(message: OutboxMessage, group: string, limits: MessageLimits = DEFAULT_MESSAGE_LIMITS): CheckedMessage {
-  const { key, topic, tag = '', contentType = '', headers = {}, sendType = 'WAIT_CONFIRM' } = message;
+  const { key, topic, tag = '', contentType = '', sendType = 'WAIT_CONFIRM' } = message;
+  const headers = { ...message.headers };
   if (sendType !== 'WAIT_CONFIRM' && sendType !== 'SAVE_AND_SEND') throw new InvalidMessage('sendType', 'must be WAIT_CONFIRM or SAVE_AND_SEND');
   for (const [field, value] of Object.entries({ topic, tag, contentType, ...(key === undefined ? {} : { key }) }))
     if (typeof value !== 'string') throw new InvalidMessage(field, 'must be a string');
@@ -72,7 +74,7 @@ export function checkGroup(group: string): void {
 }
 
 function toBytes(body: string | Uint8Array): Buffer {
-  if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  if (body instanceof Uint8Array) return Buffer.from(body);
   if (typeof body !== 'string') throw new InvalidMessage('body', 'must be a string or bytes');
   // UTF-8 has no bytes for it, so that the consumer would get another text.
   if (!body.isWellFormed()) throw new InvalidMessage('body', 'holds half of a surrogate pair');

@@ -1,0 +1,61 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { PACKET_STORES } from '../../test/stores.ts';
+
+const TOPIC = 'SEND_EMAIL_TOPIC';
+
+describe.each(PACKET_STORES)('a caller that goes on using what it has handed over, on %s', (_name, open) => {
+  let fixture: ProducerFixture;
+  beforeEach(async () => {
+    fixture = await setUpProducer(open);
+  });
+  afterEach(() => fixture.close());
+
+  const arrived = (key: string) => {
+    const content = fixture.fake.message(key)?.content;
+    return [content?.data?.toString(), content?.headers.h];
+  };
+  const stored = async (key: string) => (await fixture.store.knex('tpc_outbox').where({ message_key: key }).first('body')).body.toString();
+
+  it.each([
+    ['awaited', true],
+    ['not awaited', false],
+  ])('sends what was handed over (%s)', async (_what, awaited) => {
+    const body = Buffer.from('first');
+    const headers = { h: 'first' };
+    let keys: string[] = [];
+    await fixture.producer.transaction(async (_tx, outbox) => {
+      const first = outbox.add({ topic: TOPIC, body, headers, key: 'UAC:1' });
+      if (awaited) await first;
+      body.write('other');
+      headers.h = 'other';
+      const second = outbox.add({ topic: TOPIC, body, headers, key: 'UAC:2' });
+      if (awaited) await second;
+      body.write('third');
+      headers.h = 'third';
+      keys = await Promise.all([first, second]);
+    });
+    body.write('later');
+    headers.h = 'later';
+    expect(keys).toEqual(['UAC:1', 'UAC:2']);
+    await eventually(() => fixture.fake.messages.length === 2 && fixture.fake.messages.every((message) => message.state === 20));
+    expect([arrived('UAC:1'), arrived('UAC:2')]).toEqual([
+      ['first', 'first'],
+      ['other', 'other'],
+    ]);
+    expect([await stored('UAC:1'), await stored('UAC:2')]).toEqual(['first', 'other']);
+  });
+
+  it('sends it when TPC comes back', async () => {
+    fixture.fake.die();
+    const body = Buffer.from('first');
+    await fixture.producer.transaction((_tx, outbox) => outbox.add({ topic: TOPIC, body, key: 'UAC:1' }));
+    body.write('other');
+    await fixture.producer.transaction((_tx, outbox) => outbox.add({ topic: TOPIC, body, key: 'UAC:2' }));
+    body.write('third');
+    await fixture.producer.start();
+    await fixture.fake.start();
+    await eventually(() => fixture.fake.messages.length === 2 && fixture.fake.messages.every((message) => message.state === 20));
+    expect([arrived('UAC:1')[0], arrived('UAC:2')[0]]).toEqual(['first', 'other']);
+  });
+});
