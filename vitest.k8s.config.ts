@@ -11,7 +11,6 @@ export default defineConfig({
     pool: 'forks',
     execArgv: ['--conditions=tpc-source', '--disable-warning=ExperimentalWarning'],
     fileParallelism: false,
-    bail: 1,
     reporters: ['default', './test/support/closing-line-reporter.ts'],
   },
 });

@@ -5,8 +5,8 @@ import { ensureGrpcurl, GRPCURL_BUILD_MS } from '../support/grpcurl.ts';
 import { traceInJaeger } from '../support/jaeger.ts';
 import { until } from '../support/product.ts';
 import { mailsByUser } from '../support/registrations.ts';
-import { HOPS_FROM_PUBLISH, HOPS_OF_CONFIRM, HOPS_TO_PREPARED } from '../support/seen-spans.ts';
-import { expectEachOnce, failedAtFirst, settle, subscribed } from './support/count.ts';
+import { OWN_HOPS } from '../support/seen-spans.ts';
+import { expectEachOnce, failedAtFirst, finishedKeys, settle, subscribed } from './support/count.ts';
 import { Demo, type Pod } from './support/demo.ts';
 import { Load, type Registered } from './support/load.ts';
 
@@ -29,7 +29,6 @@ const AWAY_MS = 10_000;
 describe('overlay demo on a real cluster', () => {
   let demo: Demo;
   let applied: string;
-  let messageKey: string;
   const everybody: Registered[] = [];
 
   beforeAll(async () => {
@@ -75,9 +74,8 @@ describe('overlay demo on a real cluster', () => {
       const flags = ['-plaintext', '-expand-headers', '-H', `authorization: Bearer \${TOKEN}`, '-d', '{"page_size": 1}'];
       const call = [...flags, way.address, 'tpc.v1.MessageAdminService/ListMessages'];
       const said = execFileSync(grpcurl, call, { encoding: 'utf8', env: { ...process.env, TOKEN: token } });
-      const { messages } = JSON.parse(said) as { messages: { messageKey: string; state: string; producerGroup: string }[] };
+      const { messages } = JSON.parse(said) as { messages: { state: string; producerGroup: string }[] };
       expect(messages).toMatchObject([{ state: 'MESSAGE_STATE_FINISHED', producerGroup: 'PID_UAC' }]);
-      messageKey = messages[0]?.messageKey as string;
     },
     GRPCURL_BUILD_MS,
   );
@@ -86,8 +84,8 @@ describe('overlay demo on a real cluster', () => {
     'shows one trace for the message in the Jaeger of the cluster: from the registration through TPC and OPC to the mail and the report',
     async () => {
       await using way = await demo.kubectl.forward('service/jaeger', 'query');
-      const hops = [...HOPS_TO_PREPARED, ...HOPS_OF_CONFIRM, ...HOPS_FROM_PUBLISH];
-      const spans = await traceInJaeger(`http://${way.address}`, messageKey, hops);
+      const [messageKey = 'none is finished'] = await finishedKeys(demo);
+      const spans = await traceInJaeger(`http://${way.address}`, messageKey, OWN_HOPS);
       expect(new Set(spans.map(({ service }) => service))).toEqual(new Set(['uac', 'tpc', 'opc']));
       expect(spans.filter(({ failed }) => failed)).toEqual([]);
       console.log(`k8s: the trace of ${messageKey} has ${spans.length} spans`);

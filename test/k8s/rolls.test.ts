@@ -44,10 +44,15 @@ describe('rolling out on a real cluster', () => {
   async function underLoad(prefix: string, mobile: string, work: () => Promise<void>): Promise<void> {
     const load = await Load.start(demo.kubectl, { prefix, mobile, perSecond: PER_SECOND });
     const began = performance.now();
-    await work();
-    console.log(`k8s: ${prefix}: done after ${Math.round((performance.now() - began) / 1000)} s`);
-    const people = await load.stop();
-    everybody.push(...people);
+    let people: Registered[] = [];
+    try {
+      await work();
+      console.log(`k8s: ${prefix}: done after ${Math.round((performance.now() - began) / 1000)} s`);
+    } finally {
+      // Also after a failed roll: the tests behind it count everybody.
+      people = await load.stop();
+      everybody.push(...people);
+    }
     const failed = failedAtFirst(prefix, people);
     await settle(demo);
     await expectEachOnce(demo, everybody);

@@ -67,6 +67,20 @@ export const OWN_HOPS_FROM_PUBLISH = [
   CONSUMED,
 ];
 
+/** One message's own hops from the request to the last report: none of them depends on what else travelled in a batch with it. */
+export const OWN_HOPS = [
+  ['uac INSERT pc_uac_user', ...ROOT],
+  ['uac COMMIT', ...ROOT],
+  ['uac INSERT tpc_outbox', ...CREATE],
+  ['tpc SEND_EMAIL_TOPIC prepare', ...PREPARE],
+  ['tpc confirm', ...CONFIRM],
+  PUBLISH,
+  RECEIVE,
+  ['opc BATCH tpc_inbox_effect', ...PROCESS],
+  ['opc SMTP send', ...PROCESS],
+  ['tpc mark_consumed', ...CONSUMED],
+];
+
 /** Those of the hops that no span stands for, each as one line. */
 export function missingHops(spans: readonly SeenSpan[], hops: readonly (readonly string[])[]): string[] {
   const there = new Set(spans.map((span) => pathOf(spans, span).join(' < ')));

@@ -42,7 +42,7 @@ export async function callUnderSpan<T>(
 ): Promise<T> {
   if (tracing === undefined) return call({});
   const name = `${SERVICE}/${method}`;
-  const span = tracing.startBatch(name, SpanKind.CLIENT, of, rpcAttributes(name, attributes));
+  const span = tracing.startStep(name, SpanKind.CLIENT, of, rpcAttributes(name, attributes));
   // A flush goes on in whatever context its first caller had: that is none of the others' business.
   if (span === undefined) return contexts.with(ROOT_CONTEXT, () => call({}));
   try {

@@ -56,6 +56,7 @@ export {
   statementsUnderSpan,
 } from './tracing/message-tracer.ts';
 export {
+  BATCH_COPY,
   batchAttributes,
   databaseAttributes,
   MESSAGE_KEY,

@@ -62,6 +62,12 @@ export function failedAtFirst(title: string, people: readonly Registered[]): Reg
   return failed;
 }
 
+/** Keys of the messages that have come to their end, the newest first. */
+export async function finishedKeys(demo: Demo): Promise<string[]> {
+  const rows = await ask<{ message_key: string }>(demo, 'tpc', `SELECT message_key FROM message WHERE state = ${FINISHED} ORDER BY id DESC`);
+  return rows.map((row) => row.message_key);
+}
+
 async function inbox(demo: Demo): Promise<Map<string, ListedMail[]>> {
   await using way = await demo.kubectl.forward('service/mail', 'inbox');
   return await mailsByUser(`http://${way.address}`);

@@ -137,7 +137,7 @@ class RocketMqPublisher implements BrokerPublisher {
   }
 
   async #flush(lane: Lane, batch: Entry[]): Promise<void> {
-    const span = this.#options.tracing?.startBatch(
+    const span = this.#options.tracing?.startStep(
       `${lane.topic} send`,
       SpanKind.CLIENT,
       batch.map(({ message }) => message.trace),

@@ -13,8 +13,12 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { harmlessTracer, type SpanStarter } from './harmless-tracer.ts';
-import { messageAttributes, messageSpanName, type OperationType, type TracedMessage } from './span-attributes.ts';
+import { BATCH_COPY, messageAttributes, messageSpanName, type OperationType, type TracedMessage } from './span-attributes.ts';
+import { SpanInEach } from './span-in-each.ts';
 import { contextOf, contextUnder, isKept, isKeptTrace, keptContext, type StoredTrace } from './trace-context.ts';
+
+/** A batch of at most so many messages is told in the trace of each. A larger one has one span, so that its share of a message's cost stays small. */
+const TOLD_IN_EACH = 4;
 
 export type MessageSpanOptions = {
   kind: SpanKind;
@@ -84,6 +88,24 @@ export class MessageTracer {
     for (const context of kept) trace.getSpan(context)?.addLink({ context: batch.spanContext() });
     return batch;
   }
+
+  /**
+   * startBatch for a step that no message has a span of its own for (a request, statements): people look a message up by its key and read one trace, so a
+   * batch of few is told in each of their traces. The copies are marked, and linked to the span that they repeat.
+   */
+  startStep(name: string, kind: SpanKind, of: readonly (Context | undefined)[], attributes: Attributes): Span | undefined {
+    const batch = this.startBatch(name, kind, of, attributes);
+    if (batch === undefined || of.length === 1 || of.length > TOLD_IN_EACH) return batch;
+    const { traceId } = batch.spanContext();
+    const others = new Map(of.filter(isKept).map((context) => [trace.getSpanContext(context)?.traceId, context]));
+    others.delete(traceId);
+    if (others.size === 0) return batch;
+    const options = { kind, attributes: { ...attributes, [BATCH_COPY]: true }, links: linkTo(batch.spanContext()) };
+    return new SpanInEach(
+      batch,
+      [...others.values()].map((context) => this.#tracer.startSpan(name, options, context)),
+    );
+  }
 }
 
 /** The parent as a context, where a span is to be made below it. */
@@ -151,7 +173,7 @@ export async function statementsUnderSpan<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   if (tracing === undefined) return work();
-  const span = tracing.startBatch(String(attributes['db.query.summary']), SpanKind.CLIENT, of, attributes);
+  const span = tracing.startStep(String(attributes['db.query.summary']), SpanKind.CLIENT, of, attributes);
   // A flush goes on in whatever context its first caller had: that is none of the others' business.
   const under = (span ? contextUnder(span) : ROOT_CONTEXT).setValue(BY_HAND, true);
   try {

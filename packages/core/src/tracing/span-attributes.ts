@@ -9,6 +9,9 @@ import { dialectOf } from '../sql/dialect.ts';
 /** By this attribute the trace of a message is found. */
 export const MESSAGE_KEY = 'messageKey';
 
+/** True on the copies of a batch's span in the traces of its other messages, so that whoever counts spans can leave them out. */
+export const BATCH_COPY = 'tpc.copy';
+
 /** Types of messaging operations, where a span is one. */
 export type OperationType = 'create' | 'send' | 'receive' | 'process' | 'settle';
 

@@ -1,6 +1,6 @@
 import { context as contexts, SpanKind } from '@opentelemetry/api';
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
-import { contextOf, contextUnder, MessageSpan, run, statementsUnderSpan } from '@tpc/core';
+import { contextOf, contextUnder, endSpan, MessageSpan, run, statementsUnderSpan } from '@tpc/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { loadConfig } from '../config.ts';
@@ -84,6 +84,32 @@ describe('a batch', () => {
     expect(made?.parentSpanContext?.spanId).toBe(members[0]?.spanContext().spanId);
     expect(made?.links.map(({ context }) => context.spanId)).toEqual(members.map((span) => span.spanContext().spanId));
     for (const member of members) expect(member.links.map(({ context }) => context.spanId)).toEqual([made?.spanContext().spanId]);
+  });
+
+  it.each([
+    [4, 4],
+    [5, 1],
+  ])('of %i messages has %i spans for a step that is theirs together', (count, told) => {
+    const { messages } = trace();
+    const of = Array.from({ length: count }, (_, index) =>
+      contextOf({ traceparent: `00-${String(index + 1).repeat(32)}-${'b'.repeat(16)}-01`, tracestate: '' }),
+    );
+    const step = messages.startStep('INSERT message', SpanKind.CLIENT, of, { size: count });
+    endSpan(step, 'DEADLOCK');
+    const [first, ...copies] = spans().toSorted((one, other) => other.links.length - one.links.length);
+    expect([first?.links.length, 1 + copies.length]).toEqual([count, told]);
+    expect(first?.attributes).toEqual({ size: count, 'error.type': 'DEADLOCK' });
+    for (const copy of copies) {
+      expect(copy.attributes).toEqual({ size: count, 'tpc.copy': true, 'error.type': 'DEADLOCK' });
+      expect(copy.links.map(({ context }) => context.spanId)).toEqual([first?.spanContext().spanId]);
+    }
+    expect(new Set(spans().map((span) => span.spanContext().traceId)).size).toBe(told);
+  });
+
+  it('of one transaction is told once, since its messages share a trace', () => {
+    const { messages } = trace();
+    messages.startStep('INSERT message', SpanKind.CLIENT, [contextOf(stored('01', 'c')), contextOf(stored('01', 'd'))], {})?.end();
+    expect(spans()).toHaveLength(1);
   });
 
   it('of messages that are not kept has no span', () => {
