@@ -15,7 +15,7 @@ export { type Dialect, dialectOf } from './sql/dialect.ts';
 export { type Migrations, migrate, pendingMigrations } from './sql/migrate.ts';
 export { bodyInPacket } from './sql/packet-size.ts';
 export { afterCommit, inPacketTransaction, runOnPrimary, runTogether, writeLater } from './sql/packet-transaction.ts';
-export { inTransaction, placeholders, run, type Sql, type SqlResult, type SqlValue, valueRows } from './sql/run.ts';
+export { inTransaction, placeholders, run, valueRows } from './sql/run.ts';
 export { underServerLock } from './sql/server-lock.ts';
 export {
   acquire,
@@ -42,6 +42,7 @@ export {
   isTransient,
   type SqlErrorKind,
 } from './sql/sql-errors.ts';
+export type { Sql, SqlResult, SqlValue } from './sql/types.ts';
 export { withoutValues } from './sql/without-values.ts';
 export { traceIdOf } from './trace-id.ts';
 export { MessageSpan } from './tracing/message-span.ts';

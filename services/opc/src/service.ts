@@ -15,7 +15,6 @@ import {
   createDatabaseProbe,
   createHealthWatch,
   createPageTokens,
-  createRepeater,
   type GrpcServer,
   guard,
   type HealthServer,
@@ -27,7 +26,6 @@ import {
   openDatabase,
   partLog,
   prepareDatabase,
-  type Repeater,
   type Running,
   SHORT_REQUEST_BYTES,
   StartError,
@@ -48,9 +46,10 @@ import { createSmtpMailer, type Mailer } from './adapters/smtp.ts';
 import type { OpcConfig } from './config.ts';
 import type { DeferralPolicy } from './domain/deferral.ts';
 import { createNotificationService } from './grpc/notification-service.ts';
-import { createSendEmailHandler, MAIL_SERVER, SEND_EMAIL_TOPIC } from './handlers/send-email.ts';
+import { createSendEmailHandler, SEND_EMAIL_TOPIC } from './handlers/send-email.ts';
 import { opcMigrations } from './store/migrations/index.ts';
 import { readOrCreatePageTokenSecret } from './store/page-token-secret.ts';
+import { watchMailServer } from './workers/watch-mail-server.ts';
 
 /** How long messages in handling and reports may take at a stop, milliseconds; well below the limit of the process (15 s). */
 const CONSUMER_STOP_MS = 8_000;
@@ -249,34 +248,6 @@ async function stopConsumer(consumer: Consumer, mailer: Mailer): Promise<void> {
 function mailHealth({ connected, refusal }: MailLinkState): Record<string, boolean> {
   const reachable = connected === true;
   return { smtp: reachable && refusal === '', smtp_reachable: reachable, smtp_accepting: refusal === '' };
-}
-
-/** How often a mail server is looked for that cannot be had, milliseconds. */
-const LOOK_WHILE_AWAY_MS = 2_000;
-
-/**
- * Looks for the mail server while nothing is sent, more often while it is away, and wakes the mails that wait for it when they can go out again: once
- * at that moment, and once more at the next look, for those that were being given back just then.
- */
-function watchMailServer(mailer: Mailer, consumer: Consumer, { everyMs, log }: { everyMs: number; log: Log }): Repeater {
-  let again = false;
-  let checkedAt = Number.NEGATIVE_INFINITY;
-  const wake = async () => {
-    const woken = await consumer.wake(MAIL_SERVER);
-    if (woken > 0) log.info({ num_messages: woken }, 'mails that waited for the mail server are woken');
-  };
-  mailer.onOpen(() => {
-    again = true;
-    wake().catch((err: unknown) => log.warn({ err }, 'waiting mails could not be woken now; they are at the next look'));
-  });
-  const pass = async (signal: AbortSignal) => {
-    if (again) await wake();
-    again = false;
-    if (mailer.state().connected === true && performance.now() - checkedAt < everyMs) return;
-    await mailer.check(signal);
-    checkedAt = performance.now();
-  };
-  return createRepeater({ name: 'mail server', everyMs: Math.min(everyMs, LOOK_WHILE_AWAY_MS), pass, log });
 }
 
 /** Keeps health and the state of the link to the mail server true. */

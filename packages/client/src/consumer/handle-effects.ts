@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { databaseAttributes, errorTypeOf, inTransaction, MESSAGE_KEY, type MessageSpan, statementsUnderSpan } from '@tpc/core';
 import { decideEffectOutcome, decideEffectStep, type EffectOutcome, type SettledMessage } from './decide-outcome.ts';
 import { errorFields, FencedError } from './errors.ts';
+import { giveBackUntilDue } from './handle/give-back-until-due.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import { type ClaimedRow, messageOfRow } from './inbox-row.ts';
 import type { Execute } from './lane.ts';
@@ -13,7 +14,7 @@ import { runWithinTime } from './run-effect.ts';
 import { Semaphore } from './semaphore.ts';
 import { EffectState, Reason, ReportKind } from './states.ts';
 import { claimEffect, type EffectRow, type EffectSettlement, insertEffects, readEffects, retryEffect } from './store/effects.ts';
-import { markPlanned, markRetry, openByMark, releaseRows, renewLease } from './store/mark-inbox.ts';
+import { markPlanned, openByMark, releaseRows, renewLease } from './store/mark-inbox.ts';
 import { settleEffectAndMessage } from './store/settle-message.ts';
 import { withTimeLimit } from './time-limit.ts';
 import type { ConsumedMessage, EffectHandler, EffectPlan } from './types.ts';
@@ -264,15 +265,8 @@ class EffectRound {
       await persist(() => releaseRows(settings.knex, settings.group, [this.#row]), goOn);
       return;
     }
-    const giveBack = async () => {
-      const { effects, now } = await readEffects(settings.knex, settings.group, this.#row);
-      const open = effects.filter((effect) => effect.state === EffectState.OPEN);
-      const due = open.map((effect) => (effect.leaseUntil ?? now) - now);
-      const waitMs = Math.max(fault === undefined ? 0 : settings.retry.firstWaitMs, open.length === 0 ? 0 : Math.min(...due));
-      const error = open.map((effect) => effect.error).find(Boolean) ?? '';
-      return markRetry(settings.knex, settings.group, this.#row, { waitMs, error });
-    };
-    const given = await persist(giveBack, goOn);
+    const atLeastMs = fault === undefined ? 0 : settings.retry.firstWaitMs;
+    const given = await persist(() => giveBackUntilDue(settings.knex, settings.group, this.#row, atLeastMs), goOn);
     if (!given) settings.log.warn(this.#fields(), 'a message was taken over or had ended; it is left to whoever has it');
     telemetry.emit({ type: 'handled', topic, count: 1, elapsedMs, outcome: given ? 'retry' : 'fenced' });
   }

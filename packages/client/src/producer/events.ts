@@ -1,3 +1,20 @@
+/** Whether TPC answers the producer. */
+export type Mode = 'online' | 'outbox_only';
+
+export type ProducerState = {
+  /** outbox_only while TPC does not answer: transactions commit with their outbox row alone, and the sweeper delivers later. */
+  mode: Mode;
+  /** TPC knows this instance. */
+  registered: boolean;
+  openTransactions: number;
+  /** Keys of open transactions. */
+  openKeys: number;
+  /** Confirms, deletes and acknowledgements under way. */
+  pendingConfirms: number;
+  /** Empty before the database was read. */
+  storeId: string;
+};
+
 /** How TPC came to know of a commit. */
 export type Via = 'confirm' | 'save_and_send' | 'sweep' | 'check_back';
 
@@ -11,4 +28,4 @@ export type ProducerEvent =
   /** TPC stored the message as DEAD, with its reason. */
   | { type: 'dead'; messageKey: string; reason: string }
   | { type: 'verdict'; verdict: 'COMMITTED' | 'ROLLED_BACK' | 'IN_PROGRESS'; messageKey: string }
-  | { type: 'mode'; mode: 'online' | 'outbox_only' };
+  | { type: 'mode'; mode: Mode };

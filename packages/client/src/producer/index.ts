@@ -19,9 +19,8 @@ export { type CheckBackOptions, DEFAULT_PREPARE_BUDGET_MS, type ProducerOptions,
 export { InvalidMessage, type OutboxMessage, type SendType } from './domain/message.ts';
 export type { TraceContext } from './domain/trace-context.ts';
 export { KeyAlreadyUsed, OutboxMisuse, OutcomeUnknown, TransactionDoomed } from './errors.ts';
-export type { ProducerEvent } from './events.ts';
-export type { Mode } from './link.ts';
+export type { Mode, ProducerEvent, ProducerState } from './events.ts';
 export type { Outbox } from './outbox.ts';
-export { createProducer, type Producer, type ProducerState } from './producer.ts';
+export { createProducer, type Producer } from './producer.ts';
 export type { SweepResult } from './sweeper.ts';
 export type { Work } from './transaction.ts';

@@ -3,9 +3,7 @@ import type { TpcConnection, TpcError } from '../connection/index.ts';
 import { toTpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
 import { Loop } from '../loop.ts';
-import type { ProducerEvent } from './events.ts';
-
-export type Mode = 'online' | 'outbox_only';
+import type { Mode, ProducerEvent } from './events.ts';
 
 type LinkParts = {
   tpc: TpcConnection;

@@ -1,8 +1,7 @@
 import type { BatchObservableResult, MeterProvider } from '@opentelemetry/api';
 import { cachedReading } from '@tpc/core';
 import { meterOf } from '../metrics/meter.ts';
-import type { ProducerEvent } from './events.ts';
-import type { ProducerState } from './producer.ts';
+import type { ProducerEvent, ProducerState } from './events.ts';
 import type { OutboxBacklog } from './store/read-backlog.ts';
 
 export type ProducerMetrics = {

@@ -24,7 +24,8 @@ import { commitsOnCondition } from './database-session.ts';
 import { Delivery } from './delivery.ts';
 import { checkGroup, type OutboxMessage } from './domain/message.ts';
 import { OutboxMisuse } from './errors.ts';
-import { Link, type Mode } from './link.ts';
+import type { ProducerState } from './events.ts';
+import { Link } from './link.ts';
 import { createProducerMetrics, type ProducerMetrics } from './metrics.ts';
 import { OpenKeys } from './open-keys.ts';
 import { durabilityProblems } from './store/durability.ts';
@@ -32,20 +33,6 @@ import { findUnsweptGroups } from './store/other-groups.ts';
 import { readOutboxBacklog } from './store/read-backlog.ts';
 import { Sweeper, type SweepResult } from './sweeper.ts';
 import { BusinessTransaction, type TransactionParts, type Work } from './transaction.ts';
-
-export type ProducerState = {
-  /** outbox_only while TPC does not answer: transactions commit with their outbox row alone, and the sweeper delivers later. */
-  mode: Mode;
-  /** TPC knows this instance. */
-  registered: boolean;
-  openTransactions: number;
-  /** Keys of open transactions. */
-  openKeys: number;
-  /** Confirms, deletes and acknowledgements under way. */
-  pendingConfirms: number;
-  /** Empty before the database was read. */
-  storeId: string;
-};
 
 export type Producer = {
   /**

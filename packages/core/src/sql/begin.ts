@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { dialectOf } from './dialect.ts';
-import type { Sql } from './run.ts';
 import { classifySqlError, doomsTransaction } from './sql-errors.ts';
+import type { Sql } from './types.ts';
 import { bound } from './values.ts';
 
 type Answered = (error: unknown, rows?: unknown, fields?: unknown) => void;

@@ -1,22 +1,11 @@
 import type { Knex } from 'knex';
 import { takesPackets } from './begin.ts';
 import { dialectOf } from './dialect.ts';
-import {
-  ask,
-  type Connection,
-  inTransaction,
-  type MysqlClient,
-  run,
-  type Sql,
-  type SqlResult,
-  type SqlValue,
-  type Statement,
-  toResult,
-  withConnection,
-} from './run.ts';
+import { ask, inTransaction, run, toResult, withConnection } from './run.ts';
 import { assertAutocommit, dispose } from './session/checked-sessions.ts';
 import { ROLLBACK_LIMIT_MS, withinLimit } from './session/statement-limit.ts';
 import { classifySqlError } from './sql-errors.ts';
+import type { Connection, MysqlClient, Sql, SqlResult, SqlValue, Statement } from './types.ts';
 
 const BEGIN: Statement = { sql: 'BEGIN', bindings: [] };
 const COMMIT: Statement = { sql: 'COMMIT', bindings: [] };

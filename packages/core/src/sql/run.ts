@@ -6,21 +6,8 @@ import { watchOf } from './session/server-watch.ts';
 import { isReadCommitted } from './session/settings.ts';
 import { withinLimit } from './session/statement-limit.ts';
 import { TransactionEnds } from './session/transaction-ends.ts';
-import { type BoundValue, bound, textBytes } from './values.ts';
-
-export type SqlValue = string | number | bigint | Buffer | null;
-
-/** A statement with `?` placeholders and their values. */
-export type Sql = { sql: string; params: readonly SqlValue[] };
-
-export type SqlResult<R> = {
-  /** Rows of a SELECT; empty for other statements. */
-  rows: R[];
-  /** Rows that a writing statement matched. On both dialects matched, not changed: guards belong into WHERE. */
-  affected: number;
-  /** Of an INSERT into a table that numbers its rows: the number of the first row. */
-  insertId?: number;
-};
+import type { Connection, MysqlClient, SqlResult, SqlValue, Statement } from './types.ts';
+import { bound, textBytes } from './values.ts';
 
 /**
  * Runs one statement with `?` placeholders. Every hot statement goes through here. On MySQL it takes the short way: to knex's client, which watches
@@ -37,28 +24,6 @@ export async function run<R = Record<string, unknown>>(
   const { changes = 0, lastInsertRowid = 0 } = answer as { changes?: number; lastInsertRowid?: number | bigint };
   return { rows: [], affected: changes, insertId: Number(lastInsertRowid) - changes + 1 };
 }
-
-/** As far as knex's client is used here; a transaction's client lends its own connection and refuses after its end. */
-export type MysqlClient = {
-  /** One object for a pool: a transaction's client has the same. */
-  config: object;
-  /** True for a transaction's client. */
-  transacting?: boolean;
-  acquireConnection(): Promise<Connection>;
-  releaseConnection(connection: Connection): Promise<void>;
-  query(connection: Connection, statement: Statement): Promise<{ response: [unknown] }>;
-  emit(event: 'query-response', response: unknown, statement: Connection & Statement): void;
-};
-/** knex names each connection, so that listeners can tell which statement is answered. */
-export type Connection = {
-  __knexUid?: string | undefined;
-  /** Set: knex's pool drops the connection instead of lending it again. */
-  __knex__disposed?: unknown;
-  /** The driver's socket; at its end the server rolls back. */
-  stream?: { destroy(): void };
-  destroy?(): void;
-};
-export type Statement = { sql: string; bindings: readonly BoundValue[] };
 
 function runOnMysql<R>(db: Knex | Knex.Transaction, sql: string, params: readonly SqlValue[]): Promise<SqlResult<R>> {
   const client = db.client as MysqlClient;

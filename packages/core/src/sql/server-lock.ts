@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
-import { type Connection, type MysqlClient, type Sql, withConnection } from './run.ts';
+import { withConnection } from './run.ts';
 import { dispose } from './session/checked-sessions.ts';
+import type { Connection, MysqlClient, Sql } from './types.ts';
 
 /**
  * Works under an advisory lock of MySQL or MariaDB, which is gone when its session is, so a killed process leaves nothing behind. The session that holds it

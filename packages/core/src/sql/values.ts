@@ -1,4 +1,4 @@
-import type { SqlValue } from './run.ts';
+import type { BoundValue } from './types.ts';
 
 /** A value that mysql2 writes into the statement as it stands. */
 class Literal {
@@ -12,9 +12,6 @@ class Literal {
     return this.#sql;
   }
 }
-
-/** A value as it is given to the driver. */
-export type BoundValue = SqlValue | Literal;
 
 /**
  * Writes texts so that they mean the same under every sql_mode. The driver writes values into the statement's text and escapes with backslashes. Where a

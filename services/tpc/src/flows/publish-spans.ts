@@ -1,7 +1,7 @@
 import { SpanKind } from '@opentelemetry/api';
 import type { PublishOutcome } from '@tpc/broker';
 import { linkTo, MessageSpan, type MessageTracer, spanContextOf } from '@tpc/core';
-import type { PublishOrder } from './publishing.ts';
+import type { PublishOrder } from './publish-order.ts';
 
 /** Mixed into the id of the span that made a message, it gives the id of the span of its first publish. Any number but zero serves. */
 const FIRST_PUBLISH = 0x7470_632d_7075_626cn;

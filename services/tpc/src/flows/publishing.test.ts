@@ -2,7 +2,8 @@ import type { OutgoingBrokerMessage, PublishOutcome } from '@tpc/broker';
 import { createLog } from '@tpc/platform';
 import { describe, expect, it, vi } from 'vitest';
 import type { PublishItem, PublishResult, RedeliveryResult } from '../store/store-types.ts';
-import { createPublishing, toBrokerMessage } from './publishing.ts';
+import { toBrokerMessage } from './publish-order.ts';
+import { createPublishing } from './publishing.ts';
 
 const log = createLog({ service: 'test', level: 'silent', format: 'json' });
 const LEASE_MS = 10_000;

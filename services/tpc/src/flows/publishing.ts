@@ -1,27 +1,12 @@
 import type { Context } from '@opentelemetry/api';
-import type { BrokerPublisher, OutgoingBrokerMessage, PublishOutcome } from '@tpc/broker';
-import {
-  classifySqlError,
-  encodeDeliveryProperties,
-  isTransient,
-  MAX_BATCH,
-  type MessageTracer,
-  NaturalBatcher,
-  storedTraceOfContext,
-  traceIdOf,
-} from '@tpc/core';
+import type { BrokerPublisher, PublishOutcome } from '@tpc/broker';
+import { classifySqlError, isTransient, MAX_BATCH, type MessageTracer, NaturalBatcher, traceIdOf } from '@tpc/core';
 import type { Log } from '@tpc/platform';
 import type { Store } from '../store/store.ts';
-import type { PublishItem, PublishResult, RedeliveryResult } from '../store/store-types.ts';
+import type { PublishResult, RedeliveryResult } from '../store/store-types.ts';
 import { createClaims, type TimedClaim } from './claims.ts';
+import { type PublishOrder, toBrokerMessage } from './publish-order.ts';
 import { endPublishSpan, publishSpan } from './publish-spans.ts';
-
-/** A claimed message; with a group, for this group alone (a redelivery). */
-export type PublishOrder = PublishItem & {
-  consumerGroup?: string;
-  /** It was, or may have been, published before. */
-  repeats?: boolean;
-};
 
 /**
  * The way of a claimed message to the broker and of the outcome back into its row. Whoever makes messages SENDING (a confirm, a save-and-send, a verdict)
@@ -155,32 +140,6 @@ async function send({ broker, log }: PublishingOptions, now: () => number, batch
 /** The lease counts until the send itself begins, also after a wait in the broker's adapter. */
 function sendBefore({ endsAt, leaseMs }: TimedClaim): number {
   return endsAt - leaseMs * LEASE_RESERVE;
-}
-
-/**
- * How a stored message looks to the broker.
- * @param trace of its publish, under which the consumers go on; without one, under what the message brought
- */
-export function toBrokerMessage(item: PublishOrder, trace?: Context): OutgoingBrokerMessage {
-  const { content } = item;
-  const { traceparent, tracestate } = trace === undefined ? content : storedTraceOfContext(trace);
-  return {
-    ...(trace === undefined ? {} : { trace }),
-    topic: content.topic,
-    tag: content.tag,
-    keys: [item.messageKey],
-    body: content.body,
-    properties: encodeDeliveryProperties({
-      messageKey: item.messageKey,
-      producerGroup: item.producerGroup,
-      generation: item.generation,
-      onlyGroup: item.consumerGroup,
-      contentType: content.contentType,
-      headers: content.headers,
-      traceparent,
-      tracestate,
-    }),
-  };
 }
 
 function resultOf(item: PublishOrder, outcome: PublishOutcome): PublishResult & { consumerGroup?: string } {

@@ -5,8 +5,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { MessageState } from '../domain/states.ts';
 import type { PublishItem, SaveItem } from '../store/store-types.ts';
 import { endPublishSpan, publishSpan } from './publish-spans.ts';
-import { keptAlong, type Traced, traceWrites } from './write-spans.ts';
-import type { Writes } from './writes.ts';
+import { keptAlong, traceWrites } from './write-spans.ts';
+import type { Traced, Writes } from './writes.ts';
 
 const exporter = new InMemorySpanExporter();
 const { messages } = traceTo('tpc', new SimpleSpanProcessor({ exporter }));

@@ -1,4 +1,4 @@
-import { type Context, SpanKind } from '@opentelemetry/api';
+import { SpanKind } from '@opentelemetry/api';
 import {
   databaseAttributes,
   endSpan,
@@ -19,15 +19,7 @@ import {
 } from '@tpc/core';
 import { MessageState } from '../domain/states.ts';
 import type { Mark, PublishItem, SaveItem } from '../store/store-types.ts';
-import type { Writes } from './writes.ts';
-
-/** A write with the trace that it is part of. */
-export type Traced<T> = T & {
-  /** Context of the call that asks for it; absent or empty: that of the message, where the write holds it. */
-  call?: StoredTrace | undefined;
-  /** Its own span, made here. */
-  trace?: Context | undefined;
-};
+import type { Traced, Writes } from './writes.ts';
 
 /** Tracing of TPC's writes; `database` as databaseAttributes names it. */
 export type WriteTracing = { messages: MessageTracer; database: 'sqlite' | 'mysql' };

@@ -1,16 +1,14 @@
-import type { Dialect, ServerWatch } from '@tpc/core';
+import type { ServerWatch } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { GroupProgress } from './group-progress.ts';
 import type { MessageIds } from './message-ids.ts';
 import type { Names } from './names.ts';
-import type { StoreObserver, StorePolicies } from './store-types.ts';
 import type { SubscriptionView } from './subscription-view.ts';
+import type { StoreBase } from './types/base.ts';
+import type { StoreObserver } from './types/observing.ts';
 
 /** What the store's functions share. Each takes it first and uses little of it. */
-export type StoreContext = {
-  knex: Knex;
-  sql: Dialect;
-  policies: StorePolicies;
+export type StoreContext = StoreBase & {
   /** A number in [0, 1), for jitter. */
   random: () => number;
   names: Names;
@@ -27,8 +25,6 @@ export type StoreContext = {
    * what it sets aside (repair/stray-copies.ts).
    */
   strays?: Set<string>;
-  /** Runs work again when the database asks for it (retrying.ts). */
-  retry: <T>(work: () => Promise<T>) => Promise<T>;
 };
 
 /** A transaction or the pool: for functions that only read, or whose caller decides. */

@@ -1,6 +1,6 @@
 import { run } from '@tpc/core';
-import type { StoreContext } from './context.ts';
 import { isDuplicate } from './retrying.ts';
+import type { StoreBase } from './types/base.ts';
 
 /** A group has received something of a topic that had been published at this time. */
 export type Progress = { groupId: number; topicId: number; publishedAt: number };
@@ -21,7 +21,7 @@ export class GroupProgress {
     this.#written.clear();
   }
 
-  async note(ctx: Pick<StoreContext, 'knex' | 'sql' | 'retry'>, progress: readonly Progress[]): Promise<void> {
+  async note(ctx: Pick<StoreBase, 'knex' | 'sql' | 'retry'>, progress: readonly Progress[]): Promise<void> {
     for (const [key, parts] of Map.groupBy(progress, (one) => `${one.groupId} ${one.topicId}`)) {
       const latest = Math.max(...parts.map((one) => one.publishedAt));
       if (latest < (this.#written.get(key) ?? Number.NEGATIVE_INFINITY) + STEP_MS) continue;
@@ -32,7 +32,7 @@ export class GroupProgress {
   }
 }
 
-async function raise(ctx: Pick<StoreContext, 'knex' | 'sql'>, { groupId, topicId, publishedAt }: Progress): Promise<void> {
+async function raise(ctx: Pick<StoreBase, 'knex' | 'sql'>, { groupId, topicId, publishedAt }: Progress): Promise<void> {
   const update = () =>
     run(
       ctx.knex,

@@ -1,7 +1,8 @@
 import { placeholders, run, runOnPrimary, type SqlValue } from '@tpc/core';
-import type { StoreContext } from './context.ts';
-import { countMade, type Maker, type NameQuotas } from './quotas/quotas.ts';
+import { countMade, type Maker } from './quotas/quotas.ts';
 import { isDuplicate } from './retrying.ts';
+import type { StoreBase } from './types/base.ts';
+import type { NameQuotas } from './types/policies.ts';
 
 /** Ids of a producer group's messages: the group, its outbox database, and both together (message.owner_id). */
 export type Owner = { producerGroupId: number; storeId: number; ownerId: number };
@@ -12,10 +13,10 @@ export type Owner = { producerGroupId: number; storeId: number; ownerId: number 
  * or deleted while TPC runs. A name that is made counts for the group that needs it (`maker`, @throws QuotaReached). Another server may lack the last ones and give their ids to others, so all are forgotten when one takes over (`forget`).
  */
 export class Names {
-  readonly #ctx: Pick<StoreContext, 'knex' | 'sql' | 'retry' | 'policies'>;
+  readonly #ctx: Pick<StoreBase, 'knex' | 'sql' | 'retry' | 'policies'>;
   #ids = new Map<string, number>();
 
-  constructor(ctx: Pick<StoreContext, 'knex' | 'sql' | 'retry' | 'policies'>) {
+  constructor(ctx: Pick<StoreBase, 'knex' | 'sql' | 'retry' | 'policies'>) {
     this.#ctx = ctx;
   }
 

@@ -1,5 +1,5 @@
 import { runOnPrimary } from '@tpc/core';
-import type { StoreContext } from './context.ts';
+import type { StoreBase } from './types/base.ts';
 
 /** The tag of a subscription that takes every tag. No message can carry it. */
 export const ALL_TAGS = '*';
@@ -16,14 +16,14 @@ type TopicAndTag = { topic: string; tag: string };
  * table itself. A no is never believed from memory.
  */
 export class SubscriptionView {
-  readonly #ctx: Pick<StoreContext, 'knex' | 'retry'>;
+  readonly #ctx: Pick<StoreBase, 'knex' | 'retry'>;
   readonly #clock: () => number;
   #tagsByTopic: Map<string, Set<string>> = new Map();
   #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
   /** @param clock a monotonic clock, milliseconds */
-  constructor(ctx: Pick<StoreContext, 'knex' | 'retry'>, clock: () => number) {
+  constructor(ctx: Pick<StoreBase, 'knex' | 'retry'>, clock: () => number) {
     this.#ctx = ctx;
     this.#clock = clock;
   }

@@ -1,5 +1,6 @@
 import type { TimedClaim } from '../flows/claims.ts';
-import type { Publishing, PublishOrder } from '../flows/publishing.ts';
+import type { PublishOrder } from '../flows/publish-order.ts';
+import type { Publishing } from '../flows/publishing.ts';
 
 /**
  * A duty's share of publishing: hands claimed messages over and counts only its own that are not done. What others have under way does not count: under

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { dialectOf } from '../dialect.ts';
-import type { Connection, MysqlClient } from '../run.ts';
 import { classifySqlError } from '../sql-errors.ts';
+import type { Connection, MysqlClient } from '../types.ts';
 import { withoutValues } from '../without-values.ts';
 import { sessionFaults } from './faults.ts';
 import { ServerStatus, serverStatusOf } from './server-status.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Connection, MysqlClient } from '../run.ts';
+import type { Connection, MysqlClient } from '../types.ts';
 import { ServerWatch } from './server-watch.ts';
 
 /** A client whose connections are to servers of these names. */

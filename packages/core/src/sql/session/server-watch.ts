@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Knex } from 'knex';
-import type { Connection, MysqlClient } from '../run.ts';
+import type { Connection, MysqlClient } from '../types.ts';
 import { dispose, readSettings } from './checked-sessions.ts';
 import { serverOf } from './settings.ts';
 

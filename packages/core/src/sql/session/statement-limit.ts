@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import type { Connection, MysqlClient } from '../run.ts';
+import type { Connection, MysqlClient } from '../types.ts';
 import { dispose, disposeIfUseless } from './checked-sessions.ts';
 
 /** By the configuration that knex's client and its transactions share, milliseconds. */

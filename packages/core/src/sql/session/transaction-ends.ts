@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import type { Connection, MysqlClient } from '../run.ts';
+import type { Connection, MysqlClient } from '../types.ts';
 import { dispose, disposeIfUseless, isUseless } from './checked-sessions.ts';
 import { ROLLBACK_LIMIT_MS, startLimit } from './statement-limit.ts';
 

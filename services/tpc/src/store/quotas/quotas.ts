@@ -1,10 +1,8 @@
 import { run } from '@tpc/core';
 import type { Refusal } from '../../domain/reasons.ts';
-import type { StoreContext } from '../context.ts';
 import { isDuplicate } from '../retrying.ts';
-
-/** How many names one group may make. Names that others have made cost nothing. */
-export type NameQuotas = { topics: number; tags: number; stores: number };
+import type { StoreBase } from '../types/base.ts';
+import type { NameQuotas } from '../types/policies.ts';
 
 /** The group whose call needs a name. */
 export type Maker = { kind: 'producer' | 'consumer'; groupId: number; group: string };
@@ -32,7 +30,7 @@ export class QuotaReached extends Error {
  * replicas makes more than the quota. Two statements the first time, one after it; none for names that are there.
  * @throws QuotaReached
  */
-export async function countMade(ctx: Pick<StoreContext, 'knex' | 'policies'>, maker: Maker, what: keyof NameQuotas): Promise<void> {
+export async function countMade(ctx: Pick<StoreBase, 'knex' | 'policies'>, maker: Maker, what: keyof NameQuotas): Promise<void> {
   const limit = ctx.policies.quotas[what];
   const row = [KIND[maker.kind], maker.groupId, WHAT[what]] as const;
   const count = async () => {

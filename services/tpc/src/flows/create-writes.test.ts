@@ -1,7 +1,7 @@
 import { BatchDeadlineExceeded, BatcherFull, MAX_BATCH } from '@tpc/core';
 import { describe, expect, it, vi } from 'vitest';
 import type { ConfirmItem, MessageContent, PublishItem, SaveItem, StateResult } from '../store/store-types.ts';
-import { createWrites } from './writes.ts';
+import { createWrites } from './create-writes.ts';
 
 const NO_DEADLINE = Number.POSITIVE_INFINITY;
 const content = (text: string): MessageContent => ({

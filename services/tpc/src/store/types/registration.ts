@@ -1,0 +1,38 @@
+/** How producers and consumers make themselves known. */
+
+export type RegisterProducer = {
+  producerGroup: string;
+  storeId: string;
+  instanceId: string;
+  topics: readonly string[];
+  host: string;
+  /** Whether each outbox row names its group, so that other groups may share the database. */
+  namesGroup?: boolean;
+};
+
+export type RegisterConsumer = {
+  consumerGroup: string;
+  /** '' for a consumer without the library, which is a store of its own. */
+  storeId: string;
+  instanceId: string;
+  /** Tags empty: all tags. */
+  subscriptions: readonly { topic: string; tags: readonly string[] }[];
+  host: string;
+  /** Its link to the broker works and its last long poll came back empty. */
+  idle: boolean;
+};
+
+export type Epoch = {
+  /** From 1. */
+  epoch: number;
+  /** State to which the database was restored; undefined in epoch 1. */
+  restoredTo: number | undefined;
+};
+
+export type RegisterProducerResult = { epoch: Epoch };
+
+export type RegisterConsumerResult = {
+  epoch: Epoch;
+  /** How many topic and tag pairs are new: when > 0, call resumeUnsubscribed soon. */
+  added: number;
+};
