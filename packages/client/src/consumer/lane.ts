@@ -101,14 +101,17 @@ export class Lane {
     if (count > 0) this.#options.onRoom(this);
   }
 
-  /** Gives claimed rows to their reserved places. */
+  /**
+   * Gives claimed rows to their reserved places. They are begun after the promises that are settled already have had their turn: rows that were stored
+   * together come here one by one, and a handler that takes a batch gets them as one.
+   */
   push(rows: readonly ClaimedRow[], reservedBytes = 0): void {
     this.#reserved -= rows.length;
     this.#queue.push(...rows);
     const bytes = bytesOf(rows);
     this.#bytes += bytes - reservedBytes;
     if (rows.length > 0) this.#learn(bytes / rows.length);
-    this.#pump();
+    queueMicrotask(() => this.#pump());
   }
 
   #learn(bytes: number): void {
