@@ -174,7 +174,7 @@ class InboxConsumer implements Consumer {
     const { leaseMs, maxInMemory, maxInMemoryBytes } = settings;
     const concurrency = effects ? handler.concurrency : settings.concurrency;
     const maxBatch = 'handleBatch' in handler ? handler.maxBatch : 1;
-    const canHold = () => mayHold(topic, maxInMemory, new Map([...this.#lanes].map(([name, lane]) => [name, lane.held])));
+    const canHold = () => mayHold(topic, maxInMemory, this.#lanes);
     const onRoom = (lane: Lane) => this.#onRoom(lane);
     this.#lanes.set(
       topic,
