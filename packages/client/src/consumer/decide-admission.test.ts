@@ -30,6 +30,36 @@ describe('decideAdmission', () => {
     expect(decide(properties as Record<string, string>)).toMatchObject(expected);
   });
 
+  it.each<[string, Record<string, string>, Partial<ReceivedBrokerMessage>, string | undefined]>([
+    ['a key of 160 characters', { 'tpc-key': 'k'.repeat(160) }, {}, undefined],
+    ['names of 64 characters', { 'tpc-key': 'k', 'tpc-producer': 'p'.repeat(64) }, { topic: 't'.repeat(64), tag: '~ '.repeat(32) }, undefined],
+    ['a content type of 128 characters', { 'tpc-key': 'k', 'tpc-content-type': 'x'.repeat(128) }, {}, undefined],
+    ['headers of 60,000 bytes', { 'tpc-key': 'k', 'tpc-h-a': 'x'.repeat(59_992) }, {}, undefined],
+    ['a longer producer group', { 'tpc-key': 'k', 'tpc-producer': 'p'.repeat(65) }, {}, 'producerGroup is not at most 64 characters of ASCII'],
+    ['a longer topic', { 'tpc-key': 'k' }, { topic: 't'.repeat(65) }, 'topic is not at most 64 characters of ASCII'],
+    ['a longer tag', { 'tpc-key': 'k' }, { tag: 't'.repeat(65) }, 'tag is not at most 64 characters of ASCII'],
+    ['a tag that begins beyond ASCII', { 'tpc-key': 'k' }, { tag: 'éa' }, 'tag is not at most 64 characters of ASCII'],
+    ['a tag that ends beyond ASCII', { 'tpc-key': 'k' }, { tag: 'aé' }, 'tag is not at most 64 characters of ASCII'],
+    ['a longer content type', { 'tpc-key': 'k', 'tpc-content-type': 'x'.repeat(129) }, {}, 'the content type is not at most 128 characters of ASCII'],
+    ['larger headers', { 'tpc-key': 'k', 'tpc-h-a': 'x'.repeat(59_993) }, {}, 'the headers have 60001 bytes, at most 60000 are taken'],
+    ['a larger body', { 'tpc-key': 'k' }, { body: Buffer.alloc(11) }, 'the body has 11 bytes, at most 10 are taken'],
+  ])('the columns hold %s, or it is said what they do not hold', (_what, properties, more, detail) => {
+    const admission = decide(properties, more);
+    expect(admission.kind === 'stub' ? admission.detail : admission.kind).toBe(detail ?? 'store');
+  });
+
+  it.each(['a b', 'ka\u0000', 'ék', 'ké'])('drops a key with a character that no key has: %j', (key) => {
+    expect(decide({ 'tpc-key': key })).toEqual({ kind: 'drop', why: 'unusable key' });
+  });
+
+  it('keeps of a message that cannot be stored all that the columns hold, but no content', () => {
+    const properties = { 'tpc-key': 'k', 'tpc-producer': 'P', 'tpc-generation': '2', 'tpc-content-type': 'text/plain', 'tpc-h-a': '1' };
+    expect(decide(properties, { body: Buffer.alloc(11) })).toMatchObject({
+      kind: 'stub',
+      row: { messageKey: 'k', generation: 2, producerGroup: 'P', topic: 'T', tag: 'A', body: undefined, contentType: '', headers: {} },
+    });
+  });
+
   it('takes a body of exactly the limit and makes a stub without content of a larger one', () => {
     expect(decide({ 'tpc-key': 'k' }, { body: Buffer.alloc(10) }).kind).toBe('store');
     expect(decide({ 'tpc-key': 'k' }, { body: Buffer.alloc(11) })).toMatchObject({ kind: 'stub', reason: 'TOO_LARGE', row: { body: undefined } });

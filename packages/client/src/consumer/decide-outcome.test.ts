@@ -14,6 +14,7 @@ describe('decideHandlerOutcome', () => {
     [new BadMessageError('no address', 'NO_ADDRESS'), 1, { kind: 'dead', reason: 'NO_ADDRESS', detail: 'no address' }],
     [new EffectFailed('REFUSED', '550'), 1, { kind: 'dead', reason: 'REFUSED', detail: '550' }],
     [new BadMessageError('no address', 'no code'), 1, { kind: 'dead', reason: 'FAILED', detail: 'no address' }],
+    [new BadMessageError('x'.repeat(2_000)), 1, { kind: 'dead', reason: 'BAD_MESSAGE', detail: 'x'.repeat(1024) }],
     [new FencedError(), 9, { kind: 'fenced' }],
   ])('%o at try %i', (error, attempts, expected) => {
     expect(decideHandlerOutcome(error, attempts, retry, 0.5)).toEqual(expected);
@@ -39,6 +40,9 @@ describe('decideEffectOutcome', () => {
       'repeat',
       { kind: 'retry', waitMs: 1, error: 'away', deferral: { counts: false, waitsFor: 'server' } },
     ],
+    [new EffectDeferred('450', { waitMs: 7.6 }), 1, 'repeat', { kind: 'retry', waitMs: 8, error: '450', deferral: { counts: true, waitsFor: '' } }],
+    // Only the row is another's: what the outside has done or not done stays open, however often it was tried.
+    [new FencedError(), 9, 'hold', { kind: 'retry', waitMs: 1000, error: 'FencedError: another instance has taken this message over' }],
   ] as const)('%o at try %i with %s', (error, attempts, onUncertain, expected) => {
     expect(decideEffectOutcome(error, attempts, { retry, onUncertain, random: 0.5 })).toEqual(expected);
   });
@@ -69,10 +73,19 @@ describe('decideSettledMessage', () => {
       [effect('a', 30), effect('b', 50, 'REFUSED', '550')],
       { kind: 'dead', reason: 'REFUSED', detail: '1 of 2 effects: b: REFUSED: 550' },
     ],
-    ['one held', [effect('a', 40, 'EFFECT_UNCERTAIN', 'lost')], { kind: 'dead', reason: 'EFFECT_UNCERTAIN' }],
-    ['for different reasons', [effect('a', 50, 'REFUSED'), effect('b', 50, 'RETRIES_EXHAUSTED')], { kind: 'dead', reason: 'EFFECT_FAILED' }],
+    [
+      'one held, whatever its last try said',
+      [effect('a', 40, 'REFUSED', 'lost')],
+      { kind: 'dead', reason: 'EFFECT_UNCERTAIN', detail: '1 of 1 effects: a: REFUSED: lost' },
+    ],
+    [
+      'for different reasons',
+      [effect('a', 50, 'REFUSED'), effect('b', 50, 'RETRIES_EXHAUSTED')],
+      { kind: 'dead', reason: 'EFFECT_FAILED', detail: '2 of 2 effects: a: REFUSED; b: RETRIES_EXHAUSTED' },
+    ],
+    ['for no reason that is known', [effect('a', 50)], { kind: 'dead', reason: 'EFFECT_FAILED', detail: '1 of 1 effects: a: ' }],
   ])('%s', (_name, effects, expected) => {
-    expect(decideSettledMessage(effects)).toMatchObject(expected);
+    expect(decideSettledMessage(effects)).toEqual(expected);
   });
 
   it('says no more than may be reported', () => {

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { addressIdentity, parseMailAddress, recipientHash } from './mail-address.ts';
+import { addressIdentity, needsSmtpUtf8, parseMailAddress, recipientHash } from './mail-address.ts';
 
 describe('parseMailAddress', () => {
   it.each([
@@ -46,6 +47,8 @@ describe('recipientHash', () => {
   it('is the same for one mailbox and differs between mailboxes and messages', () => {
     const hash = recipientHash('k1', 'Ann@example.com');
     expect(hash).toMatch(/^[0-9a-f]{32}$/);
+    // It stands in databases, so it never changes; nor can a key that ends as the address begins stand for another pair.
+    expect(hash).toBe(createHash('sha256').update('k1\0ann@example.com').digest('hex').slice(0, 32));
     expect(recipientHash('k1', 'ann@example.com')).toBe(hash);
     expect(recipientHash('k1', 'bob@example.com')).not.toBe(hash);
     expect(recipientHash('k2', 'ann@example.com')).not.toBe(hash);
@@ -54,4 +57,13 @@ describe('recipientHash', () => {
   it('takes the case of the local part for no difference', () => {
     expect(addressIdentity('ANN@example.com')).toBe(addressIdentity('ann@example.com'));
   });
+});
+
+it.each([
+  ['ann@example.com', false],
+  ['ann@xn--fsqu00a.xn--fiqs8s', false],
+  ['张三@xn--fsqu00a.xn--fiqs8s', true],
+  ['jörg@example.com', true],
+])('%s needs SMTPUTF8: %s', (address, needed) => {
+  expect(needsSmtpUtf8(address)).toBe(needed);
 });

@@ -66,7 +66,7 @@ describe('the state machine', () => {
       expect(placeOf(row)).toBe(row.place);
       expect(stateOf(row.place)).toBe(row.state);
     }
-    expect(() => placeOf({ state: 40, cancel_kind: 0 })).toThrow();
-    expect(() => placeOf({ state: 0, cancel_kind: 0 })).toThrow();
+    expect(() => placeOf({ state: 40, cancel_kind: 0 })).toThrow('message row with state 40 and cancel kind 0 is of no known kind');
+    expect(() => placeOf({ state: 0, cancel_kind: 0 })).toThrow('state 0');
   });
 });

@@ -49,4 +49,37 @@ describe('createIdGenerator', () => {
     const made = [first, second].flatMap(({ ids }) => Array.from({ length: 4000 }, () => ids.next()));
     expect(new Set(made).size).toBe(8000);
   });
+
+  it('makes an id of its time, its worker and a counter, and nothing else', () => {
+    const { ids } = generatorAt(START);
+    ids.setLease({ workerId: 0b10101_01010, after: 0, until: START + 1 });
+    const parts = [ids.next(), ids.next()].map((id) => {
+      const bits = BigInt(id);
+      return { time: Number(bits >> 22n) + ID_EPOCH_MS, worker: Number((bits >> 12n) & 1023n), counter: Number(bits & 4095n) };
+    });
+    expect(parts).toEqual([
+      { time: START, worker: 0b10101_01010, counter: 0 },
+      { time: START, worker: 0b10101_01010, counter: 1 },
+    ]);
+  });
+
+  it('borrows from the next millisecond when one is full, and counts from 0 again there', () => {
+    const { ids } = generatorAt(START);
+    ids.setLease({ workerId: 1, after: 0, until: START + 1 });
+    const made = Array.from({ length: 2 * 4096 }, () => BigInt(ids.next()));
+    expect(made.map((id) => Number(id >> 22n) + ID_EPOCH_MS - START)).toEqual(made.map((_, n) => (n < 4096 ? 0 : 1)));
+    expect(made.map((id) => Number(id & 4095n))).toEqual(made.map((_, n) => n % 4096));
+    expect(() => ids.next()).toThrow(NoIdLease);
+    expect(ids.lastUsed()).toBe(START + 1);
+  });
+
+  it('uses no time stamp of the span before its own, and all of its own', () => {
+    const { clock, ids } = generatorAt(START);
+    expect(ids.lastUsed()).toBe(0);
+    ids.setLease({ workerId: 1, after: START + 4, until: START + 5 });
+    expect(Number(BigInt(ids.next()) >> 22n) + ID_EPOCH_MS).toBe(START + 5);
+    clock.now = START + 6;
+    expect(() => ids.next()).toThrow('no worker id is leased');
+    expect(ids.lastUsed()).toBe(START + 5);
+  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { loginNameKey, mobileKey } from './identity.ts';
+import { identityKey, loginNameKey, mobileKey } from './identity.ts';
 
 describe('identities', () => {
   it.each([
@@ -39,5 +39,12 @@ describe('identities', () => {
     ['１３８００１３８０００', undefined],
   ])('number %j has key %j', (number, key) => {
     expect(mobileKey(number)).toBe(key);
+  });
+
+  it('have the key of their kind', () => {
+    expect(identityKey('loginName', 'A.B@c.cn')).toBeUndefined();
+    expect(identityKey('loginName', '13800138000')).toBe('13800138000');
+    expect(identityKey('email', 'A.B@c.cn')).toBe('a.b@c.cn');
+    expect(identityKey('mobileNo', '13800138000')).toBe('+8613800138000');
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isAllowedPassword, preparePassword } from './password.ts';
+import { hashedForms, isAllowedPassword, preparePassword } from './password.ts';
 
 describe('isAllowedPassword', () => {
   it.each([
@@ -33,5 +33,22 @@ describe('preparePassword', () => {
     [' both ends ', ' both ends '],
   ])('%j is %j', (typed, prepared) => {
     expect(preparePassword(typed)).toBe(prepared);
+  });
+});
+
+describe('hashedForms', () => {
+  it.each([
+    ['secret', ['secret']],
+    ['a\u3000b', ['a b', 'a\u3000b']],
+    ['\u00e9', ['\u00e9', 'e\u0301']],
+    ['e\u0301', ['\u00e9', 'e\u0301']],
+    ['\u00e9\u3000', ['\u00e9 ', '\u00e9\u3000', 'e\u0301\u3000']],
+    ['x'.repeat(72), ['x'.repeat(72)]],
+    ['x'.repeat(73), []],
+    ['a\0b', []],
+    // Composed it has 72 bytes; in the other form bcrypt would not see the whole of it.
+    ['\u00e9'.repeat(36), ['\u00e9'.repeat(36)]],
+  ])('of %j are %j', (typed, forms) => {
+    expect(hashedForms(typed)).toEqual(forms);
   });
 });

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { CODES, numberOfCode, type UacCode } from './codes.ts';
+import { CODES, isUacCode, numberOfCode, type UacCode } from './codes.ts';
 import { languageOf } from './language.ts';
 import { judgeRefresh, REUSE_GRACE_MS, type StoredRefreshToken } from './refresh.ts';
 import { hashSecretToken, newSecretToken } from './secret-token.ts';
@@ -45,11 +46,20 @@ describe('secret tokens', () => {
     expect(newSecretToken()).not.toBe(token);
     expect(hashSecretToken(token)).toHaveLength(32);
     expect(hashSecretToken(token)?.toString('base64url')).not.toBe(token);
+    expect(newSecretToken((bytes) => Buffer.alloc(bytes, 0xff))).toBe(`${'_'.repeat(42)}8`);
   });
 
-  it.each(['', 'abc', `${'a'.repeat(43)}=`, 'a'.repeat(44), 'ä'.repeat(43)])('of another form have no hash: %j', (token) => {
-    expect(hashSecretToken(token)).toBeUndefined();
+  it('have a hash that never changes: it is stored', () => {
+    const sha256 = createHash('sha256').update('a'.repeat(43)).digest();
+    expect(hashSecretToken('a'.repeat(43))).toEqual(sha256);
   });
+
+  it.each(['', 'abc', `${'a'.repeat(43)}=`, `=${'a'.repeat(43)}`, 'a'.repeat(42), 'a'.repeat(44), 'ä'.repeat(43)])(
+    'of another form have no hash: %j',
+    (token) => {
+      expect(hashSecretToken(token)).toBeUndefined();
+    },
+  );
 });
 
 describe('states of a user', () => {
@@ -72,5 +82,10 @@ describe('codes', () => {
       expect(entry.en).toMatch(/^[A-Z].*\.$/);
     }
     expect(new Set(entries.map(([, entry]) => entry.name)).size).toBe(entries.length);
+    expect(numberOfCode('UAC10011012')).toBe(10_011_012);
+  });
+
+  it('are told from reasons of others', () => {
+    expect(['UAC10011012', 'UAC10011999', 'toString', ''].map(isUacCode)).toEqual([true, false, false, false]);
   });
 });

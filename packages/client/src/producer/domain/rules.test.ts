@@ -24,6 +24,7 @@ describe('what counts as a refusal of the message', () => {
     ['FAILED_PRECONDITION', true],
     ['NOT_FOUND', true],
     ['ALREADY_EXISTS', true],
+    ['OUT_OF_RANGE', true],
     ['UNAVAILABLE', false],
     ['DEADLINE_EXCEEDED', false],
     ['INTERNAL', false],
@@ -35,6 +36,11 @@ describe('what counts as a refusal of the message', () => {
     ['UNIMPLEMENTED', false],
   ])('%s', (status, refused) => {
     expect(isRefusal(new TpcError('', { status, reason: '', field: '', metadata: {}, retryAfterMs: undefined }))).toBe(refused);
+  });
+
+  it('none where TPC asks to come again, whatever the status', () => {
+    const later = { status: 'FAILED_PRECONDITION', reason: '', field: '', metadata: {}, retryAfterMs: 1_000 } as const;
+    expect(isRefusal(new TpcError('', later))).toBe(false);
   });
 });
 
