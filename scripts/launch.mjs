@@ -17,7 +17,7 @@ const RUN_ON = ['start', 'tpc', 'uac', 'opc', 'real'];
 const HELP = {
   test: 'npm test [-- PATH… | --project parts|whole|real]: all tests, or those of these paths, by vitest; its options may follow. Installs what they need.',
   'test-k8s': 'npm run test:k8s: the images and manifests on a real Kubernetes (docs/test-cluster.md).',
-  lint: 'npm run lint: format, import rules, contracts, freshness of gen/ and docs/, dead code.',
+  lint: 'npm run lint: format, import rules, lengths and sizes, contracts, freshness of gen/ and docs/, dead code.',
   'lint-k8s': 'npm run lint:k8s: the manifests, by two linters that are built with Go once.',
   format: 'npm run format: writes the format of all files.',
   typecheck: 'npm run typecheck: checks the types of everything.',

@@ -1,5 +1,7 @@
-/** npm run lint: format, lint and import rules (biome), contracts (buf), freshness of gen/, dead code (knip). */
+/** npm run lint: format, lint, import rules and lengths (biome), contracts (buf), freshness of gen/, sizes of folders, dead code (knip). */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { folderFaults } from './lib/folder-sizes.ts';
 
 const steps: [what: string, command: string, args: string[]][] = [
   ['format, lint, import rules', 'biome', ['check', '--error-on-warnings']],
@@ -22,10 +24,20 @@ function breakingBaseline(): string | undefined {
   return tags.stdout?.split('\n').find(Boolean);
 }
 
+/** All files but generated ones; also those that are not committed yet. */
+function ownFiles(): string[] {
+  const { stdout } = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--deduplicate'], { encoding: 'utf8' });
+  return stdout.split('\n').filter((file) => existsSync(file) && !file.startsWith('gen/'));
+}
+
 let failed = 0;
 for (const [what, command, args] of steps) {
   const result: SpawnSyncReturns<Buffer> = spawnSync(command, args, { stdio: 'inherit' });
   console.log(`${result.status === 0 ? 'ok  ' : 'FAIL'} ${what}`);
   if (result.status !== 0) failed++;
 }
+const faults = folderFaults(ownFiles());
+for (const fault of faults) console.log(fault);
+console.log(`${faults.length === 0 ? 'ok  ' : 'FAIL'} sizes of folders`);
+if (faults.length > 0) failed++;
 process.exitCode = failed === 0 ? 0 : 1;

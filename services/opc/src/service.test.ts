@@ -1,3 +1,4 @@
+// biome-ignore-all lint/style/noExcessiveLinesPerFile: its tests share the helpers at the beginning
 import { credentials, status } from '@grpc/grpc-js';
 import { HealthCheckResponse_ServingStatus, HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { NotificationState } from '@tpc/gen/opc/v1/notification_service';

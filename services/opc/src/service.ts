@@ -90,6 +90,7 @@ type Parts = { config: OpcConfig; log: Log; knex: Knex; metrics: Metrics; tracin
  * Starts OPC: its database, NotificationService and the consumer. Its database, broker, TPC and mail server may be away: it keeps looking for them.
  * @throws StartError when a setting is wrong, the database refuses, a migration is missing or the port is taken
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: wiring: the parts in the order in which they start
 export async function startOpcService({ config, log, stopping, tracing: given }: OpcServiceOptions): Promise<OpcService> {
   const undo: Running[] = [];
   try {

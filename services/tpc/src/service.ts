@@ -77,6 +77,7 @@ export type TpcServiceOptions = {
  * away it takes messages and keeps them.
  * @throws StartError for a setting that cannot work
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: wiring: the parts in the order in which they start
 export async function startTpcService({ config, log, tracing: given }: TpcServiceOptions): Promise<TpcService> {
   checkSettings(config);
   const tracing = given ?? (await startTracing({ service: 'tpc', config, log }));
@@ -134,6 +135,7 @@ export async function migrateTpc({ config, log, stopping }: { config: TpcConfig;
 
 type Parts = ReturnType<typeof build> & { ownTracing: Tracing | undefined };
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: wiring: the parts in the order in which they start
 function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublisher, metrics: Metrics, tracing: MessageTracer | undefined) {
   const noted = createTpcMetrics(metrics.meter);
   const storeLog = partLog(log, 'store');
@@ -201,6 +203,7 @@ function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublish
 
 type Run = { config: TpcConfig; log: Log; knex: Knex; broker: BrokerPublisher; parts: Parts; server: GrpcServer; health: HealthServer };
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: wiring: the parts in the order in which they start
 async function run({ config, log, knex, broker, parts, server, health }: Run): Promise<TpcService> {
   const database = await connectDatabase({
     knex,

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/style/noExcessiveLinesPerFile: one table of bad requests, each call of the contract in turn
 import { type MethodDefinition, status } from '@grpc/grpc-js';
 import { MessageAdminServiceService } from '@tpc/gen/tpc/v1/message_admin_service';
 import { ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';

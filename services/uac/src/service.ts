@@ -98,6 +98,7 @@ export async function migrateUac({ config, log, stopping }: { config: UacConfig;
 }
 
 /** What is opened is noted in `opened`, in order; a stop goes backwards. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: wiring: the parts in the order in which they start
 async function start({ config, log, keyValue, stopping, tracing: given }: UacServiceOptions, opened: Running[]): Promise<UacService> {
   refuseOpenActivation(config);
   const tracing = given ?? (await startTracing({ service: 'uac', config, log }));

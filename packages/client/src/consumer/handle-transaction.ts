@@ -19,6 +19,7 @@ const DEADLOCK_RETRIES = 3;
  * Handlers whose work is rows in the inbox's own database. Load is done (the row is in memory); the fenced mark is the first statement, the
  * handler's rows follow, and both commit or neither does.
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory around shared state; each function in it is short
 export function createTransactionExecutor(parts: HandlerParts, handler: TransactionalHandler | BatchHandler): Execute {
   const { settings } = parts;
   const call = (tx: Knex.Transaction, messages: readonly ConsumedMessage[]) =>

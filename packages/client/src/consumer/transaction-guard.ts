@@ -19,6 +19,7 @@ type Query = (connection: unknown, statement: unknown) => Promise<{ response?: [
  * would commit alone. It may give up by `tx.rollback`, as by an error.
  * @param markStands asks within the transaction whether its mark is there; asked before COMMIT where a statement has failed
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory around shared state; each function in it is short
 export async function guardTransaction(tx: Knex.Transaction, markStands: () => Promise<boolean>): Promise<{ check(): Promise<void> }> {
   const settings = await settingsWithin(tx);
   let doomed: unknown;

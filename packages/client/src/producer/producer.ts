@@ -85,6 +85,7 @@ class OutboxProducer implements Producer {
   #storeId = '';
   #stopped = false;
 
+  // biome-ignore lint/complexity/noExcessiveLinesPerFunction: wiring: the parts in the order in which they start
   constructor(options: ProducerOptions) {
     const { knex, group, tpc } = options;
     const log = discreet(options.log ?? firstFailuresLog());

@@ -120,6 +120,7 @@ function refuseExposure({ host, access: named, log }: GrpcServerOptions, { gate,
     log.warn({ host }, 'tokens and messages travel in plain text: set TLS_CERT_FILE and TLS_KEY_FILE');
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the start, step by step, and what its handle does
 async function serveWith(options: GrpcServerOptions, access: Access): Promise<GrpcServer> {
   const { log, domain, meter = createNoopMeter() } = options;
   const stopping = new AbortController();

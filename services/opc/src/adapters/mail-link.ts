@@ -30,6 +30,7 @@ export type MailLink = {
 };
 
 /** Keeps the state of the link and the hold of mails, and logs each change once. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory around shared state; each function in it is short
 export function createMailLink(log: Log, policy: HoldPolicy): MailLink {
   const hold = new MailHold(policy);
   const listeners: (() => void)[] = [];

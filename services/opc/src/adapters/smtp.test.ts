@@ -1,3 +1,4 @@
+// biome-ignore-all lint/style/noExcessiveLinesPerFile: its tests share the helpers at the beginning
 import { createLog, type Log } from '@tpc/platform';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {

@@ -5,6 +5,7 @@ import { type Operation, type TpcMetrics, VERDICT_NAMES } from './tpc-metrics.ts
 type Result = object;
 
 /** The store, with its writes and claims noted: a call is a batch, so this is done once a batch. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one short function for each call of the store
 export function meteredStore(store: Store, metrics: TpcMetrics): Store {
   const batch = async <T>(operation: Operation, size: number, call: () => Promise<T>, resultsOf: (answer: T) => readonly Result[]): Promise<T> => {
     const began = performance.now();

@@ -42,6 +42,7 @@ export type TpcMetrics = {
 };
 
 /** Makes TPC's instruments. Labels: docs/observability.md. Names of topics and groups and reasons are limited in number; ids are never labels. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the list of instruments, and what each call counts
 export function createTpcMetrics(meter: Meter): TpcMetrics {
   const seconds = (name: string, description: string, boundaries = LATENCY_SECONDS) =>
     meter.createHistogram(name, { unit: 's', description, advice: { explicitBucketBoundaries: boundaries } });
