@@ -33,6 +33,7 @@ export { ServerStatus, serverStatusOf } from './sql/session/server-status.ts';
 export { OtherServer, ServerWatch } from './sql/session/server-watch.ts';
 export { endedTransaction, type SessionSettings, type SettingRow, SHOW_SETTINGS, settingsOf } from './sql/session/settings.ts';
 export { limitStatements, ROLLBACK_LIMIT_MS, withinLimit } from './sql/session/statement-limit.ts';
+export { connectionOf, isStillOpen } from './sql/session/still-open.ts';
 export {
   classifySqlError,
   doomsTransaction,

@@ -1,5 +1,5 @@
 import { isExhausted, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
-import { BadMessageError, describeError, EffectDeferred, EffectFailed, EffectUncertain, FencedError, reasonCode } from './errors.ts';
+import { BadMessageError, describeError, detailOf, EffectDeferred, EffectFailed, EffectUncertain, FencedError, reasonCode } from './errors.ts';
 import { EffectState, Reason } from './states.ts';
 
 /** What follows from a handler's error. */
@@ -39,13 +39,25 @@ export function decideEffectOutcome(
   options: { retry: RetryPolicy; onUncertain: 'repeat' | 'hold'; random: number },
 ): EffectOutcome {
   if (error instanceof EffectDeferred) {
-    const { waitMs, counts, waitsFor } = error;
-    return { kind: 'retry', waitMs: Math.max(1, Math.round(waitMs)), error: describeOwn(error), deferral: { counts, waitsFor } };
+    const waitMs = deferralWait(error.waitMs, options.retry.firstWaitMs);
+    const waitsFor = typeof error.waitsFor === 'string' && WAITS_FOR.test(error.waitsFor) ? error.waitsFor : '';
+    return { kind: 'retry', waitMs, error: describeOwn(error), deferral: { counts: error.counts, waitsFor } };
   }
   if (error instanceof EffectUncertain && options.onUncertain === 'hold') return { kind: 'held', detail: describeError(error) };
   const outcome = decideHandlerOutcome(error, attempts, options.retry, options.random);
   if (outcome.kind === 'fenced') return { kind: 'retry', waitMs: options.retry.firstWaitMs, error: describeError(error) };
   return outcome;
+}
+
+/** What the column holds. Another name could not be stored, and the effect would not be deferred at all. */
+const WAITS_FOR = /^[A-Za-z0-9_-]{0,32}$/;
+/** Longest deferral, milliseconds: a year. */
+const MAX_DEFERRAL_MS = 365 * 86_400_000;
+
+/** A wait that a clock can be set by, whatever the handler has asked for. */
+function deferralWait(waitMs: unknown, usual: number): number {
+  const wanted = typeof waitMs === 'number' && !Number.isNaN(waitMs) ? waitMs : usual;
+  return Math.min(MAX_DEFERRAL_MS, Math.max(1, Math.round(wanted)));
 }
 
 /** What a stored effect may do now. */
@@ -81,11 +93,11 @@ export function decideSettledMessage(effects: readonly { effectKey: string; stat
   return {
     kind: 'dead',
     reason: reasons.size === 1 && only ? only : Reason.EFFECT_FAILED,
-    detail: `${failed.length} of ${effects.length} effects: ${words.join('; ')}`.slice(0, 1024),
+    detail: detailOf(`${failed.length} of ${effects.length} effects: ${words.join('; ')}`),
   };
 }
 
 /** The thrower has promised that the detail holds no personal data; the class's name adds nothing. */
 function describeOwn(error: Error): string {
-  return error.message.slice(0, 1024);
+  return detailOf(error.message);
 }

@@ -94,7 +94,7 @@ const MAX_DETAIL = 1024;
 
 /** A reason as TPC takes it: at most 64 characters of [A-Z0-9_]; anything else becomes FAILED. */
 export function reasonCode(reason: string): string {
-  return /^[A-Z0-9_]{1,64}$/.test(reason) ? reason : 'FAILED';
+  return typeof reason === 'string' && /^[A-Z0-9_]{1,64}$/.test(reason) ? reason : 'FAILED';
 }
 
 /**
@@ -103,16 +103,20 @@ export function reasonCode(reason: string): string {
  */
 export function describeError(thrown: unknown): string {
   const error = withoutValues(thrown);
-  if (!(error instanceof Error)) return mask(String(error));
+  if (!(error instanceof Error)) return detailOf(mask(String(error)));
   const code = (error as { code?: unknown }).code;
   const prefix = error.name === 'Error' ? '' : `${error.name}: `;
-  return mask(`${prefix}${code === undefined ? '' : `${String(code)}: `}${error.message}`);
+  return detailOf(mask(`${prefix}${code === undefined ? '' : `${String(code)}: `}${error.message}`));
 }
 
 function mask(text: string): string {
   return text
     .slice(0, 4 * MAX_DETAIL)
     .replace(/[^\s@<>"'(),;:]+@[^\s@<>"'(),;:]+/g, '<address>')
-    .replace(/\+?\d[\d -]{6,}\d/g, '<number>')
-    .slice(0, MAX_DETAIL);
+    .replace(/\+?\d[\d -]{6,}\d/g, '<number>');
+}
+
+/** Words as they are stored and reported: not too long, and cut between characters, since half of one is no UTF-8 and would spoil the whole report. */
+export function detailOf(text: string): string {
+  return text.slice(0, MAX_DETAIL).toWellFormed();
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { databaseAttributes, errorTypeOf, inTransaction, MESSAGE_KEY, type MessageSpan, statementsUnderSpan } from '@tpc/core';
+import { callTeam, plansOf } from './careless/team-code.ts';
 import { decideEffectOutcome, decideEffectStep, type EffectOutcome, type SettledMessage } from './decide-outcome.ts';
 import { errorFields, FencedError } from './errors.ts';
 import { giveBackUntilDue } from './handle/give-back-until-due.ts';
@@ -50,7 +51,6 @@ class EffectRound {
   readonly #slots: Semaphore;
   readonly #leaseMs: number;
   readonly #row: ClaimedRow;
-  readonly #message: ConsumedMessage;
   readonly #started = performance.now();
   readonly #span: MessageSpan | undefined;
   /** Why the round failed, as a code. */
@@ -68,9 +68,12 @@ class EffectRound {
     this.#slots = slots;
     this.#leaseMs = leaseMs;
     this.#row = row;
-    this.#message = messageOfRow(row);
     const { tracing, group } = parts.settings;
     this.#span = tracing && processSpan(tracing, group, row);
+  }
+
+  get #message(): ConsumedMessage {
+    return messageOfRow(this.#row);
   }
 
   run(): Promise<void> {
@@ -99,7 +102,8 @@ class EffectRound {
     let plans: EffectPlan[];
     try {
       const { handlerTimeoutMs } = this.#parts.settings;
-      plans = distinct(await withTimeLimit('the planning of effects', handlerTimeoutMs, this.#handler.effects(this.#message)));
+      const planned = callTeam(async () => plansOf(await this.#handler.effects(this.#message)));
+      plans = await withTimeLimit('the planning of effects', handlerTimeoutMs, planned);
       claim.from = performance.now();
       await this.#plan(plans, claim.token);
     } catch (error) {
@@ -291,6 +295,3 @@ class EffectRound {
 const FRESH = { state: EffectState.OPEN, attempts: 0, deferrals: 0, claim: null, leaseUntil: null, reason: '', error: '' };
 
 /** Two effects with one key are one effect. */
-function distinct(plans: readonly EffectPlan[]): EffectPlan[] {
-  return [...new Map(plans.map((plan) => [plan.key, plan])).values()];
-}

@@ -1,5 +1,6 @@
 import { classifySqlError, errorTypeOf, inTransaction } from '@tpc/core';
 import type { Knex } from 'knex';
+import { callTeam } from './careless/team-code.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import { type ClaimedRow, messageOfRow } from './inbox-row.ts';
 import type { Execute } from './lane.ts';
@@ -33,7 +34,11 @@ export function createTransactionExecutor(parts: HandlerParts, handler: Transact
       async (tx) => {
         const guard = await guardTransaction(tx, () => markStands(tx, settings.group, rows));
         // One that never ends must not keep its transaction, nor its place; what it asks of the ended transaction later is refused.
-        await withTimeLimit('the handler', settings.handlerTimeoutMs, call(tx, rows.map(messageOfRow)));
+        await withTimeLimit(
+          'the handler',
+          settings.handlerTimeoutMs,
+          callTeam(() => call(tx, rows.map(messageOfRow))),
+        );
         await guard.check();
       },
       openByMark(settings.knex, settings.group, rows, settings.reportRepeatMs),

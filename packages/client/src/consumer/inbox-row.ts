@@ -111,9 +111,10 @@ export function rowOfDelivery(message: ReceivedBrokerMessage, delivery: Delivery
   };
 }
 
-/** The row as handlers see it. */
+/** The row as handlers see it: a copy of its own, so that what one try does to it is not there at the next. */
 export function messageOfRow(row: InboxRow): ConsumedMessage {
-  const { brokerMessageId: _id, attempts, openEffects: _open, body = new Uint8Array(), ...content } = row;
+  const { brokerMessageId: _id, attempts, openEffects: _open, headers, ...content } = row;
+  const body = Buffer.from(row.body ?? []);
   const text = () => {
     try {
       return new TextDecoder('utf-8', { fatal: true }).decode(body);
@@ -129,5 +130,5 @@ export function messageOfRow(row: InboxRow): ConsumedMessage {
       throw new BadMessageError('the body is not JSON');
     }
   };
-  return { ...content, body, attempt: attempts + 1, text, json };
+  return { ...content, headers: { ...headers }, body, attempt: attempts + 1, text, json };
 }

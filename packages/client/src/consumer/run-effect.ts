@@ -1,3 +1,4 @@
+import { callTeam, resultOf } from './careless/team-code.ts';
 import { EffectUncertain } from './errors.ts';
 import type { InboxKey } from './inbox-row.ts';
 import type { ConsumedMessage, EffectHandler, EffectPlan } from './types.ts';
@@ -26,7 +27,7 @@ export async function runWithinTime(
   });
   const { attempt, deferrals } = run;
   const context = { effectId: effectIdOf(run.message, run.plan.key), attempt, deferrals, signal: controller.signal };
-  const done = (async () => (await handler.run(run.plan, run.message, context)).result ?? '')();
+  const done = callTeam(() => handler.run(run.plan, run.message, context)).then(resultOf);
   done.then(
     (result) => controller.signal.aborted && run.onLate(result),
     () => undefined, // after the time-out an error says nothing new, before it the race below throws it

@@ -1,4 +1,4 @@
-import { endedTransaction, ServerStatus, serverStatusOf, settingsWithin } from '@tpc/core';
+import { connectionOf, endedTransaction, isStillOpen, ServerStatus, serverStatusOf, settingsWithin } from '@tpc/core';
 import type { Knex } from 'knex';
 import { endsTransactionOn } from '../transaction-end.ts';
 import { TransactionEnded } from './errors.ts';
@@ -22,6 +22,7 @@ type Query = (connection: unknown, statement: unknown) => Promise<{ response?: [
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory around shared state; each function in it is short
 export async function guardTransaction(tx: Knex.Transaction, markStands: () => Promise<boolean>): Promise<{ check(): Promise<void> }> {
   const settings = await settingsWithin(tx);
+  const connection = await connectionOf(tx);
   let doomed: unknown;
   let hasFailed = false;
   let working = true;
@@ -41,6 +42,7 @@ export async function guardTransaction(tx: Knex.Transaction, markStands: () => P
     if (endedTransaction(error, settings)) doomed ??= error;
   });
   tx.on('query', (query: { sql: string }) => {
+    if (working && !isStillOpen(connection)) doomed ??= new TransactionEnded();
     if (doomed !== undefined && !/^\s*rollback/i.test(query.sql)) throw doomed;
     if (working && endsTransactionOn(tx, query.sql)) throw new Error(NOT_YOURS);
   });
@@ -66,6 +68,7 @@ export async function guardTransaction(tx: Knex.Transaction, markStands: () => P
         seen = last;
         await seen;
       }
+      if (!isStillOpen(connection)) doomed ??= new TransactionEnded();
       if (doomed !== undefined) throw doomed;
       if (hasFailed && !(await markStands())) throw new TransactionEnded();
       working = false;

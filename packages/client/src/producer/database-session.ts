@@ -6,6 +6,7 @@ import {
   classifySqlError,
   dialectOf,
   dispose,
+  isStillOpen,
   isUseless,
   ROLLBACK_LIMIT_MS,
   readSettings,
@@ -84,9 +85,8 @@ export class DatabaseSession {
     }
   }
 
-  /** False when SQLite has rolled the transaction back by itself (disk full, a conflict clause): the next statement would commit alone. */
   get isOpen(): boolean {
-    return this.#connection.inTransaction !== false;
+    return isStillOpen(this.#connection);
   }
 
   /**
