@@ -11,9 +11,9 @@ import definition from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definiti
 import service from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { EmbeddedBrokerOptions } from './options.ts';
+import { TelemetryService } from './protocol/telemetry.ts';
 import { attemptOf, handleOf, RawClient, textOf } from './raw-client.fixture.ts';
 import { type EmbeddedBroker, startEmbeddedBroker } from './start.ts';
-import { TelemetryService } from './telemetry.ts';
 
 const SHORT_POLL_MS = 50;
 /** Longer than a test may take: what arrives only at a poll's end is too late. */

@@ -3,7 +3,7 @@ import type { Message } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/de
 import definition from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import serviceGrpc from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
 import service, { type AckMessageResponse, type ReceiveMessageResponse } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
-import { toDuration } from './wire.ts';
+import { toDuration } from './protocol/wire.ts';
 
 const { Encoding, FilterType, MessageType } = definition;
 type Callback<S> = (error: Error | null, response: S) => void;

@@ -1,16 +1,16 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { cannotListen } from '@tpc/core';
 import serviceGrpc from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
-import { CleanUp } from './clean-up.ts';
-import { CommitQueue } from './commit-queue.ts';
-import { allowLongDeadlines } from './long-deadlines.ts';
-import { messagingService } from './messaging.ts';
 import type { ResolvedOptions } from './options.ts';
-import { ReceiveService } from './receive.ts';
-import { openDatabase } from './schema.ts';
-import { BrokerStore } from './store.ts';
-import { TelemetryService } from './telemetry.ts';
-import { toDeadLetter } from './wire.ts';
+import { allowLongDeadlines } from './protocol/long-deadlines.ts';
+import { messagingService } from './protocol/messaging.ts';
+import { ReceiveService } from './protocol/receive.ts';
+import { TelemetryService } from './protocol/telemetry.ts';
+import { toDeadLetter } from './protocol/wire.ts';
+import { CleanUp } from './store/clean-up.ts';
+import { CommitQueue } from './store/commit-queue.ts';
+import { openDatabase } from './store/schema.ts';
+import { BrokerStore } from './store/store.ts';
 
 /** Largest request, as RocketMQ 5's proxy takes them with its default settings, bytes. */
 const MAX_REQUEST_BYTES = 130 * 1024 * 1024;

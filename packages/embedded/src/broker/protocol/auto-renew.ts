@@ -1,6 +1,6 @@
-import type { CommitQueue } from './commit-queue.ts';
+import type { CommitQueue } from '../store/commit-queue.ts';
+import type { BrokerStore } from '../store/store.ts';
 import type { ReceiptHandle } from './receipt-handle.ts';
-import type { BrokerStore } from './store.ts';
 
 /** How long a delivery stays with a consumer that leaves renewing to the broker, milliseconds; renewed at a third of it. */
 export const AUTO_RENEW_MS = 60_000;

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type Database from 'better-sqlite3';
-import type { ReceiptHandle } from './receipt-handle.ts';
-import type { TagFilter } from './tag-filter.ts';
+import type { ReceiptHandle } from '../protocol/receipt-handle.ts';
+import type { TagFilter } from '../protocol/tag-filter.ts';
 
 /** A message as stored: everything but its body as RocketMQ's wire message. */
 export type StoredMessage = { tag: string; envelope: Buffer; body: Buffer };

@@ -1,10 +1,10 @@
 import { Metadata, type ServerWritableStream } from '@grpc/grpc-js';
 import definition, { type FilterExpression } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import service, { type ReceiveMessageRequest, type ReceiveMessageResponse } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
+import type { CommitQueue } from '../store/commit-queue.ts';
+import type { BrokerStore, TakenMessage } from '../store/store.ts';
 import { AUTO_RENEW_MS, AutoRenew } from './auto-renew.ts';
-import type { CommitQueue } from './commit-queue.ts';
 import type { ReceiptHandle } from './receipt-handle.ts';
-import type { BrokerStore, TakenMessage } from './store.ts';
 import { parseTagExpression, type TagFilter } from './tag-filter.ts';
 import type { Presence } from './telemetry.ts';
 import { groupName, topicName } from './validate.ts';

@@ -3,8 +3,8 @@ import type { Metadata, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import durationPb, { type Duration } from 'google-protobuf/google/protobuf/duration_pb.js';
 import timestampPb, { type Timestamp } from 'google-protobuf/google/protobuf/timestamp_pb.js';
 import definition, { type Message, type Status } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
+import type { StoredMessage, TakenMessage } from '../store/store.ts';
 import { formatReceiptHandle } from './receipt-handle.ts';
-import type { StoredMessage, TakenMessage } from './store.ts';
 
 export const { Code } = definition;
 

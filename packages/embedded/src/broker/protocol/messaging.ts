@@ -8,10 +8,10 @@ import service, {
   type QueryRouteRequest,
   type SendMessageRequest,
 } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
-import type { CommitQueue } from './commit-queue.ts';
+import type { CommitQueue } from '../store/commit-queue.ts';
+import type { BrokerStore } from '../store/store.ts';
 import { formatReceiptHandle, parseReceiptHandle, type ReceiptHandle } from './receipt-handle.ts';
 import type { ReceiveService } from './receive.ts';
-import type { BrokerStore } from './store.ts';
 import type { TelemetryService } from './telemetry.ts';
 import { checkMessage, groupName, topicName } from './validate.ts';
 import { Code, durationMs, okStatus, Refusal, toStatus, toStored, unary } from './wire.ts';
