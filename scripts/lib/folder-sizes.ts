@@ -13,7 +13,6 @@ const HALLS: Readonly<Record<string, number>> = {
   'packages/client/src/consumer': 49,
   // Rooms by duty: transaction, delivery, check-back, outbox.
   'packages/client/src/producer': 38,
-  'packages/embedded/src/mail': 26,
   'test/support': 31,
 };
 

@@ -2,15 +2,16 @@
  * The mail catcher: an SMTP server that keeps every mail, and an inbox page with Mailpit's REST that shows them. Mails reach it through real
  * SMTP, and are answered 250 only after their COMMIT.
  */
-import { createChaos } from './chaos.ts';
-import { openMailDatabase } from './database.ts';
-import { createMailEvents } from './events.ts';
-import { startHttp } from './http.ts';
+
+import { createMailEvents } from './inbox/events.ts';
+import { startHttp } from './inbox/http.ts';
+import { loadPages, type PageLink } from './inbox/pages.ts';
 import { type MailLog, SILENT } from './log.ts';
-import { loadPages, type PageLink } from './pages.ts';
-import { type Envelope, parseMail } from './parse.ts';
-import { startSmtp } from './smtp.ts';
-import { createMailStore, type MailStore } from './store.ts';
+import { createChaos } from './smtp/chaos.ts';
+import { type Envelope, parseMail } from './smtp/parse.ts';
+import { startSmtp } from './smtp/smtp.ts';
+import { openMailDatabase } from './store/database.ts';
+import { createMailStore, type MailStore } from './store/store.ts';
 
 /** Mails that are kept unless said otherwise; the oldest go first. */
 const DEFAULT_MAX_MESSAGES = 10_000;

@@ -1,4 +1,4 @@
 export { type MailCatcher, type MailCatcherOptions, startMailCatcher } from './catcher.ts';
+export type { MailAddress, Message, MessageAttachment, MessageSummary, MessagesSummary } from './inbox/mailpit.ts';
+export type { PageLink } from './inbox/pages.ts';
 export type { MailLog } from './log.ts';
-export type { MailAddress, Message, MessageAttachment, MessageSummary, MessagesSummary } from './mailpit.ts';
-export type { PageLink } from './pages.ts';

@@ -4,7 +4,7 @@
  */
 import { domainToUnicode } from 'node:url';
 import { type AddressObject, type Attachment, type EmailAddress, type ParsedMail, simpleParser } from 'mailparser';
-import type { ListUnsubscribe, MailAddress, MailPeople } from './mailpit.ts';
+import type { ListUnsubscribe, MailAddress, MailPeople } from '../inbox/mailpit.ts';
 
 /** The SMTP envelope: who really gets it, whatever the headers say. `mailFrom` is empty for a bounce. */
 export type Envelope = { mailFrom: string; rcptTo: readonly string[]; username?: string };

@@ -6,8 +6,8 @@
 import type { AddressInfo } from 'node:net';
 import { cannotListen } from '@tpc/core';
 import { SMTPServer, type SMTPServerDataStream, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server';
+import type { MailLog } from '../log.ts';
 import { type Chaos, createChaos, type Refusal } from './chaos.ts';
-import type { MailLog } from './log.ts';
 import type { Envelope } from './parse.ts';
 
 /** The largest mail that is taken, in bytes of its source (25 MiB); larger ones are answered 552. */

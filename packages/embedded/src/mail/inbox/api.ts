@@ -1,9 +1,9 @@
 /** Mailpit's REST paths over the store, in Mailpit's JSON. Errors are plain text, as Mailpit's are. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import type { Chaos } from './chaos.ts';
+import type { Chaos } from '../smtp/chaos.ts';
+import type { MailStore } from '../store/store.ts';
 import type { MailEvents } from './events.ts';
 import { type Message, messageHeaders } from './mailpit.ts';
-import type { MailStore } from './store.ts';
 import { VIEW_HEADERS, viewHtml } from './view-html.ts';
 
 const DEFAULT_LIMIT = 50;

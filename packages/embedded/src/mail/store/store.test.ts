@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseMail } from '../smtp/parse.ts';
 import { openMailDatabase } from './database.ts';
-import { parseMail } from './parse.ts';
 import { createMailStore } from './store.ts';
 
 let folder: string;

@@ -4,9 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import type Database from 'better-sqlite3';
+import type { MailAddress, MailPeople, Message, MessageAttachment, MessageSummary, MessagesSummary } from '../inbox/mailpit.ts';
+import type { IncomingMail } from '../smtp/parse.ts';
 import { createGroupCommit } from './group-commit.ts';
-import type { MailAddress, MailPeople, Message, MessageAttachment, MessageSummary, MessagesSummary } from './mailpit.ts';
-import type { IncomingMail } from './parse.ts';
 import { parseSearch } from './search.ts';
 
 export type MailStore = {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import nodemailer from 'nodemailer';
 import { afterEach, describe, expect, it } from 'vitest';
-import { SILENT } from './log.ts';
+import { SILENT } from '../log.ts';
 import { type SmtpListener, type SmtpOptions, startSmtp } from './smtp.ts';
 
 let listener: SmtpListener | undefined;

@@ -5,7 +5,7 @@ import { Eta } from 'eta';
 import { PAGE_TEXTS } from './page-texts.ts';
 
 /** The same from `src/mail` and from a compiled `dist/mail`. */
-const PACKAGE = new URL('../../', import.meta.url);
+const PACKAGE = new URL('../../../', import.meta.url);
 
 const TYPES = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8', svg: 'image/svg+xml' } as const;
 const FILES = ['inbox.css', 'mail.css', 'inbox.js', 'message.js', 'format.js', 'texts.js', 'icon.svg'] as const;

@@ -3,8 +3,8 @@
 import type { AddressInfo } from 'node:net';
 import { cannotListen, type Language, languageOf, toLanguage } from '@tpc/core';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { MailLog } from '../log.ts';
 import { type ApiOptions, registerApi } from './api.ts';
-import type { MailLog } from './log.ts';
 import { PAGE_HEADERS, type PageLink, type Pages } from './pages.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
