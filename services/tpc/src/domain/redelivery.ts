@@ -25,3 +25,14 @@ export function redeliveryHelps(facts: RedeliveryFacts): boolean {
   const idle = facts.idleSince !== undefined && facts.idleSince >= lostBefore;
   return overtaken || idle;
 }
+
+/**
+ * The time of publishing up to which copies of a group could be helped on some topic, by the rule above; pure. Undefined: none could, so none needs a look.
+ * @param latestProgressAt the furthest of the group's progress on all its topics
+ */
+export function helpedUntil(
+  facts: Pick<RedeliveryFacts, 'idleSince' | 'overtakenByMs'> & { latestProgressAt: number | undefined },
+): number | undefined {
+  const signs = [facts.latestProgressAt, facts.idleSince].filter((sign) => sign !== undefined);
+  return signs.length === 0 ? undefined : Math.max(...signs) - facts.overtakenByMs;
+}

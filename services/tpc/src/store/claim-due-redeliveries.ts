@@ -4,10 +4,9 @@ import { redeliveryHelps } from '../domain/redelivery.ts';
 import { ConfirmStatus, MessageState } from '../domain/states.ts';
 import type { Db, StoreContext } from './context.ts';
 import { fairShares } from './fair-shares.ts';
-import { readIdleSince } from './instances.ts';
 import { ACTOR_TPC, addEvents, MAX_REPEATED_EVENTS, type NewEvent } from './message-events.ts';
 import { readPublishItems } from './publish-items.ts';
-import { selectPerGroup } from './select-per-group.ts';
+import { type DueCopies, findDueCopies, type GroupFacts, rangeOf } from './redelivery/due-copies.ts';
 import type { Claim, RedeliveryItem } from './store-types.ts';
 
 type DueCopy = {
@@ -27,23 +26,25 @@ type MessageFacts = {
   confirmed_at: number | null;
   now: number;
 };
-type GroupFacts = { name: string; idleSince: number | undefined; progress: Map<number, number> };
+/** Latest time of publishing among what a group has received, by group and topic. */
+type Progress = ReadonlyMap<string, number>;
 type Claimed = { copy: DueCopy; consumerGroup: string };
 
 /**
- * Claims copies worth publishing again (Store.claimDueRedeliveries), a share of the limit for each group that has some due. A copy that
- * cannot be helped moves on by a wait that grows with its age, so a healthy backlog is looked at a few times only, and never stands before others.
- * Index: confirm_group_due, one short look for each group. Locks: confirm rows, skipping what others hold, so it never waits. Messages are only
+ * Claims copies worth publishing again (Store.claimDueRedeliveries), a share of the limit for each group that has some to look at (due-copies.ts): first
+ * what is to be published in any case, then what waits, oldest first. A copy that is looked at and cannot be helped moves on by a wait that grows with its
+ * age, so that it does not stand before others.
+ * Index: confirm_group_due, short ranges of it for each group. Locks: confirm rows, skipping what others hold, so it never waits. Messages are only
  * read: what settles a copy holds its message and then waits for this claim.
  */
 export async function claimDueRedeliveries(ctx: StoreContext, limit: number, claim: Claim): Promise<{ items: RedeliveryItem[]; examined: number }> {
-  const groups = await ctx.retry(() => groupsWithDueCopies(ctx));
-  if (groups.size === 0) return { items: [], examined: 0 };
-  const shares = fairShares([...groups.keys()], limit, ctx.random());
-  const facts = await ctx.retry(() => readGroupFacts(ctx.knex, ctx, groups));
+  const due = Map.groupBy(await ctx.retry(() => findDueCopies(ctx)), ({ group }) => group.id);
+  if (due.size === 0) return { items: [], examined: 0 };
+  const shares = fairShares([...due.keys()], limit, ctx.random());
+  const progress = await ctx.retry(() => readProgress(ctx.knex, ctx, [...due.keys()]));
   const { done, contents } = await ctx.retry(() =>
     inPacketTransaction(ctx.knex, async (tx) => {
-      const done = await claimShares(tx, ctx, { shares, facts, claim });
+      const done = await claimShares(tx, ctx, { shares, due, progress, claim });
       // Within the claim's transaction: outside of it a replica might answer that does not know the messages yet.
       return { done, contents: await readPublishItems(tx, [...new Set(done.claimed.map(({ copy }) => copy.message_id))]) };
     }),
@@ -55,73 +56,67 @@ export async function claimDueRedeliveries(ctx: StoreContext, limit: number, cla
   return { items, examined: done.examined };
 }
 
-async function groupsWithDueCopies({ knex, sql }: StoreContext): Promise<Map<number, string>> {
-  const groups = await runOnPrimary<{ id: number; name: string }>(knex, 'SELECT id, name FROM consumer_group');
-  const names = new Map(groups.rows.map(({ id, name }) => [id, name]));
-  const due = await selectPerGroup<{ due_at: number | null }>(knex, [...names.keys()], 'MIN(due_at) AS due_at', `due_at <= ${sql.now}`);
-  return new Map(due.flatMap(({ id, due_at }) => (due_at === null ? [] : [[id, names.get(id) ?? '']])));
-}
-
-async function readGroupFacts(db: Db, ctx: StoreContext, groups: ReadonlyMap<number, string>): Promise<Map<number, GroupFacts>> {
-  const ids = [...groups.keys()];
-  const idle = await readIdleSince(db, ctx, ids);
+/** Index: PRIMARY of group_progress. */
+async function readProgress(db: Db, { sql }: StoreContext, groupIds: readonly number[]): Promise<Progress> {
   const { rows } = await runOnPrimary<{ group_id: number; topic_id: number; latest_published_at: number }>(
     db,
-    `SELECT group_id, topic_id, latest_published_at FROM group_progress WHERE group_id IN (${placeholders(ids.length)})`,
-    ids,
+    `SELECT group_id, topic_id, latest_published_at FROM group_progress
+     WHERE group_id IN (${placeholders(groupIds.length)}) AND latest_published_at <= ${sql.now}`,
+    groupIds,
   );
-  return new Map(
-    ids.map((id) => {
-      const progress = rows.filter((row) => row.group_id === id).map((row) => [row.topic_id, row.latest_published_at] as const);
-      return [id, { name: groups.get(id) as string, idleSince: idle.get(id), progress: new Map(progress) }];
-    }),
-  );
+  return new Map(rows.map((row) => [`${row.group_id} ${row.topic_id}`, row.latest_published_at]));
 }
 
-type Work = { shares: readonly { owner: number; share: number }[]; facts: ReadonlyMap<number, GroupFacts>; claim: Claim };
+type Work = {
+  shares: readonly { owner: number; share: number }[];
+  due: ReadonlyMap<number, readonly DueCopies[]>;
+  progress: Progress;
+  claim: Claim;
+};
 
-async function claimShares(
-  tx: Knex.Transaction,
-  ctx: StoreContext,
-  { shares, facts, claim }: Work,
-): Promise<{ claimed: Claimed[]; examined: number }> {
+async function claimShares(tx: Knex.Transaction, ctx: StoreContext, work: Work): Promise<{ claimed: Claimed[]; examined: number }> {
   const claimed: Claimed[] = [];
   let examined = 0;
-  for (const { owner, share } of shares) {
-    const group = facts.get(owner) as GroupFacts;
-    const { rows } = await run<DueCopy>(
-      tx,
-      `SELECT message_id, group_id, attempts, generation, urgent, published_at FROM confirm
-       WHERE group_id = ? AND due_at <= ${ctx.sql.now} ORDER BY due_at LIMIT ?${ctx.sql.forUpdateSkipLocked}`,
-      [owner, share],
-    );
-    const messages = await readMessageFacts(
-      tx,
-      ctx,
-      rows.map((row) => row.message_id),
-    );
-    const judged = rows.map((copy) => ({ copy, fate: judge(ctx, copy, messages.get(copy.message_id), group) }));
-    const useful = judged.filter(({ fate }) => fate === 'claim').map(({ copy }) => copy);
-    await setClaim(tx, ctx, owner, useful, claim);
-    await stopFollowing(
-      tx,
-      owner,
-      judged.filter(({ fate }) => fate === 'stop').map(({ copy }) => copy),
-    );
-    for (const [wait, group] of Map.groupBy(judged, ({ fate }) => fate)) {
-      if (typeof wait === 'number')
-        await moveOn(
-          tx,
-          ctx,
-          owner,
-          group.map(({ copy }) => copy),
-          wait,
-        );
-    }
+  for (const { owner, share } of work.shares) {
+    const due = work.due.get(owner) as [DueCopies, ...DueCopies[]];
+    const { group } = due[0];
+    const rows = await lockDue(tx, ctx, due, share);
+    const useful = await judgeAndWrite(tx, ctx, { rows, group, progress: work.progress, claim: work.claim });
     claimed.push(...useful.map((copy) => ({ copy, consumerGroup: group.name })));
     examined += rows.length;
   }
   return { claimed, examined };
+}
+
+/** @param due of one group, in the order in which they are taken */
+async function lockDue(tx: Knex.Transaction, ctx: StoreContext, due: readonly DueCopies[], share: number): Promise<DueCopy[]> {
+  const locked: DueCopy[] = [];
+  for (const look of due) {
+    if (locked.length >= share) break;
+    const { rows } = await run<DueCopy>(
+      tx,
+      `SELECT message_id, group_id, attempts, generation, urgent, published_at FROM confirm
+       WHERE ${rangeOf(look)} ORDER BY due_at LIMIT ?${ctx.sql.forUpdateSkipLocked}`,
+      [share - locked.length],
+    );
+    locked.push(...rows);
+  }
+  return locked;
+}
+
+type Looked = { rows: readonly DueCopy[]; group: GroupFacts; progress: Progress; claim: Claim };
+
+/** @returns what is claimed */
+async function judgeAndWrite(tx: Knex.Transaction, ctx: StoreContext, { rows, group, progress, claim }: Looked): Promise<DueCopy[]> {
+  const ids = rows.map((row) => row.message_id);
+  const messages = await readMessageFacts(tx, ctx, ids);
+  const fates = Map.groupBy(rows, (copy) => judge(ctx, copy, messages.get(copy.message_id), { group, progress }));
+  for (const [fate, copies] of fates) {
+    if (fate === 'claim') await setClaim(tx, ctx, group.id, copies, claim);
+    else if (fate === 'stop') await stopFollowing(tx, group.id, copies);
+    else await moveOn(tx, ctx, group.id, copies, fate);
+  }
+  return fates.get('claim') ?? [];
 }
 
 async function readMessageFacts(tx: Knex.Transaction, ctx: StoreContext, ids: readonly number[]): Promise<Map<number, MessageFacts>> {
@@ -135,13 +130,18 @@ async function readMessageFacts(tx: Knex.Transaction, ctx: StoreContext, ids: re
 }
 
 /** @returns claim it, stop looking at it, or look again after so many milliseconds */
-function judge(ctx: StoreContext, copy: DueCopy, message: MessageFacts | undefined, group: GroupFacts): 'claim' | 'stop' | number {
+function judge(
+  ctx: StoreContext,
+  copy: DueCopy,
+  message: MessageFacts | undefined,
+  { group, progress }: Pick<Looked, 'group' | 'progress'>,
+): 'claim' | 'stop' | number {
   if (message === undefined || message.state !== MessageState.SENDING) return 'stop';
   const publishedAt = copy.published_at ?? message.published_at ?? undefined;
   const helps = redeliveryHelps({
     publishedAt,
     urgent: copy.urgent === 1,
-    groupProgressAt: group.progress.get(message.topic_id),
+    groupProgressAt: progress.get(`${group.id} ${message.topic_id}`),
     idleSince: group.idleSince,
     overtakenByMs: ctx.policies.overtakenByMs,
   });
@@ -155,11 +155,11 @@ function waitByAge(ctx: StoreContext, ageMs: number): number {
   return Math.min(maxWaitMs, firstWaitMs * 2 ** steps);
 }
 
+/** What was decided to be published stays so: when the claimer dies, whoever comes next does it, whatever the group says by then. */
 async function setClaim(tx: Knex.Transaction, ctx: StoreContext, groupId: number, copies: readonly DueCopy[], claim: Claim): Promise<void> {
-  if (copies.length === 0) return;
   await run(
     tx,
-    `UPDATE confirm SET claim = ?, attempts = attempts + 1, due_at = ${ctx.sql.now} + ?
+    `UPDATE confirm SET claim = ?, urgent = 1, attempts = attempts + 1, due_at = ${ctx.sql.now} + ?
      WHERE group_id = ? AND message_id IN (${placeholders(copies.length)}) AND status = ${ConfirmStatus.UNCONFIRMED}`,
     [claim.token, claim.leaseMs, groupId, ...copies.map((copy) => copy.message_id)],
   );
@@ -178,7 +178,6 @@ async function moveOn(tx: Knex.Transaction, ctx: StoreContext, groupId: number, 
 }
 
 async function stopFollowing(tx: Knex.Transaction, groupId: number, copies: readonly DueCopy[]): Promise<void> {
-  if (copies.length === 0) return;
   await run(tx, `UPDATE confirm SET due_at = NULL, claim = NULL WHERE group_id = ? AND message_id IN (${placeholders(copies.length)})`, [
     groupId,
     ...copies.map((copy) => copy.message_id),

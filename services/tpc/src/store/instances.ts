@@ -1,5 +1,5 @@
-import { placeholders, run, runOnPrimary } from '@tpc/core';
-import type { Db, StoreContext } from './context.ts';
+import { type Dialect, run } from '@tpc/core';
+import type { StoreContext } from './context.ts';
 import { isDuplicate } from './retrying.ts';
 
 export const InstanceKind = { PRODUCER: 1, CONSUMER: 2 } as const;
@@ -47,17 +47,7 @@ export async function touchInstance(ctx: StoreContext, kind: InstanceKind, group
 }
 
 /**
- * Since when each consumer group is idle: the oldest of its live instances' last heartbeats, when all of them said idle. A group with a busy
- * instance, or none alive, is missing. Index: PRIMARY of instance.
+ * Condition on an instance: its heartbeats come. With the time after which one counts as gone as its value, twice: a heartbeat further in the future is from
+ * before the database's clock was set back, and says nothing.
  */
-export async function readIdleSince(db: Db, ctx: Pick<StoreContext, 'sql' | 'policies'>, groupIds: readonly number[]): Promise<Map<number, number>> {
-  if (groupIds.length === 0) return new Map();
-  const { rows } = await runOnPrimary<{ group_id: number; since: number }>(
-    db,
-    `SELECT group_id, MIN(heartbeat_at) AS since FROM instance
-     WHERE kind = ${InstanceKind.CONSUMER} AND group_id IN (${placeholders(groupIds.length)}) AND heartbeat_at > ${ctx.sql.now} - ?
-     GROUP BY group_id HAVING MIN(idle) = 1`,
-    [...groupIds, ctx.policies.instanceGoneMs],
-  );
-  return new Map(rows.map((row) => [row.group_id, row.since]));
-}
+export const isLive = ({ now }: Dialect) => `heartbeat_at > ${now} - ? AND heartbeat_at <= ${now} + ?`;

@@ -1,8 +1,9 @@
 import { run } from '@tpc/core';
 import { MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
-import { InstanceKind } from './instances.ts';
+import { InstanceKind, isLive } from './instances.ts';
 import { LaneKind, laneKindSql } from './lanes.ts';
+import { findDueCopies } from './redelivery/due-copies.ts';
 import { selectPerGroup } from './select-per-group.ts';
 import type { Backlog, ConsumerGroupBacklog } from './store-types.ts';
 
@@ -87,17 +88,17 @@ async function readUncertain({ knex, sql }: StoreContext): Promise<{ old: number
 
 /** What each group that was ever registered has open. */
 export async function readConsumerGroups(ctx: StoreContext): Promise<ConsumerGroupBacklog[]> {
-  const { knex, sql } = ctx;
+  const { knex } = ctx;
   const names = await namesOf(ctx, 'consumer_group');
-  const columns = `COUNT(*) AS n, ${sql.now} - MIN(due_at) AS overdue`;
-  const copies = await selectPerGroup<{ n: number; overdue: number | null }>(knex, [...names.keys()], columns, 'due_at IS NOT NULL');
+  const copies = await selectPerGroup<{ n: number }>(knex, [...names.keys()], 'COUNT(*) AS n', 'urgent IN (0, 1) AND due_at IS NOT NULL');
+  const due = Map.groupBy(await findDueCopies(ctx), ({ group }) => group.id);
   const alive = await readAlive(ctx, InstanceKind.CONSUMER);
   const dead = await readDeadCopies(ctx);
   const subscribed = await run<{ group_id: number }>(knex, 'SELECT DISTINCT group_id FROM subscription WHERE active = 1');
   return copies.map((row) => ({
     consumerGroup: names.get(row.id) ?? '',
     unreceived: row.n,
-    oldestDueMs: Math.max(0, row.overdue ?? 0),
+    oldestDueMs: Math.max(0, ...(due.get(row.id) ?? []).map(({ dueMs }) => dueMs)),
     instances: alive.get(row.id) ?? 0,
     subscribed: subscribed.rows.some((one) => one.group_id === row.id),
     dead: dead.get(row.id) ?? 0,
@@ -122,8 +123,8 @@ async function readProducerGroups(ctx: StoreContext): Promise<{ producerGroup: s
 async function readAlive({ knex, sql, policies }: StoreContext, kind: InstanceKind): Promise<Map<number, number>> {
   const { rows } = await run<{ group_id: number; n: number }>(
     knex,
-    `SELECT group_id, COUNT(*) AS n FROM instance WHERE kind = ${kind} AND heartbeat_at > ${sql.now} - ? GROUP BY group_id`,
-    [policies.instanceGoneMs],
+    `SELECT group_id, COUNT(*) AS n FROM instance WHERE kind = ${kind} AND ${isLive(sql)} GROUP BY group_id`,
+    [policies.instanceGoneMs, policies.instanceGoneMs],
   );
   return new Map(rows.map((row) => [row.group_id, row.n]));
 }

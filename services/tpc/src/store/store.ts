@@ -81,8 +81,9 @@ export interface Store {
    */
   recordPublishResults(token: number, results: readonly PublishResult[]): Promise<number>;
   /**
-   * Claims copies that a group has not reported and that are worth publishing again (or that an operator resends), taking turns over the consumer
-   * groups. What cannot be helped by it is moved on. Publish each with `onlyGroup` set.
+   * Claims copies that a group has not reported and that are worth publishing again (or that an operator resends), oldest first, taking turns over the
+   * consumer groups. Those of a group that is not there are not looked at; of the others, what cannot be helped by it is moved on. Publish each with
+   * `onlyGroup` set.
    * @returns the copies, and how many due rows were looked at: 0 means nothing more is due now
    */
   claimDueRedeliveries(limit: number, claim: Claim): Promise<{ items: RedeliveryItem[]; examined: number }>;

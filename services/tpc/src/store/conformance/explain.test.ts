@@ -89,6 +89,14 @@ describe('on MariaDB', () => {
   });
 
   it('a claim of redeliveries walks over its group only', async () => {
+    const looks = (await plansOf(() => test.store.claimDueRedeliveries(10, newClaim()))).flatMap(({ plan }) => plan);
+    // Of a group that is not there: the first entry of a range, which the optimizer has read already.
+    expect(looks.map((step) => step.Extra)).toContain('No matching min/max row');
+    expect(looks.map((step) => step.table)).not.toContain('confirm');
+    await test.sql('UPDATE confirm SET urgent = 1 WHERE due_at IS NOT NULL LIMIT 3');
+    await test.sql(
+      `INSERT INTO group_progress (group_id, topic_id, latest_published_at, updated_at) SELECT id, 4711, ${test.ctx.sql.now}, 1 FROM consumer_group`,
+    );
     expectIndexed(await plansOf(() => test.store.claimDueRedeliveries(10, newClaim())), 'confirm_group_due');
   });
 
@@ -111,7 +119,7 @@ describe('on MariaDB', () => {
     const plans = await plansOf(() => test.store.readBacklog());
     expectIndexed(plans, 'message_lane_due', 'confirm_group_due', 'message_attention');
     // Counted in the index alone, however large the bodies are.
-    const counts = plans.filter(({ sql }) => / (topic_id, COUNT|FROM confirm)/.test(sql) && !sql.includes('attention'));
+    const counts = plans.filter(({ sql }) => / (topic_id, COUNT|COUNT.* FROM confirm)/.test(sql) && !sql.includes('attention'));
     expect(counts).toHaveLength(2);
     for (const { sql, plan } of counts)
       expect([sql, plan.filter(({ table }) => table !== null)[0]?.Extra]).toEqual([sql, expect.stringMatching(/Using index(?! condition)/)]);

@@ -55,10 +55,22 @@ describe.each(STORES)('redelivery, on %s', (_name, open) => {
     expect(await test.store.claimDueRedeliveries(10, newClaim())).toEqual({ items: [], examined: 0 });
   });
 
-  it('leaves a healthy backlog alone, and looks at it less and less often', async () => {
+  it('leaves a healthy backlog alone, and does not even look at it', async () => {
     await subscribe(test);
     await publish(test, key(1));
     await heartbeat(test, false);
+    await letTimePass(test);
+    await publishedAgo(test, key(1), 30 * MINUTE);
+    expect(await test.store.claimDueRedeliveries(10, newClaim())).toEqual({ items: [], examined: 0 });
+  });
+
+  it('looks less and less often at what waits while its group goes on with other topics', async () => {
+    await subscribe(test);
+    await publish(test, key(1));
+    await heartbeat(test, false);
+    await test.sql(
+      `INSERT INTO group_progress (group_id, topic_id, latest_published_at, updated_at) SELECT id, 4711, ${test.ctx.sql.now}, 1 FROM consumer_group`,
+    );
     const waits: number[] = [];
     for (const age of [0, 3 * MINUTE, 30 * MINUTE]) {
       await letTimePass(test);

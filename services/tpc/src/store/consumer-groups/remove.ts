@@ -6,7 +6,7 @@ import { ConfirmStatus } from '../../domain/states.ts';
 import { rememberAct, rememberedAnswer } from '../admin-requests.ts';
 import { closeGroups } from '../close-groups.ts';
 import type { StoreContext } from '../context.ts';
-import { InstanceKind } from '../instances.ts';
+import { InstanceKind, isLive } from '../instances.ts';
 import { lockMessages } from '../lock-messages.ts';
 import { addEvents } from '../message-events.ts';
 import { isDuplicate } from '../retrying.ts';
@@ -51,8 +51,8 @@ async function refusalOf(ctx: StoreContext, groupId: number, { consumerGroup, fo
   const { rows } = await runOnPrimary<{ bound: number; live: number }>(
     ctx.knex,
     `SELECT inbox_store IS NOT NULL AS bound, (SELECT COUNT(*) FROM instance WHERE kind = ${InstanceKind.CONSUMER} AND group_id = ?
-       AND heartbeat_at > ${ctx.sql.now} - ?) AS live FROM consumer_group WHERE id = ?`,
-    [groupId, ctx.policies.instanceGoneMs, groupId],
+       AND ${isLive(ctx.sql)}) AS live FROM consumer_group WHERE id = ?`,
+    [groupId, ctx.policies.instanceGoneMs, ctx.policies.instanceGoneMs, groupId],
   );
   const { bound = 0, live = 0 } = rows[0] ?? {};
   if (bound === 0) return notFound(consumerGroup);

@@ -24,7 +24,7 @@ export type ConsumerGroupBacklog = {
   consumerGroup: string;
   /** Copies that the group has not reported as received. */
   unreceived: number;
-  /** How long the first of them has been due for a redelivery, milliseconds; 0: none is. */
+  /** How long the first of them has been due for a redelivery that could help, milliseconds; 0: none is, or the group is not there. */
   oldestDueMs: number;
   /** Instances whose heartbeats come. */
   instances: number;
