@@ -1,7 +1,7 @@
 import { createConsumer } from '@tpc/client/consumer';
 import { connectTpc, createProducer, migrateClientStore } from '@tpc/client/producer';
 import { FakeTpc, MemoryBroker } from '@tpc/client/testing';
-import { dialectOf, run } from '@tpc/core';
+import { dialectOf, run, runTogether } from '@tpc/core';
 import { openDatabase } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -79,8 +79,35 @@ describe('a session of the database that is not as it must be', () => {
     await run(knex, 'DELETE FROM account');
   });
 
+  it.each(['CHAIN', 'RELEASE'])('is used by neither where a COMMIT does more than that: completion_type %s', async (type) => {
+    await expectRefused(team(`SET completion_type = '${type}'`), new RegExp(`^completion_type is ${type}: `));
+  });
+
+  it.each([
+    ['alone', false],
+    ['in a packet of several', true],
+  ])('is ended when somebody has left a transaction open in it, and what was written in it %s is said to be lost', async (_how, packet) => {
+    for (const [left, line] of [
+      ['BEGIN', 'a transaction was left open in this session'],
+      ['SET autocommit = 0', 'autocommit was switched off in this session'],
+    ] as const) {
+      const knex = teamPool(url, undefined, 1, packet);
+      pools.push(knex);
+      await run(knex, 'SELECT 1');
+      await knex.raw(left);
+      const insert = { sql: 'INSERT INTO account VALUES (?)', params: ['ada'] };
+      const write = packet ? runTogether(knex, [insert, { sql: 'SELECT 1', params: [] }]) : run(knex, insert.sql, insert.params);
+      await expect(write).rejects.toThrow(line);
+      await run(knex, "INSERT INTO account VALUES ('bob')");
+      expect((await run(team(), 'SELECT name FROM account')).rows).toEqual([{ name: 'bob' }]);
+      await run(knex, 'DELETE FROM account');
+    }
+  });
+
   it('is set by the services themselves', async () => {
-    await server.admin("SET GLOBAL init_connect = 'SET SESSION TRANSACTION READ ONLY; SET autocommit = 0, sql_mode = NO_BACKSLASH_ESCAPES'");
+    await server.admin(
+      "SET GLOBAL init_connect = 'SET SESSION TRANSACTION READ ONLY; SET autocommit = 0, sql_mode = NO_BACKSLASH_ESCAPES, completion_type = CHAIN'",
+    );
     const [one, two] = [openDatabase({ url }), openDatabase({ url })];
     pools.push(one, two);
     await run(one, "INSERT INTO account VALUES ('ada')");

@@ -31,10 +31,11 @@ export async function startSetServer(...settings: string[]): Promise<SetServer> 
 type Session = { query: (sql: string, done: (error: Error | null) => void) => void };
 
 /** A team's own pool: its sessions are as the server makes them, or as the team's `afterCreate` does. */
-export function teamPool(url: string, afterCreate?: string, max = 4): Knex {
+export function teamPool(url: string, afterCreate?: string, max = 4, multipleStatements = false): Knex {
   const pool = { min: 0, max };
-  if (afterCreate === undefined) return knexFactory({ client: 'mysql2', connection: url, pool });
+  const connection = { uri: url, multipleStatements } as unknown as Knex.MySql2ConnectionConfig;
+  if (afterCreate === undefined) return knexFactory({ client: 'mysql2', connection, pool });
   const prepare = (session: Session, done: (error: Error | null, session: unknown) => void) =>
     session.query(afterCreate, (error) => done(error, session));
-  return knexFactory({ client: 'mysql2', connection: url, pool: { ...pool, afterCreate: prepare } });
+  return knexFactory({ client: 'mysql2', connection, pool: { ...pool, afterCreate: prepare } });
 }

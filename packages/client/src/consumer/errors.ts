@@ -116,7 +116,7 @@ function mask(text: string): string {
     .replace(/\+?\d[\d -]{6,}\d/g, '<number>');
 }
 
-/** Words as they are stored and reported: not too long, and cut between characters, since half of one is no UTF-8 and would spoil the whole report. */
+/** Words as they are stored and reported: not too long, and without half of a character at the cut, which has no UTF-8. */
 export function detailOf(text: string): string {
   return text.slice(0, MAX_DETAIL).toWellFormed();
 }

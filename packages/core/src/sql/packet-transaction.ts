@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { takesPackets } from './begin.ts';
 import { dialectOf } from './dialect.ts';
 import { ask, inTransaction, run, toResult, withConnection } from './run.ts';
-import { assertAutocommit, dispose } from './session/checked-sessions.ts';
+import { assertCommitted, dispose } from './session/checked-sessions.ts';
 import { ROLLBACK_LIMIT_MS, withinLimit } from './session/statement-limit.ts';
 import { classifySqlError } from './sql-errors.ts';
 import type { Connection, MysqlClient, Sql, SqlResult, SqlValue, Statement } from './types.ts';
@@ -34,7 +34,8 @@ export async function runTogether(db: Knex | Knex.Transaction, statements: reado
     const client = db.client as MysqlClient;
     const answers = await withConnection(client, async (connection) => {
       const sent = await sendTogether(client, connection, all);
-      if (client.transacting !== true) assertAutocommit(connection, sent);
+      // Rows tell nothing, and may be the last answer of a packet that writes.
+      if (client.transacting !== true) for (const answer of sent) assertCommitted(connection, answer);
       return sent;
     });
     return answers.map((answer) => toResult(answer));

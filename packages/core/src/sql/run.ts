@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { type BeginningConnection, beginBy, beginTogether, type Opening, takesPackets } from './begin.ts';
 import { dialectOf } from './dialect.ts';
-import { acquire, assertAutocommit, assertFitsPacket, readSettings } from './session/checked-sessions.ts';
+import { acquire, assertCommitted, assertFitsPacket, readSettings } from './session/checked-sessions.ts';
 import { watchOf } from './session/server-watch.ts';
 import { isReadCommitted } from './session/settings.ts';
 import { withinLimit } from './session/statement-limit.ts';
@@ -29,7 +29,7 @@ function runOnMysql<R>(db: Knex | Knex.Transaction, sql: string, params: readonl
   const client = db.client as MysqlClient;
   return withConnection(client, async (connection) => {
     const answer = await ask(client, connection, { sql, bindings: params });
-    if (client.transacting !== true) assertAutocommit(connection, answer);
+    if (client.transacting !== true) assertCommitted(connection, answer);
     return toResult<R>(answer);
   });
 }

@@ -144,6 +144,7 @@ const SQL_MODE = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBST
 const SET_BY_THE_SERVICES = [
   ['sql_mode', SQL_MODE],
   ['autocommit', 'ON'],
+  ['completion_type', 'NO_CHAIN'],
   ['tx_read_only', 'OFF'],
   ['transaction_read_only', 'OFF'],
 ] as const;
@@ -158,7 +159,9 @@ async function prepareSession(session: MysqlSession, options: DatabaseOptions): 
   const faults = sessionFaults(new Map([...found, ...SET_BY_THE_SERVICES]));
   if (faults.length > 0) throw new UnsuitableDatabase(...faults.map(({ line }) => line));
   const wait = options.lockWaitS ?? 1;
-  await query(`SET SESSION sql_mode = '${SQL_MODE}', autocommit = 1, time_zone = '+00:00', innodb_lock_wait_timeout = ${wait}`);
+  await query(
+    `SET SESSION sql_mode = '${SQL_MODE}', autocommit = 1, completion_type = NO_CHAIN, time_zone = '+00:00', innodb_lock_wait_timeout = ${wait}`,
+  );
   await query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE');
   // A frozen process must not hold locks: MariaDB ends its idle transaction, MySQL has no such setting.
   if (version.includes('MariaDB')) await query(`SET SESSION idle_transaction_timeout = ${options.idleTransactionS ?? 10}`);

@@ -49,15 +49,21 @@ export async function acquire(client: MysqlClient): Promise<Connection> {
 }
 
 /**
- * Looks at the answer to a statement outside a transaction: somebody may have switched autocommit off since the session was looked at. Nothing is committed
- * then, and the session is ended.
+ * Looks at the answer to a statement outside a transaction: somebody may have switched autocommit off since the session was looked at, or given the connection
+ * back with a transaction open. Nothing is committed then, and the session is ended, which rolls back what was written.
  * @throws UnsuitableSession
  */
-export function assertAutocommit(connection: Connection, answer: unknown): void {
-  const status = serverStatusOf(answer);
-  if (status === undefined || (status & ServerStatus.AUTOCOMMIT) !== 0) return;
+export function assertCommitted(connection: Connection, answer: unknown): void {
+  const why = uncommittedBy(serverStatusOf(answer));
+  if (why === undefined) return;
   connection.destroy?.();
-  throw new UnsuitableSession(['autocommit was switched off in this session: what is written outside a transaction would never be committed']);
+  throw new UnsuitableSession([`${why} in this session: what is written outside a transaction would not be committed`]);
+}
+
+function uncommittedBy(status: number | undefined): string | undefined {
+  if (status === undefined) return undefined;
+  if ((status & ServerStatus.AUTOCOMMIT) === 0) return 'autocommit was switched off';
+  return (status & ServerStatus.IN_TRANSACTION) === 0 ? undefined : 'a transaction was left open';
 }
 
 /** @returns undefined when the connection may be used at once */

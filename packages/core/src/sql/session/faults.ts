@@ -25,6 +25,10 @@ function transactionFaults(settings: SessionSettings): SessionFault[] {
       'autocommit',
       'what is written outside a transaction would never be committed; set it to ON (init_connect and afterCreate may switch it off)',
     );
+  if (is('completion_type', 'CHAIN'))
+    add('completion_type', 'each COMMIT begins the next transaction, so what is written outside one would not be committed; set it to NO_CHAIN');
+  if (is('completion_type', 'RELEASE'))
+    add('completion_type', 'each COMMIT ends the connection, and its outcome may be lost with it; set it to NO_CHAIN');
   for (const name of ['tx_read_only', 'transaction_read_only']) if (is(name, 'ON')) add(name, 'nothing could be written; set it to OFF');
   if (is('log_bin', 'ON') && is('binlog_format', 'STATEMENT'))
     add('binlog_format', 'the server refuses every write at READ COMMITTED (error 1665); set it to ROW or MIXED');

@@ -8,6 +8,7 @@ const NAMES = [
   'version',
   'sql_mode',
   'autocommit',
+  'completion_type',
   'tx_isolation',
   'transaction_isolation',
   'tx_read_only',
