@@ -49,11 +49,11 @@ COPY --from=packages /all_node_modules node_modules
 COPY package.json ./
 COPY gen gen
 COPY packages packages
-COPY scripts/stack/mail-catcher.ts scripts/stack/
+COPY tools/stack/mail-catcher.ts tools/stack/
 USER 1000:1000
 VOLUME /data
 EXPOSE 1025 8025
-CMD ["scripts/stack/mail-catcher.ts"]
+CMD ["tools/stack/mail-catcher.ts"]
 
 FROM runtime AS services
 COPY --from=packages /app/node_modules node_modules

@@ -35,7 +35,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'parts',
-          include: ['{packages,services,scripts,test,examples}/**/*.test.ts'],
+          include: ['{packages,services,scripts,tools,test,examples}/**/*.test.ts'],
           exclude: [...shared.exclude, ...WHOLE, ...REAL, ...CLUSTER],
           sequence: { groupOrder: 0 },
         },

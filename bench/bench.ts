@@ -2,9 +2,9 @@
 import { cpus, loadavg, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StartError } from '@tpc/platform';
-import type { Progress } from '../scripts/stack/progress.ts';
-import { HOST } from '../scripts/stack/settings.ts';
-import type { Stack } from '../scripts/stack/stack.ts';
+import type { Progress } from '../tools/stack/progress.ts';
+import { HOST } from '../tools/stack/settings.ts';
+import type { Stack } from '../tools/stack/stack.ts';
 import { makeDatabases, serverVersion } from './databases.ts';
 import { type Limits, measureLimits } from './limits.ts';
 import { type Measurement, measure } from './measure.ts';

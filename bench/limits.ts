@@ -1,4 +1,4 @@
-import type { Progress } from '../scripts/stack/progress.ts';
+import type { Progress } from '../tools/stack/progress.ts';
 import type { Quantiles } from './quantiles.ts';
 import { program, type Starting, start } from './systems.ts';
 

@@ -3,9 +3,9 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import mysql from 'mysql2/promise';
-import type { Progress } from '../scripts/stack/progress.ts';
-import { ensureTopic } from '../scripts/stack/rocketmq/remoting.ts';
-import { untilAnswers } from '../scripts/stack/wait.ts';
+import type { Progress } from '../tools/stack/progress.ts';
+import { ensureTopic } from '../tools/stack/rocketmq/remoting.ts';
+import { untilAnswers } from '../tools/stack/wait.ts';
 import { CONSUMER_POOL, TRANSACTION_TOPIC } from './settings.ts';
 import { freePort, program, type Starting, type System, start } from './systems.ts';
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { type Running, stopAll } from '@tpc/platform';
 import { assertServing } from '../scripts/lib/health.ts';
-import { untilAnswers } from '../scripts/stack/wait.ts';
+import { untilAnswers } from '../tools/stack/wait.ts';
 import { type Child, startChild } from './child.ts';
 import { MODES, type Mode } from './settings.ts';
 

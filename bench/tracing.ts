@@ -1,7 +1,7 @@
 /** What tracing costs: the same programs without it, with every trace kept, and with one in a hundred, in turns in one run. */
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Running } from '@tpc/platform';
-import { HOST } from '../scripts/stack/settings.ts';
+import { HOST } from '../tools/stack/settings.ts';
 
 export type TracingVariant = { suffix: string; title: string; ratio: string | undefined };
 

@@ -6,9 +6,9 @@ import { type BenchOptions, HELP, readOptions } from '../bench/options.ts';
 import { resultFile, writeResult } from '../bench/report/result-file.ts';
 import { describeResult } from '../bench/report/table.ts';
 import { GROUPS, NORMAL_TOPICS } from '../bench/settings.ts';
-import { createProgress } from './stack/progress.ts';
-import { stackSchema } from './stack/settings.ts';
-import { Stack } from './stack/stack.ts';
+import { createProgress } from '../tools/stack/progress.ts';
+import { stackSchema } from '../tools/stack/settings.ts';
+import { Stack } from '../tools/stack/stack.ts';
 
 // Its programs are ended with it (bench/child.ts).
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));

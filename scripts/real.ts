@@ -2,13 +2,13 @@
 
 import { describeConfig, formatSetting, levelSetting, loadConfig, portSetting, type Running, runMain, StartError, stopAll } from '@tpc/platform';
 import { z } from 'zod';
+import { createProgress } from '../tools/stack/progress.ts';
+import { HOST, stackSchema } from '../tools/stack/settings.ts';
+import { Stack } from '../tools/stack/stack.ts';
+import { untilAnswers } from '../tools/stack/wait.ts';
 import { assertServing } from './lib/health.ts';
 import { parseArguments } from './lib/parse-arguments.ts';
 import { type ProgramRun, runProgram } from './lib/run-program.ts';
-import { createProgress } from './stack/progress.ts';
-import { HOST, stackSchema } from './stack/settings.ts';
-import { Stack } from './stack/stack.ts';
-import { untilAnswers } from './stack/wait.ts';
 
 const realSchema = z.object({
   UAC_HTTP_PORT: portSetting(3000).describe('Registration, activation and login pages.'),

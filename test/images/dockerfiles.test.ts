@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { IMAGES, JAEGER, ROOT } from '../../scripts/images/catalogue.ts';
+import { IMAGES, JAEGER, ROOT } from '../../tools/images/catalogue.ts';
 import { ensureVenv } from '../support/python.ts';
 
 const hadolint = join(ensureVenv('hadolint', join(import.meta.dirname, 'requirements.txt')), 'bin', 'hadolint');

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Stack } from '../../scripts/stack/stack.ts';
+import type { Stack } from '../../tools/stack/stack.ts';
 import { freePort } from '../support/free-port.ts';
 import { until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';

@@ -1,7 +1,7 @@
 import { exerciseBroker } from '@tpc/conformance';
 import { describe } from 'vitest';
-import { makeGroups, makeTopics } from '../../scripts/stack/rocketmq/parts.ts';
-import type { Stack } from '../../scripts/stack/stack.ts';
+import { makeGroups, makeTopics } from '../../tools/stack/rocketmq/parts.ts';
+import type { Stack } from '../../tools/stack/stack.ts';
 import { realStack } from '../support/real-stack.ts';
 
 const found = await realStack();

@@ -1,7 +1,7 @@
 import { describe } from 'vitest';
-import { makeGroups, makeTopics } from '../../scripts/stack/rocketmq/parts.ts';
-import type { Stack } from '../../scripts/stack/stack.ts';
 import { mariaDatabase } from '../../services/tpc/test/support.ts';
+import { makeGroups, makeTopics } from '../../tools/stack/rocketmq/parts.ts';
+import type { Stack } from '../../tools/stack/stack.ts';
 import { exerciseContract } from '../support/contract-suite.ts';
 import { realStack } from '../support/real-stack.ts';
 

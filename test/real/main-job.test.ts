@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Stack } from '../../scripts/stack/stack.ts';
+import type { Stack } from '../../tools/stack/stack.ts';
 import { exerciseMainJob } from '../support/main-job.ts';
 import { Product, until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';

@@ -1,6 +1,6 @@
 import { MessageState } from '@tpc/gen/tpc/v1/message';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Stack } from '../../scripts/stack/stack.ts';
+import type { Stack } from '../../tools/stack/stack.ts';
 import { listMessages, until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
 import { isSettled, mailsByUser, makeDatabases, type Person, query, registerPerson, registerSteadily } from '../support/registrations.ts';

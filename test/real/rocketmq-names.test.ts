@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BrokerSubscriber, createRocketMqPublisher, createRocketMqSubscriber, type OutgoingBrokerMessage } from '@tpc/broker';
 import { afterEach, describe, expect, it } from 'vitest';
-import { makeGroups, makeTopics } from '../../scripts/stack/rocketmq/parts.ts';
-import type { Stack } from '../../scripts/stack/stack.ts';
+import { makeGroups, makeTopics } from '../../tools/stack/rocketmq/parts.ts';
+import type { Stack } from '../../tools/stack/stack.ts';
 import { until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
 

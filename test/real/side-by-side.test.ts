@@ -1,8 +1,8 @@
 import { MessageState } from '@tpc/gen/tpc/v1/message';
 import { Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Stack } from '../../scripts/stack/stack.ts';
 import { type Callers, callersOf, outgoing } from '../../services/tpc/test/support.ts';
+import type { Stack } from '../../tools/stack/stack.ts';
 import { listMessages, until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
 import { isSettled, mailsByUser, makeDatabases, query, registerPerson, registerSteadily } from '../support/registrations.ts';

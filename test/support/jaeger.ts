@@ -1,10 +1,10 @@
 import { expect } from 'vitest';
-import { installJaeger } from '../../scripts/stack/install.ts';
-import { jaegerPart } from '../../scripts/stack/jaeger.ts';
-import { createProgress } from '../../scripts/stack/progress.ts';
-import { PartProcess } from '../../scripts/stack/run-part.ts';
-import { HOST } from '../../scripts/stack/settings.ts';
-import type { Stack } from '../../scripts/stack/stack.ts';
+import { installJaeger } from '../../tools/stack/install.ts';
+import { jaegerPart } from '../../tools/stack/jaeger.ts';
+import { createProgress } from '../../tools/stack/progress.ts';
+import { PartProcess } from '../../tools/stack/run-part.ts';
+import { HOST } from '../../tools/stack/settings.ts';
+import type { Stack } from '../../tools/stack/stack.ts';
 import { until } from './product.ts';
 import { missingHops, type SeenSpan } from './seen-spans.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import type { Message } from '@tpc/gen/tpc/v1/message';
 import { type ListMessagesRequest, MessageAdminServiceClient } from '@tpc/gen/tpc/v1/message_admin_service';
-import type { Stack } from '../../scripts/stack/stack.ts';
+import type { Stack } from '../../tools/stack/stack.ts';
 import { freePort } from './free-port.ts';
 
 /** The settings of the ports that `npm start` opens. */

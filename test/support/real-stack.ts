@@ -5,9 +5,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig } from '@tpc/platform';
-import { createProgress } from '../../scripts/stack/progress.ts';
-import { type StackSettings, stackSchema } from '../../scripts/stack/settings.ts';
-import { Stack } from '../../scripts/stack/stack.ts';
+import { createProgress } from '../../tools/stack/progress.ts';
+import { type StackSettings, stackSchema } from '../../tools/stack/settings.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { freePort } from './free-port.ts';
 import { noteWhyNoStack, runFolder, whyNoStack } from './run-folder.ts';
 

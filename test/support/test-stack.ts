@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '@tpc/platform';
-import { installMissing } from '../../scripts/stack/install.ts';
-import { createProgress } from '../../scripts/stack/progress.ts';
-import { ensureGroup, ensureTopic } from '../../scripts/stack/rocketmq/remoting.ts';
-import { HOST, type StackSettings, stackSchema } from '../../scripts/stack/settings.ts';
-import { Stack } from '../../scripts/stack/stack.ts';
+import { installMissing } from '../../tools/stack/install.ts';
+import { createProgress } from '../../tools/stack/progress.ts';
+import { ensureGroup, ensureTopic } from '../../tools/stack/rocketmq/remoting.ts';
+import { HOST, type StackSettings, stackSchema } from '../../tools/stack/settings.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { freePort } from './free-port.ts';
 
 export type PartName = 'mariadb' | 'redis' | 'mail' | 'name-server' | 'broker';

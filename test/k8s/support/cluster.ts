@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '@tpc/platform';
-import { Cluster } from '../../../scripts/cluster/cluster.ts';
-import { clusterSchema } from '../../../scripts/cluster/settings.ts';
-import type { Builder } from '../../../scripts/images/builder.ts';
-import { findProgram, runQuietly } from '../../../scripts/stack/install.ts';
-import { createProgress } from '../../../scripts/stack/progress.ts';
+import { Cluster } from '../../../tools/cluster/cluster.ts';
+import { clusterSchema } from '../../../tools/cluster/settings.ts';
+import type { Builder } from '../../../tools/images/builder.ts';
+import { findProgram, runQuietly } from '../../../tools/stack/install.ts';
+import { createProgress } from '../../../tools/stack/progress.ts';
 import { Kubectl } from './kubectl.ts';
 
 export const progress = createProgress((line) => console.log(`k8s: ${line}`));

@@ -1,6 +1,6 @@
 /** The overlay `demo` in a namespace of the cluster, as people apply it, in variants of tag and settings. */
-import { buildImages, buildRevision } from '../../../scripts/images/build.ts';
-import { IMAGES, JAEGER, PRODUCT } from '../../../scripts/images/catalogue.ts';
+import { buildImages, buildRevision } from '../../../tools/images/build.ts';
+import { IMAGES, JAEGER, PRODUCT } from '../../../tools/images/catalogue.ts';
 import { progress, TestCluster } from './cluster.ts';
 import type { Kubectl } from './kubectl.ts';
 import { applyStrictly, rolledOut, type Settings, writeVariant } from './variant.ts';

@@ -1,7 +1,7 @@
 /** A real Kubernetes on one Linux machine, without Docker and without a registry: its processes are ordinary children of this project. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { stopAll } from '@tpc/platform';
-import { lockFolder } from '../lib/lock-folder.ts';
+import { lockFolder } from '../../scripts/lib/lock-folder.ts';
 import type { Progress } from '../stack/progress.ts';
 import { PartProcess } from '../stack/run-part.ts';
 import { endContainers, killPod, loadImage, loadPause, unmountBelow } from './containers.ts';

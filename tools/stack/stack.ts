@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stopAll } from '@tpc/platform';
-import { lockFolder } from '../lib/lock-folder.ts';
+import { lockFolder } from '../../scripts/lib/lock-folder.ts';
 import { serviceAddresses } from './addresses.ts';
 import { installJaeger, installMissing } from './install.ts';
 import { jaegerPart } from './jaeger.ts';
