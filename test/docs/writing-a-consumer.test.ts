@@ -44,7 +44,7 @@ const consumer = createConsumer({ knex, group: 'G', tpc, subscribe: broker.subsc
 await consumer.start();
 await consumer.registered();
 broker.deliver(...${deliveries});
-const open = async () => (await listInbox(knex, { group: 'G', limit: 100 })).filter((entry) => entry.state === InboxState.RECEIVED).length;
+const open = async () => (await listInbox(knex, { group: 'G', limit: 100 })).entries.filter((entry) => entry.state === InboxState.RECEIVED).length;
 while (consumer.state().counters.stored < ${deliveries}.length || (await open()) > 0) await new Promise((resolve) => setTimeout(resolve, 10));
 ${show}
 await consumer.stop(1000);

@@ -115,10 +115,12 @@ export interface ListNotificationsRequest {
 
 /** Response of ListNotifications. */
 export interface ListNotificationsResponse {
-  /** The notifications. */
+  /** The notifications: page_size of them, or fewer, even none, also before the end. */
   notifications: Notification[];
   /** Token of the next page; empty at the end and only there. */
   nextPageToken: string;
+  /** How far back the list has come with this page: what was received after this time has been looked at. Absent at the end. */
+  searchedBackToTime: Date | undefined;
 }
 
 function createBaseNotification(): Notification {
@@ -563,7 +565,7 @@ export const ListNotificationsRequest: MessageFns<ListNotificationsRequest> = {
 };
 
 function createBaseListNotificationsResponse(): ListNotificationsResponse {
-  return { notifications: [], nextPageToken: "" };
+  return { notifications: [], nextPageToken: "", searchedBackToTime: undefined };
 }
 
 export const ListNotificationsResponse: MessageFns<ListNotificationsResponse> = {
@@ -573,6 +575,9 @@ export const ListNotificationsResponse: MessageFns<ListNotificationsResponse> = 
     }
     if (message.nextPageToken !== "") {
       writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message.searchedBackToTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.searchedBackToTime), writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -606,6 +611,14 @@ export const ListNotificationsResponse: MessageFns<ListNotificationsResponse> = 
             message.nextPageToken = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.searchedBackToTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -634,7 +647,10 @@ export const NotificationServiceService = {
       Buffer.from(GetNotificationResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetNotificationResponse => GetNotificationResponse.decode(value),
   },
-  /** Lists the messages in OPC's inbox, newest first (F-56). */
+  /**
+   * Lists the messages in OPC's inbox, newest first (F-56). A page looks at 10,000 of them at most, so that it costs the same however many are stored:
+   * where few pass the filters, it holds fewer than page_size, even none, and the next one goes on where it stopped.
+   */
   listNotifications: {
     path: "/opc.v1.NotificationService/ListNotifications" as const,
     requestStream: false as const,
@@ -651,7 +667,10 @@ export const NotificationServiceService = {
 export interface NotificationServiceServer extends UntypedServiceImplementation {
   /** What became of one message's mails. Unknown key: NOT_FOUND, NOTIFICATION_NOT_FOUND. */
   getNotification: handleUnaryCall<GetNotificationRequest, GetNotificationResponse>;
-  /** Lists the messages in OPC's inbox, newest first (F-56). */
+  /**
+   * Lists the messages in OPC's inbox, newest first (F-56). A page looks at 10,000 of them at most, so that it costs the same however many are stored:
+   * where few pass the filters, it holds fewer than page_size, even none, and the next one goes on where it stopped.
+   */
   listNotifications: handleUnaryCall<ListNotificationsRequest, ListNotificationsResponse>;
 }
 
@@ -672,7 +691,10 @@ export interface NotificationServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetNotificationResponse) => void,
   ): ClientUnaryCall;
-  /** Lists the messages in OPC's inbox, newest first (F-56). */
+  /**
+   * Lists the messages in OPC's inbox, newest first (F-56). A page looks at 10,000 of them at most, so that it costs the same however many are stored:
+   * where few pass the filters, it holds fewer than page_size, even none, and the next one goes on where it stopped.
+   */
   listNotifications(
     request: ListNotificationsRequest,
     callback: (error: ServiceError | null, response: ListNotificationsResponse) => void,

@@ -31,36 +31,44 @@ export interface ListMessagesRequest {
   pageSize: number;
   /** next_page_token of the page before; empty for the first. Only good with the same filters. */
   pageToken: string;
-  /** Only this producer group; empty: all. */
+  /** Only this producer group; empty: all. Looked for among the messages, 10,000 a page. */
   producerGroup: string;
-  /** Only this topic; empty: all. */
+  /** Only this topic; empty: all. Looked for among the messages, 10,000 a page. */
   topic: string;
-  /** Only this tag; empty: all. */
+  /** Only this tag; empty: all. Looked for among the messages, 10,000 a page. */
   tag: string;
-  /** Only these states; empty: all. */
+  /**
+   * Only these states; empty: all. DEAD alone leads straight to the dead ones; WAITING_CONFIRM and SENDING, alone or together, straight to the open
+   * ones while at most 10,000 are open (with a producer group: of its own). Others are looked for among the messages, 10,000 a page.
+   */
   states: MessageState[];
-  /** Only messages that need an operator's attention. */
+  /** Only messages that need an operator's attention. Leads straight to them. */
   attentionOnly: boolean;
-  /** Only messages with this key; empty: all. */
+  /** Only the message with this key; empty: all. Leads straight to it. */
   messageKey: string;
-  /** Only messages first stored at or after this time. */
+  /** Only messages first stored at or after this time. The list ends there: nothing older is looked at. */
   createTimeFrom:
     | Date
     | undefined;
-  /** Only messages first stored before this time. */
+  /**
+   * Only messages first stored before this time. The list begins there: nothing younger is looked at. (Both hold as long as the database's clock
+   * was never wrong by more than a minute.)
+   */
   createTimeTo:
     | Date
     | undefined;
-  /** Only messages of which some consumer group's copy is dead, also while other groups are open. */
+  /** Only messages of which some consumer group's copy is dead, also while other groups are open. Leads straight to what needs attention. */
   deadCopiesOnly?: boolean | undefined;
 }
 
 /** Response of ListMessages. */
 export interface ListMessagesResponse {
-  /** The messages. */
+  /** The messages: page_size of them, or fewer, even none, also before the end. */
   messages: Message[];
   /** Token of the next page; empty at the end and only there. */
   nextPageToken: string;
+  /** How far back the list has come with this page: what was first stored after this time has been looked at. Absent at the end. */
+  searchedBackToTime: Date | undefined;
 }
 
 /** Request of GetMessage. */
@@ -348,7 +356,7 @@ export const ListMessagesRequest: MessageFns<ListMessagesRequest> = {
 };
 
 function createBaseListMessagesResponse(): ListMessagesResponse {
-  return { messages: [], nextPageToken: "" };
+  return { messages: [], nextPageToken: "", searchedBackToTime: undefined };
 }
 
 export const ListMessagesResponse: MessageFns<ListMessagesResponse> = {
@@ -358,6 +366,9 @@ export const ListMessagesResponse: MessageFns<ListMessagesResponse> = {
     }
     if (message.nextPageToken !== "") {
       writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message.searchedBackToTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.searchedBackToTime), writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -389,6 +400,14 @@ export const ListMessagesResponse: MessageFns<ListMessagesResponse> = {
             }
 
             message.nextPageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.searchedBackToTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -1061,7 +1080,11 @@ export const RemoveConsumerGroupResponse: MessageFns<RemoveConsumerGroupResponse
 /** For operators: finds messages and puts them right. */
 export type MessageAdminServiceService = typeof MessageAdminServiceService;
 export const MessageAdminServiceService = {
-  /** Lists messages, newest first, without their bodies. */
+  /**
+   * Lists messages, newest first, without their bodies. A page looks at 10,000 messages at most, so that it costs the same however many are stored.
+   * Where few of them pass the filters, a page holds fewer than page_size, even none, and the next one goes on where it stopped. No
+   * combination of filters is refused; the comments of the filters tell which lead straight to their messages.
+   */
   listMessages: {
     path: "/tpc.v1.MessageAdminService/ListMessages" as const,
     requestStream: false as const,
@@ -1128,7 +1151,11 @@ export const MessageAdminServiceService = {
 } as const;
 
 export interface MessageAdminServiceServer extends UntypedServiceImplementation {
-  /** Lists messages, newest first, without their bodies. */
+  /**
+   * Lists messages, newest first, without their bodies. A page looks at 10,000 messages at most, so that it costs the same however many are stored.
+   * Where few of them pass the filters, a page holds fewer than page_size, even none, and the next one goes on where it stopped. No
+   * combination of filters is refused; the comments of the filters tell which lead straight to their messages.
+   */
   listMessages: handleUnaryCall<ListMessagesRequest, ListMessagesResponse>;
   /** One message with each consumer group's copy and its timeline. Unknown key: NOT_FOUND, TPC10050002. */
   getMessage: handleUnaryCall<GetMessageRequest, GetMessageResponse>;
@@ -1149,7 +1176,11 @@ export interface MessageAdminServiceServer extends UntypedServiceImplementation 
 }
 
 export interface MessageAdminServiceClient extends Client {
-  /** Lists messages, newest first, without their bodies. */
+  /**
+   * Lists messages, newest first, without their bodies. A page looks at 10,000 messages at most, so that it costs the same however many are stored.
+   * Where few of them pass the filters, a page holds fewer than page_size, even none, and the next one goes on where it stopped. No
+   * combination of filters is refused; the comments of the filters tell which lead straight to their messages.
+   */
   listMessages(
     request: ListMessagesRequest,
     callback: (error: ServiceError | null, response: ListMessagesResponse) => void,

@@ -65,7 +65,7 @@ export async function start(
         await kit.work(context);
         return { notification: undefined, effects: [] };
       },
-      listNotifications: async () => ({ notifications: [], nextPageToken: '' }),
+      listNotifications: async () => ({ notifications: [], nextPageToken: '', searchedBackToTime: undefined }),
     },
     () => needs('viewer'),
   );

@@ -220,18 +220,20 @@ describe.each(STORES)('consumer on %s', (_name, makeStore) => {
     await bed.run({ handle: takeEffect });
     for (let n = 0; n < 5; n++) bed.broker.deliver({ messageKey: `l${n}`, topic: TOPIC, tag: n === 0 ? 'A' : 'B', body: 'x' });
     for (let n = 0; n < 5; n++) await until(consumed(`l${n}`));
-    const { getInbox, listInbox } = await import('./read-inbox.ts');
+    const { listInbox } = await import('./inbox/list-inbox.ts');
+    const { getInbox } = await import('./inbox/read-inbox.ts');
     const pages: string[] = [];
-    let after: Awaited<ReturnType<typeof listInbox>>[number] | undefined;
-    for (;;) {
+    let after: Awaited<ReturnType<typeof listInbox>>['next'];
+    do {
       const page = await listInbox(bed.store.knex, { group: GROUP, limit: 2, after });
-      pages.push(...page.map((entry) => entry.messageKey));
-      after = page.at(-1);
-      if (page.length < 2) break;
-    }
+      pages.push(...page.entries.map((entry) => entry.messageKey));
+      after = page.next;
+    } while (after !== undefined);
     expect([...pages].sort()).toEqual(['l0', 'l1', 'l2', 'l3', 'l4']);
-    expect((await listInbox(bed.store.knex, { group: GROUP, limit: 9, tag: 'A', states: [30] })).map((entry) => entry.messageKey)).toEqual(['l0']);
-    expect(await listInbox(bed.store.knex, { group: GROUP, limit: 9, states: [50] })).toEqual([]);
+    const listed = async (filter: object) =>
+      (await listInbox(bed.store.knex, { group: GROUP, limit: 9, ...filter })).entries.map((entry) => entry.messageKey);
+    expect(await listed({ tag: 'A', states: [30] })).toEqual(['l0']);
+    expect(await listed({ states: [50] })).toEqual([]);
     expect(await getInbox(bed.store.knex, { group: GROUP, messageKey: 'l3' })).toMatchObject({ state: 30, attempts: 1, effects: [] });
     expect(await getInbox(bed.store.knex, { group: GROUP, messageKey: 'none' })).toBeUndefined();
   });

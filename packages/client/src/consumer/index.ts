@@ -15,7 +15,8 @@ export { migrateClientStore, pendingClientMigrations, renewStoreId } from '../mi
 export { createConsumer } from './consumer.ts';
 export { DEFAULT_RETRY, DEFAULTS } from './defaults.ts';
 export { BadMessageError, EffectDeferred, EffectFailed, EffectUncertain } from './errors.ts';
-export { getInbox, type InboxDetail, type InboxEffect, type InboxEntry, type ListInboxOptions, listInbox } from './read-inbox.ts';
+export { type InboxPage, type InboxPosition, type ListInboxOptions, listInbox } from './inbox/list-inbox.ts';
+export { getInbox, type InboxDetail, type InboxEffect, type InboxEntry } from './inbox/read-inbox.ts';
 export { effectIdOf } from './run-effect.ts';
 export { EffectState, InboxState, Reason } from './states.ts';
 export type {

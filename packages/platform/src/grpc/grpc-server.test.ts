@@ -38,7 +38,7 @@ const start = (port = 0, tracing?: MessageTracer) =>
     services: [
       serve(NotificationServiceService, {
         getNotification: (request, context) => answer(request.messageKey, context),
-        listNotifications: async () => ({ notifications: [], nextPageToken: '' }),
+        listNotifications: async () => ({ notifications: [], nextPageToken: '', searchedBackToTime: undefined }),
       }),
     ],
   });

@@ -29,7 +29,12 @@ beforeAll(async () => {
     portSetting: 'OPC_GRPC_PORT',
     domain: 'opc',
     log: createLog({ service: 'test', level: 'silent', format: 'json' }),
-    services: [serve(NotificationServiceService, { getNotification, listNotifications: async () => ({ notifications: [], nextPageToken: '' }) })],
+    services: [
+      serve(NotificationServiceService, {
+        getNotification,
+        listNotifications: async () => ({ notifications: [], nextPageToken: '', searchedBackToTime: undefined }),
+      }),
+    ],
   });
   const address = [`127.0.0.1:${server.port}`, credentials.createInsecure()] as const;
   client = new NotificationServiceClient(...address);

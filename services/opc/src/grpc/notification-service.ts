@@ -1,5 +1,5 @@
 /** NotificationService: what became of the messages that OPC received (F-56). Reads the inbox only. */
-import { getInbox, type InboxEntry, type ListInboxOptions, listInbox } from '@tpc/client/consumer';
+import { getInbox, type InboxPosition, listInbox } from '@tpc/client/consumer';
 import type {
   GetNotificationRequest,
   GetNotificationResponse,
@@ -35,21 +35,12 @@ async function getNotification(
 async function listNotifications(options: NotificationServiceOptions, request: ListNotificationsRequest): Promise<ListNotificationsResponse> {
   const { knex, group, tokens } = options;
   refuseBadFields(checkListRequest(request));
-  const limit = pageSizeOf(request.pageSize);
   const filters = { topic: request.topic, tag: request.tag, states: statesOf(request.states).map(inboxStateOf) };
-  const after = tokens.decode(request.pageToken, filters) as ListInboxOptions['after'];
-  // One more than asked for tells whether there is a next page.
-  const rows = await reading(listInbox(knex, { ...filters, group, after, limit: limit + 1 }));
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  const more = rows.length > limit && last !== undefined;
+  const after = tokens.decode(request.pageToken, filters) as InboxPosition | undefined;
+  const { entries, next } = await reading(listInbox(knex, { ...filters, group, after, limit: pageSizeOf(request.pageSize) }));
   return {
-    notifications: page.map(notificationOf),
-    nextPageToken: more ? tokens.encode(positionOf(last), filters) : '',
+    notifications: entries.map(notificationOf),
+    nextPageToken: next === undefined ? '' : tokens.encode(next, filters),
+    searchedBackToTime: next && new Date(next.receivedAt),
   };
-}
-
-/** Where the next page goes on. */
-function positionOf({ receivedAt, messageKey, generation }: InboxEntry): NonNullable<ListInboxOptions['after']> {
-  return { receivedAt, messageKey, generation };
 }

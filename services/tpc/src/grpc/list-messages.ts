@@ -22,7 +22,8 @@ export function listMessagesHandlers(options: { store: Pick<Store, 'listMessages
       const pageSize = request.pageSize === 0 ? DEFAULT_PAGE_SIZE : Math.min(request.pageSize, MAX_PAGE_SIZE);
       const page = await options.store.listMessages({ filter, pageSize, after });
       const nextPageToken = page.next === undefined ? '' : options.pageTokens.encode(page.next, filter);
-      return { messages: page.messages.map(toMessage), nextPageToken };
+      const searchedBackToTime = page.searchedBackTo === undefined ? undefined : new Date(page.searchedBackTo);
+      return { messages: page.messages.map(toMessage), nextPageToken, searchedBackToTime };
     },
   };
 }

@@ -17,7 +17,7 @@ export class TestStore {
   readonly knex: Knex;
   readonly #first: Knex;
   /** The second replica's pool; SQLite has one connection for both. */
-  readonly #second: Knex;
+  readonly second: Knex;
   readonly #close: () => Promise<void>;
   store!: Store;
   /** Another replica on the same database, with a pool of its own on MariaDB. */
@@ -28,7 +28,7 @@ export class TestStore {
   constructor(knex: Knex, second: Knex, close: () => Promise<void>, first = knex) {
     this.knex = knex;
     this.#first = first;
-    this.#second = second;
+    this.second = second;
     this.#close = close;
   }
 
@@ -36,7 +36,7 @@ export class TestStore {
   async reset(): Promise<void> {
     for (const { table } of STEPS) if (table !== undefined) await this.sql(`DELETE FROM ${table}`);
     this.store = createStore(this.#first, { ...options, clock: neverFresh() });
-    this.replica = createStore(this.#second, { ...options, clock: neverFresh() });
+    this.replica = createStore(this.second, { ...options, clock: neverFresh() });
     this.ctx = createStoreContext(this.#first, options);
   }
 
@@ -71,10 +71,11 @@ export function openSqlite(): Promise<TestStore> {
   return migrated(knex, knex, () => knex.destroy());
 }
 
-export async function openMariaDb(): Promise<TestStore> {
+/** @param secondMax connections of the second replica's pool */
+export async function openMariaDb(secondMax = 8): Promise<TestStore> {
   const database = await createTestDatabase('tpc_store');
   const knex = openDatabase({ url: database.url, poolMax: 8, multipleStatements: true });
-  const second = openDatabase({ url: database.url, poolMax: 8, multipleStatements: true });
+  const second = openDatabase({ url: database.url, poolMax: secondMax, multipleStatements: true });
   return migrated(knex, second, async () => {
     await Promise.all([knex.destroy(), second.destroy()]);
     await database.drop();
@@ -102,5 +103,5 @@ function nameOf(url: string): string {
 
 export const STORES: readonly (readonly [string, () => Promise<TestStore>])[] = [
   ['SQLite', openSqlite],
-  ['MariaDB', openMariaDb],
+  ['MariaDB', () => openMariaDb()],
 ];

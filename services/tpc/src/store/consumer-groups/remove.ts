@@ -16,6 +16,11 @@ const ACT = 'REMOVE_GROUP';
 const SAMPLE = 100;
 /** Messages whose copies are skipped by one transaction. */
 const AT_ONCE = 200;
+/**
+ * Messages that one look finds. Each look walks again past the open messages of other groups, and past those whose copies are skipped by now, so there
+ * must be few looks.
+ */
+const FOUND_AT_ONCE = 20_000;
 
 /**
  * Removes a consumer group (Store.removeConsumerGroup). Its subscriptions go first, so that no new copies come; then its copies are skipped, some hundred
@@ -67,18 +72,24 @@ async function unregister(ctx: StoreContext, groupId: number): Promise<void> {
   });
 }
 
-/** Every message with an open or a dead copy stands in a lane or needs attention. Index: message_lane_due or message_attention, PRIMARY of confirm. */
-const OPEN_COPIES = ['m.lane IS NOT NULL', 'm.attention = 1'].map(
+/**
+ * Every message with an open or a dead copy stands in a lane or needs attention, or both, and then counts once. Index: message_lane_due or
+ * message_attention, PRIMARY of confirm.
+ */
+const OPEN_COPIES = ['m.lane IS NOT NULL', 'm.attention = 1 AND m.lane IS NULL'].map(
   (where) => `FROM message m JOIN confirm c ON c.message_id = m.id AND c.group_id = ? AND c.status < ${ConfirmStatus.CONSUMED} WHERE ${where}`,
 );
 
 async function countOpen(ctx: StoreContext, groupId: number): Promise<RemovedConsumerGroup> {
-  const found = new Set<string>();
+  const sample: string[] = [];
+  let skipped = 0;
   for (const from of OPEN_COPIES) {
-    const { rows } = await runOnPrimary<{ message_key: string }>(ctx.knex, `SELECT m.message_key ${from}`, [groupId]);
-    for (const { message_key } of rows) found.add(message_key);
+    const counted = await runOnPrimary<{ n: number }>(ctx.knex, `SELECT COUNT(*) AS n ${from}`, [groupId]);
+    const { rows } = await runOnPrimary<{ message_key: string }>(ctx.knex, `SELECT m.message_key ${from} LIMIT ${SAMPLE}`, [groupId]);
+    skipped += counted.rows[0]?.n ?? 0;
+    sample.push(...rows.map(({ message_key }) => message_key).slice(0, SAMPLE - sample.length));
   }
-  return { skipped: found.size, sample: [...found].slice(0, SAMPLE) };
+  return { skipped, sample };
 }
 
 async function skipAll(ctx: StoreContext, groupId: number, request: RemoveConsumerGroup): Promise<RemovedConsumerGroup> {
@@ -87,12 +98,15 @@ async function skipAll(ctx: StoreContext, groupId: number, request: RemoveConsum
   for (const from of OPEN_COPIES) {
     let found: number;
     do {
-      const { rows } = await ctx.retry(() => runOnPrimary<{ id: number }>(ctx.knex, `SELECT m.id ${from} LIMIT ${AT_ONCE}`, [groupId]));
+      const { rows } = await ctx.retry(() => runOnPrimary<{ id: number }>(ctx.knex, `SELECT m.id ${from} LIMIT ${FOUND_AT_ONCE}`, [groupId]));
       found = rows.length;
-      const keys = await ctx.retry(() => inPacketTransaction(ctx.knex, (tx) => skip(tx, ctx, { groupId, request, ids: rows.map(({ id }) => id) })));
-      skipped += keys.length;
-      sample.push(...keys.slice(0, SAMPLE - sample.length));
-    } while (found === AT_ONCE);
+      for (let start = 0; start < found; start += AT_ONCE) {
+        const ids = rows.slice(start, start + AT_ONCE).map(({ id }) => id);
+        const keys = await ctx.retry(() => inPacketTransaction(ctx.knex, (tx) => skip(tx, ctx, { groupId, request, ids })));
+        skipped += keys.length;
+        sample.push(...keys.slice(0, SAMPLE - sample.length));
+      }
+    } while (found === FOUND_AT_ONCE);
   }
   return { skipped, sample };
 }

@@ -69,9 +69,12 @@ export type ListMessages = {
 };
 
 export type MessagePage = {
+  /** As many as asked for, or fewer, even none, also before the end. */
   messages: MessageRow[];
   /** Undefined at the end and only there. */
   next: number | undefined;
+  /** What was first stored after this time has been looked at; undefined at the end. */
+  searchedBackTo: number | undefined;
 };
 
 export type MessageDetail = { message: MessageRow; confirms: ConfirmRow[]; timeline: TimelineEntry[]; body: Buffer | undefined };

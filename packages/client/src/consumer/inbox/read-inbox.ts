@@ -1,4 +1,4 @@
-import { placeholders, run, type SqlValue } from '@tpc/core';
+import { run } from '@tpc/core';
 import type { Knex } from 'knex';
 
 /** A row of the inbox as operators see it: without body. Times are UTC milliseconds of the database's clock. */
@@ -39,28 +39,17 @@ export type InboxEffect = {
 
 export type InboxDetail = InboxEntry & { effects: InboxEffect[] };
 
-export type ListInboxOptions = {
-  group: string;
-  /** Most entries. */
-  limit: number;
-  /** The last entry of the page before. */
-  after?: Pick<InboxEntry, 'receivedAt' | 'messageKey' | 'generation'> | undefined;
-  topic?: string | undefined;
-  tag?: string | undefined;
-  /** Of InboxState; none or empty: all. */
-  states?: readonly number[] | undefined;
-};
-
-const COLUMNS =
+/** Of tpc_inbox, for entryOf. */
+export const COLUMNS =
   'message_key, generation, state, producer_group, topic, tag, attempts, reason, last_error, traceparent, received_at, finished_at, due_at, reported_at';
 
-type Columns = Record<'message_key' | 'producer_group' | 'topic' | 'tag' | 'reason' | 'last_error' | 'traceparent', string> &
+export type Columns = Record<'message_key' | 'producer_group' | 'topic' | 'tag' | 'reason' | 'last_error' | 'traceparent', string> &
   Record<'generation' | 'state' | 'attempts', number> &
   Record<'received_at' | 'finished_at' | 'due_at' | 'reported_at', number | string | null>;
 
 const time = (value: number | string | null) => (value === null ? undefined : Number(value));
 
-function entryOf(row: Columns): InboxEntry {
+export function entryOf(row: Columns): InboxEntry {
   return {
     messageKey: row.message_key,
     generation: row.generation,
@@ -77,31 +66,6 @@ function entryOf(row: Columns): InboxEntry {
     dueAt: time(row.due_at),
     reportedAt: time(row.reported_at),
   };
-}
-
-/** Lists a group's inbox, newest first, page by page by key. Index tpc_inbox_received (consumer_group, received_at). */
-export async function listInbox(db: Knex, options: ListInboxOptions): Promise<InboxEntry[]> {
-  const { group, limit, after, topic, tag, states } = options;
-  const where = ['consumer_group = ?'];
-  const params: SqlValue[] = [group];
-  const filter = (condition: string, ...values: SqlValue[]) => {
-    where.push(condition);
-    params.push(...values);
-  };
-  if (topic) filter('topic = ?', topic);
-  if (tag) filter('tag = ?', tag);
-  if (states && states.length > 0) filter(`state IN (${placeholders(states.length)})`, ...states);
-  if (after) {
-    const { receivedAt, messageKey, generation } = after;
-    filter('received_at <= ?', receivedAt);
-    filter('(received_at < ? OR message_key < ? OR (message_key = ? AND generation < ?))', receivedAt, messageKey, messageKey, generation);
-  }
-  const { rows } = await run<Columns>(
-    db,
-    `SELECT ${COLUMNS} FROM tpc_inbox WHERE ${where.join(' AND ')} ORDER BY received_at DESC, message_key DESC, generation DESC LIMIT ?`,
-    [...params, limit],
-  );
-  return rows.map(entryOf);
 }
 
 /** The newest generation of a message in a group's inbox, with its effects; undefined when it is not there. Primary key. */
