@@ -35,6 +35,7 @@ export {
   secretSetting,
 } from './config.ts';
 export { AppError, type AppErrorOptions, type FieldViolation, SchemaBehind, StartError, toAppError, UnsuitableDatabase } from './errors.ts';
+export { type ConnectionLimits, connectionSettings } from './grpc/connection-limits.ts';
 export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, SHORT_REQUEST_BYTES, serve, startGrpcServer } from './grpc/grpc-server.ts';
 export { createPageTokens, type PageTokens } from './grpc/page-token.ts';
 export { OK_STATUS, readRpcStatus, toRpcStatus, toServiceError } from './grpc/status-details.ts';
@@ -53,6 +54,7 @@ export { createLog, type Log, type LogOptions, logFrom, logPartsOf, partLog } fr
 export { LOG_LEVELS, type LogLevel } from './log-levels.ts';
 export { formatSetting, levelSetting, logSettings } from './log-settings.ts';
 export { didYouMean } from './near-misses.ts';
+export { ipNetwork, plainIp } from './net/ip-network.ts';
 export { type Protocol, whatAnswers } from './net/what-answers.ts';
 export { type Program, runProgram } from './program.ts';
 export { type DatabaseSetting, judgeDatabaseFailure } from './sql/database-failures.ts';

@@ -1,6 +1,7 @@
 import {
   bindSetting,
   brokerSettings,
+  connectionSettings,
   healthSettings,
   integerSetting,
   logSettings,
@@ -93,6 +94,7 @@ export const configSchema = z.object({
   OPC_TOKENS_FILE: tokensFileSetting(),
   ...tlsSettings,
   GRPC_REFLECTION: reflectionSetting(),
+  ...connectionSettings,
   ...brokerSettings(),
   TPC_ADDRESS: z
     .string()

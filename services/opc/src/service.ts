@@ -180,6 +180,7 @@ async function startGrpc({ config, log, knex, metrics, tracing }: Parts, probes:
       ),
     ],
     access: { tokensSetting: 'OPC_TOKENS_FILE', tokensFile: config.OPC_TOKENS_FILE, reflection: config.GRPC_REFLECTION, tls: config },
+    connections: config,
     health: probes.entries,
     tracing: tracing?.messages,
     meter: metrics.meter,

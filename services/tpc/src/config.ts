@@ -2,6 +2,7 @@ import { DEFAULT_MAX_BODY_BYTES, MAX_BATCH_BYTES } from '@tpc/core';
 import {
   bindSetting,
   brokerSettings,
+  connectionSettings,
   healthSettings,
   integerSetting,
   logSettings,
@@ -77,6 +78,7 @@ export const configSchema = z.object({
   TPC_TOKENS_FILE: tokensFileSetting(),
   ...tlsSettings,
   GRPC_REFLECTION: reflectionSetting(),
+  ...connectionSettings,
   ...brokerSettings(),
   TPC_MAX_BODY_BYTES: integerSetting(DEFAULT_MAX_BODY_BYTES, 1, MAX_BATCH_BYTES).describe(
     'Largest body of a message, bytes. Producers are told it when they register, lowered to what max_allowed_packet of the database takes.',

@@ -112,6 +112,7 @@ export async function startTpcService({ config, log, tracing: given }: TpcServic
       domain: 'tpc',
       services: parts.services,
       access: { tokensSetting: 'TPC_TOKENS_FILE', tokensFile: config.TPC_TOKENS_FILE, reflection: config.GRPC_REFLECTION, tls: config },
+      connections: config,
       health: health.entries,
       tracing: tracing?.messages,
       meter: metrics.meter,

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { DEFAULT_PREPARE_BUDGET_MS } from '@tpc/client/producer';
 import {
   bindSetting,
+  connectionSettings,
   healthSettings,
   integerSetting,
   isRedisAddress,
@@ -135,6 +136,7 @@ export const configSchema = z.object({
   UAC_TOKENS_FILE: tokensFileSetting(),
   ...tlsSettings,
   GRPC_REFLECTION: reflectionSetting(),
+  ...connectionSettings,
   UAC_PUBLIC_URL: httpUrl(
     'Where people reach UAC, for the links in mails. With https the session cookie is Secure. Default: http:// with UAC_HTTP_PORT.',
   ),

@@ -162,7 +162,14 @@ async function start({ config, log, keyValue, stopping, tracing: given }: UacSer
     log: partLog(log, 'grpc'),
   };
   const access = { tokensSetting: 'UAC_TOKENS_FILE', tokensFile: config.UAC_TOKENS_FILE, reflection: config.GRPC_REFLECTION, tls: config };
-  const grpc = await startGrpcServer({ ...grpcOptions, access, health: probes.entries, meter: metrics.meter, services: [createUserService(flows)] });
+  const grpc = await startGrpcServer({
+    ...grpcOptions,
+    access,
+    connections: config,
+    health: probes.entries,
+    meter: metrics.meter,
+    services: [createUserService(flows)],
+  });
   opened.push(grpc);
   httpPort = await listen(http, config.UAC_HTTP_HOST ?? config.BIND_HOST, config.UAC_HTTP_PORT);
   const parts = () => ({ tpc: isOnline(), key_value: store.state().connected });

@@ -1,4 +1,6 @@
 import { connect } from 'node:http2';
+import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
+import { pipeline } from 'node:stream';
 import { credentials, Server, ServerCredentials, type ServiceError, status } from '@grpc/grpc-js';
 import { type HealthCheckResponse, HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { afterEach, expect, it } from 'vitest';
@@ -30,7 +32,8 @@ it('refuses a stranger by the headers alone, before anything of the request is t
   expect(headers['grpc-status']).toBe(String(status.UNAUTHENTICATED));
 });
 
-it('bounds the streams that are open at once, and takes others when some have ended', async () => {
+/** A server that lets two streams of a method be open, and clients of it from any loopback address. */
+async function startWithTwoPlaces() {
   const ignored = () => undefined;
   const { interceptor } = createAdmission({
     domain: 'x',
@@ -41,24 +44,58 @@ it('bounds the streams that are open at once, and takes others when some have en
     maxOpenStreams: 2,
   });
   const server = new Server({ interceptors: [interceptor] });
-  new HealthEntries({ '': 'SERVING' }).addToServer(server);
+  const entries = new HealthEntries({ '': 'SERVING' });
+  entries.addToServer(server);
   const port = await bind(server, { host: '127.0.0.1', port: 0, portSetting: 'X' }, ServerCredentials.createInsecure());
-  const client = new HealthClient(`127.0.0.1:${port}`, credentials.createInsecure());
-  undo.push(
-    () => client.close(),
-    () => server.forceShutdown(),
-  );
-  const watch = () => {
+  undo.push(() => server.forceShutdown());
+  const clientOf = async (localAddress: string) => {
+    const relay = createServer((socket) => pipeline(socket, connectTcp({ port, host: '127.0.0.1', localAddress }), socket, () => undefined));
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+    const client = new HealthClient(`127.0.0.1:${(relay.address() as AddressInfo).port}`, credentials.createInsecure());
+    undo.push(() => {
+      client.close();
+      relay.close();
+    });
+    return client;
+  };
+  const watch = (client: HealthClient) => {
     const stream = client.watch({ service: '' });
+    const codes: number[] = [];
     const first = new Promise<number>((resolve) => {
       stream.on('data', ({ status: state }: HealthCheckResponse) => resolve(state));
-      stream.on('error', ({ code }: ServiceError) => resolve(-code));
+      stream.on('error', ({ code }: ServiceError) => {
+        codes.push(code);
+        resolve(-code);
+      });
     });
-    return { stream, first };
+    return { stream, first, codes };
   };
-  const held = [watch(), watch()];
+  return { entries, clientOf, watch };
+}
+
+it('bounds the streams that are open at once, and takes others when some have ended', async () => {
+  const { clientOf, watch } = await startWithTwoPlaces();
+  const client = await clientOf('127.0.0.1');
+  const held = [watch(client), watch(client)];
   expect(await Promise.all(held.map(({ first }) => first))).toEqual([1, 1]);
-  expect(await watch().first).toBe(-status.RESOURCE_EXHAUSTED);
+  expect(await watch(client).first).toBe(-status.RESOURCE_EXHAUSTED);
   held[0]?.stream.cancel();
-  await expect.poll(() => watch().first).toBe(1);
+  await expect.poll(() => watch(client).first).toBe(1);
+});
+
+it('gives somebody else the place of one who holds them all, whose other streams and questions go on', async () => {
+  const { entries, clientOf, watch } = await startWithTwoPlaces();
+  const [stranger, probe] = [await clientOf('127.0.0.1'), await clientOf('127.0.0.2')];
+  const held = [watch(stranger), watch(stranger)];
+  expect(await Promise.all(held.map(({ first }) => first))).toEqual([1, 1]);
+  const probing = watch(probe);
+  expect(await probing.first).toBe(1);
+  await expect.poll(() => held[1]?.codes).toEqual([status.RESOURCE_EXHAUSTED]);
+  const later = new Promise<number>((resolve) => held[0]?.stream.once('data', ({ status: state }: HealthCheckResponse) => resolve(state)));
+  entries.setStatus('', 'NOT_SERVING');
+  expect(await later).toBe(2);
+  // Each has one place now: no more is to be had by asking again.
+  expect(await watch(stranger).first).toBe(-status.RESOURCE_EXHAUSTED);
+  const check = new Promise<number | undefined>((resolve) => stranger.check({ service: '' }, (_, answer) => resolve(answer?.status)));
+  expect(await check).toBe(2);
 });

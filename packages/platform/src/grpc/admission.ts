@@ -2,15 +2,13 @@ import { type Metadata, ServerInterceptingCall, type ServerInterceptingCallInter
 import { type Gate, OPEN_GATE, type Visit } from '../auth/gate.ts';
 import { endConnection, proofOf } from '../auth/peer.ts';
 import { isAuthError } from '../auth/reasons.ts';
-import { AppError, toAppError } from '../errors.ts';
+import { type AppError, toAppError } from '../errors.ts';
 import type { NoteCall } from '../telemetry/metrics-parts.ts';
+import { OpenStreams } from './open-streams.ts';
 import { toServiceError } from './status-details.ts';
 
 /** Tells of a call that was refused by the rules of who may. */
 export type OnRefused = (event: { reason: string; method: string; peer: string; caller: string }) => void;
-
-/** Streams of one method that are open at once in this process; more are refused. They may stay open for as long as their connection. */
-const MAX_OPEN_STREAMS = 1_000;
 
 export type AdmissionOptions = {
   domain: string;
@@ -19,7 +17,7 @@ export type AdmissionOptions = {
   openTo: ReadonlySet<string>;
   onRefused: OnRefused;
   onAnswered: NoteCall;
-  /** Default: MAX_OPEN_STREAMS. */
+  /** Streams of one method that may be open at once. Default: that of OpenStreams. */
   maxOpenStreams?: number;
 };
 
@@ -35,24 +33,23 @@ export type Admission = {
  * leaves here, whether its handler was called or not.
  */
 export function createAdmission(options: AdmissionOptions): Admission {
-  const { gate, openTo, maxOpenStreams = MAX_OPEN_STREAMS } = options;
+  const { gate, openTo, domain } = options;
   const visits = new WeakMap<Metadata, Visit>();
-  const openStreams = new Map<string, number>();
+  const streams = new OpenStreams(options.maxOpenStreams);
   const enter = (path: string, stream: boolean, metadata: Metadata, call: ServerInterceptingCallInterface): Visit => {
-    const proof = proofOf(metadata, call);
-    const visit = (openTo.has(path) ? OPEN_GATE : gate).enter(proof);
+    const visit = (openTo.has(path) ? OPEN_GATE : gate).enter(proofOf(metadata, call));
     if (!stream) return visit;
-    const open = openStreams.get(path) ?? 0;
-    if (open >= maxOpenStreams) {
+    try {
+      const leaveStream = streams.open(path, call.getPeer(), (error) => call.sendStatus(toServiceError(error, domain)));
+      const leave = () => {
+        visit.leave();
+        leaveStream();
+      };
+      return { ...visit, leave };
+    } catch (error) {
       visit.leave();
-      throw tooManyStreams(maxOpenStreams);
+      throw error;
     }
-    openStreams.set(path, open + 1);
-    const leave = () => {
-      visit.leave();
-      openStreams.set(path, (openStreams.get(path) ?? 1) - 1);
-    };
-    return { ...visit, leave };
   };
   const interceptor: ServerInterceptor = ({ path, requestStream, responseStream }, call) => {
     let visit: Visit | undefined;
@@ -93,13 +90,4 @@ function refuse(path: string, call: ServerInterceptingCallInterface, error: AppE
 function methodOf(path: string): string {
   const name = path.slice(path.lastIndexOf('/') + 1);
   return name.charAt(0).toLowerCase() + name.slice(1);
-}
-
-function tooManyStreams(limit: number): AppError {
-  return new AppError({
-    status: status.RESOURCE_EXHAUSTED,
-    reason: 'TOO_MANY_STREAMS',
-    message: `${limit} calls of this method are open already; no more are taken at once.`,
-    metadata: { limit: String(limit) },
-  });
 }

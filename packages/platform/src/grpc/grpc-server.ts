@@ -1,4 +1,3 @@
-import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { logVerbosity, Server, type ServiceDefinition, setLogVerbosity, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { createNoopMeter, type Meter } from '@opentelemetry/api';
@@ -18,6 +17,7 @@ import type { ServiceTracing } from '../telemetry/call-spans.ts';
 import { createCallHistogram, createHealthGauge } from '../telemetry/metrics-parts.ts';
 import { createAdmission, type OnRefused } from './admission.ts';
 import { bind, type ListenAddress } from './bind.ts';
+import { type ConnectionLimits, DEFAULT_CONNECTION_LIMITS, limitConnections, listenersOf, type OnConnectionRefused } from './connection-limits.ts';
 import { logService } from './log-service.ts';
 import { createReflection } from './reflection.ts';
 import { tolerantDefinition } from './requests.ts';
@@ -68,6 +68,8 @@ export type GrpcServerOptions = ListenAddress & {
   services: readonly ServiceEntry[];
   /** Who may call, over which transport. Without it, everybody may, in plain text, on loopback only. */
   access?: AccessOptions;
+  /** How many connections may be open. Default: DEFAULT_CONNECTION_LIMITS. */
+  connections?: ConnectionLimits;
   /** Shared with a health port (startHealthServer). Default: its own. */
   health?: HealthEntries;
   /** Undefined: calls get no spans. */
@@ -159,6 +161,7 @@ async function serveWith(options: GrpcServerOptions, access: Access): Promise<Gr
   setHealth('', false);
   const port = await bind(server, options, access.credentials);
   logTlsProblems(server, log);
+  limitConnections(server, options.connections ?? DEFAULT_CONNECTION_LIMITS, tellOfConnections(log));
   return {
     port,
     reload: access.reloadable ? async () => access.reload() : undefined,
@@ -192,12 +195,11 @@ function nameOf(definition: ServiceDefinition): string {
 
 /** Handshakes that fail reach no handler: a client in plain text, one that does not trust our certificate. grpc-js says nothing of them. */
 function logTlsProblems(server: Server, log: Log): void {
-  const { http2Servers } = server as unknown as { http2Servers?: Map<HttpServer, unknown> };
   const say = throttled<{ problem: string; peer: string }>(
     ({ problem }) => problem,
     (event, times) => log.warn({ ...event, times }, 'TLS handshake failed'),
   );
-  for (const http2Server of http2Servers?.keys() ?? []) {
+  for (const http2Server of listenersOf(server)) {
     const tell = (error: NodeJS.ErrnoException, socket: Socket | undefined) =>
       say({ problem: error.code ?? 'unknown', peer: `${socket?.remoteAddress}:${socket?.remotePort}` });
     http2Server.on('tlsClientError', tell);
@@ -206,6 +208,13 @@ function logTlsProblems(server: Server, log: Log): void {
       if (error.code?.startsWith('ERR_SSL')) tell(error, session?.socket);
     });
   }
+}
+
+function tellOfConnections(log: Log): OnConnectionRefused {
+  return throttled<Parameters<OnConnectionRefused>[0]>(
+    ({ limit }) => limit,
+    (event, times) => log.warn({ ...event, times }, 'connection refused: too many are open'),
+  );
 }
 
 function shutdown(server: Server): Promise<void> {

@@ -3,6 +3,7 @@ import { OPEN_GATE } from '../auth/gate.ts';
 import { optionalPortSetting } from '../config.ts';
 import { createAdmission } from '../grpc/admission.ts';
 import { bind } from '../grpc/bind.ts';
+import { type ConnectionLimits, limitConnections } from '../grpc/connection-limits.ts';
 import type { Running } from '../lifecycle.ts';
 import { HealthEntries } from './health-service.ts';
 
@@ -12,6 +13,9 @@ export const healthSettings = {
     'Port of grpc.health.v1 alone, in plain text, open from the first moment, for probes of Kubernetes (which speak no TLS). Empty: health stands on the gRPC port only.',
   ),
 };
+
+/** A probe makes a connection and closes it again. */
+const LIMITS: ConnectionLimits = { GRPC_MAX_CONNECTIONS: 1_000, GRPC_MAX_CONNECTIONS_PER_ADDRESS: 100 };
 
 /** Entry that is SERVING as long as the process works at all, whatever is away outside: what liveness asks for. */
 export const LIVE = 'live';
@@ -49,6 +53,7 @@ export async function startHealthServer({ host, port }: { host: string; port: nu
   const server = new Server({ interceptors: [interceptor] });
   entries.addToServer(server);
   const bound = await bind(server, { host, port, portSetting: 'HEALTH_PORT' }, ServerCredentials.createInsecure());
+  limitConnections(server, LIMITS);
   // Nothing there is worth waiting for.
   return { entries, port: bound, stop: async () => server.forceShutdown() };
 }

@@ -1,4 +1,5 @@
 import type { AppError } from '@tpc/platform';
+import { ipNetwork } from '@tpc/platform';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { CODES, isUacCode } from '../domain/codes.ts';
 import type { Language } from '../domain/language.ts';
@@ -6,7 +7,7 @@ import type { RegistrationForm } from '../domain/registration.ts';
 import type { Flows } from '../flows/index.ts';
 import type { SessionTokens } from '../flows/session-tokens.ts';
 import { toUacError } from '../flows/uac-error.ts';
-import { clientIp, ipNetwork } from './client-ip.ts';
+import { clientIp } from './client-ip.ts';
 import { sendSuccess } from './envelope.ts';
 import { refusalAnswer } from './error-answers.ts';
 import { type IpLimits, limitIp } from './ip-limits.ts';

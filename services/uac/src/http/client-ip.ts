@@ -1,4 +1,5 @@
-import { isIP, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
+import { plainIp } from '@tpc/platform';
 import type { FastifyRequest } from 'fastify';
 
 /** Whom to believe about X-Forwarded-For: nobody, so many proxies in front, or proxies of these addresses. */
@@ -9,23 +10,6 @@ export type TrustProxy = false | number | string[];
  * address that came over an IPv6 socket is written as IPv4.
  */
 export function clientIp(request: FastifyRequest): string {
-  const said = plain(request.ip);
-  return isIP(said) === 0 ? plain(request.socket.remoteAddress ?? '') : said;
-}
-
-function plain(ip: string): string {
-  return ip.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '').replace(/%.*$/, '');
-}
-
-/** What counts as one caller for limits: an IPv4 address, or the /64 that an IPv6 customer has to choose addresses from. */
-export function ipNetwork(ip: string): string {
-  if (!isIPv6(ip)) return ip;
-  const [head = '', tail] = ip.toLowerCase().split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const groups = tail === undefined ? left : [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':')}::/64`;
+  const said = plainIp(request.ip);
+  return isIP(said) === 0 ? plainIp(request.socket.remoteAddress ?? '') : said;
 }

@@ -1,6 +1,7 @@
+import { ipNetwork } from '@tpc/platform';
 import type { FastifyRequest } from 'fastify';
 import type { RateLimiter } from '../flows/rate-limit.ts';
-import { clientIp, ipNetwork } from './client-ip.ts';
+import { clientIp } from './client-ip.ts';
 
 const MINUTE_MS = 60_000;
 

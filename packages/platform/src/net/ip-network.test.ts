@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ipNetwork } from './client-ip.ts';
+import { ipNetwork } from './ip-network.ts';
 
 it.each([
   ['192.0.2.7', '192.0.2.7'],
