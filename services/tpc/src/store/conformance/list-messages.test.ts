@@ -93,7 +93,7 @@ async function fill(test: TestStore, facts: readonly Facts[]): Promise<void> {
   await test.knex.batchInsert('message', rows, 20);
 }
 
-describe.each(STORES)('lists of messages, on %s', (_name, open) => {
+describe.each(STORES)('lists of messages, on %s', (name, open) => {
   let test: TestStore;
   beforeAll(async () => {
     test = await open();
@@ -116,10 +116,13 @@ describe.each(STORES)('lists of messages, on %s', (_name, open) => {
     return { ids, pages };
   }
 
-  it.each([40, 5])(
+  /** Every combination on SQLite. MariaDB takes long for so many statements: there, and for many small pages, a part of each kind. */
+  const parts = name === 'SQLite' ? { 40: 1, 5: 5 } : { 40: 5, 5: 17 };
+
+  it.each([40, 5] as const)(
     'have each message that passes every filter, alone and combined, once and newest first; a page looks at %i',
     async (lookAtMost) => {
-      for (const filter of combinations()) {
+      for (const filter of combinations().filter((_, n) => n % parts[lookAtMost] === 0)) {
         const expected = FACTS.filter((row) => passes(filter, row)).map(({ id }) => id);
         expect([filter, (await follow(filter, lookAtMost)).ids]).toEqual([filter, expected.reverse()]);
       }
