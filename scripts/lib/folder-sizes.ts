@@ -8,9 +8,9 @@ const LISTS = /(^|\/)migrations$/;
 /** Halls that were there before the limit, with what each should become. They may only shrink: whoever moves a file out lowers the number. */
 const HALLS: Readonly<Record<string, number>> = {
   // Rooms by duty: producers, publishing, consumers, operators.
-  'services/tpc/src/store': 54,
+  'services/tpc/src/store': 53,
   // Rooms by duty: receive, handle, report, inbox, observe.
-  'packages/client/src/consumer': 49,
+  'packages/client/src/consumer': 48,
   // Rooms by duty: transaction, delivery, check-back, outbox.
   'packages/client/src/producer': 38,
   'test/support': 31,

@@ -2,14 +2,14 @@ import { run } from '@tpc/core';
 import type { Knex } from 'knex';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MessageState } from '../../domain/states.ts';
+import { PRODUCER, prepare, subscribe, TAG, TOPIC } from '../conformance/fixtures.ts';
+import { openMariaDb, openSqlite, STORES, type TestStore } from '../conformance/stores.ts';
 import type { StoreContext } from '../context.ts';
 import { createStoreContext } from '../create-store.ts';
 import { LaneKind, laneOf } from '../lanes.ts';
-import { firstIdSince } from '../message-list/first-id-since.ts';
-import { listMessages } from '../message-list/list-messages.ts';
 import type { MessageFilter } from '../store-types.ts';
-import { PRODUCER, prepare, subscribe, TAG, TOPIC } from './fixtures.ts';
-import { openMariaDb, openSqlite, STORES, type TestStore } from './stores.ts';
+import { firstIdSince } from './first-id-since.ts';
+import { listMessages } from './list-messages.ts';
 
 const { WAITING_CONFIRM, SENDING, FINISHED, CANCELLED, DEAD } = MessageState;
 const START = 1_700_000_000_000;
