@@ -76,7 +76,7 @@ export function decideEffectStep(
   onUncertain: 'repeat' | 'hold',
 ): EffectStep {
   if (effect.state !== EffectState.OPEN) return 'settled';
-  if (effect.leaseUntil !== null && effect.leaseUntil > now) return 'wait';
+  if ((effect.leaseUntil ?? 0) > now) return 'wait';
   return effect.claim !== null && onUncertain === 'hold' ? 'hold' : 'run';
 }
 

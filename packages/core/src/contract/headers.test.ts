@@ -6,7 +6,14 @@ describe('headers in SQL', () => {
     expect(decodeHeaders(encodeHeaders(headers))).toEqual(headers);
   });
 
+  it('are the same bytes in whatever order they come', () => {
+    const bytes = Buffer.from('{"B":"2","a":"1","b":"3"}');
+    expect(encodeHeaders({ b: '3', B: '2', a: '1' })).toEqual(bytes);
+    expect(encodeHeaders({ a: '1', b: '3', B: '2' })).toEqual(bytes);
+  });
+
   it('take no room when there are none', () => {
     expect(encodeHeaders({})).toBeNull();
+    expect(decodeHeaders(null)).toEqual({});
   });
 });
