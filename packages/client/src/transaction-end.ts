@@ -16,7 +16,7 @@ function uncover(part: string): string {
 }
 
 /** The statements of a text, without comments and strings. A connection that takes several statements in a packet runs all of them. */
-function statementsOf(sql: string): string[] {
+export function statementsOf(sql: string): string[] {
   const bare = sql.replace(HIDING, uncover);
   return bare.split(';').map((statement) => statement.trim().replace(UNDER_SETTINGS, ''));
 }

@@ -1,6 +1,6 @@
 import { DEFAULT_MAX_BODY_BYTES, MAX_HEADERS_BYTES } from '@tpc/core';
 import { describe, expect, it } from 'vitest';
-import { checkMessage, InvalidMessage, type OutboxMessage } from './message.ts';
+import { checkGroup, checkMessage, InvalidMessage, type OutboxMessage } from './message.ts';
 
 const GOOD: OutboxMessage = { topic: 'SEND_EMAIL_TOPIC', body: 'x' };
 
@@ -67,5 +67,35 @@ describe('checkMessage', () => {
     const check = () => checkMessage({ ...GOOD, ...(part as Partial<OutboxMessage>) }, 'UAC');
     expect(check).toThrow(InvalidMessage);
     expect(check).toThrow(expect.objectContaining({ field }));
+  });
+
+  it.each<[unknown, string]>([
+    [{ sendType: 'DIRECT_SEND' }, 'sendType must be WAIT_CONFIRM or SAVE_AND_SEND'],
+    [{ topic: undefined }, 'topic must be a string'],
+    [{ headers: { a: 1 } }, 'headers["a"] must be a string'],
+    [{ body: { a: 1 } }, 'body must be a string or bytes'],
+    [{ body: 'half \ud83d' }, 'body holds half of a surrogate pair'],
+    [{ topic: '' }, 'topic is not valid: The topic is required.'],
+    [{ key: 'OPC:x' }, 'key is not valid: The message key must be a UUID in lower case, or begin with "UAC:" and go on.'],
+  ])('says in words what is wrong: %j', (part, words) => {
+    const check = () => checkMessage({ ...GOOD, ...(part as Partial<OutboxMessage>) }, 'UAC');
+    expect(check).toThrow(expect.objectContaining({ name: 'InvalidMessage', message: words }));
+  });
+
+  it('leaves as they are the key, how it is sent, and the bytes of a part of a buffer', () => {
+    const bytes = new Uint8Array([1, 2, 3, 4]).subarray(1, 3);
+    expect(checkMessage({ ...GOOD, key: 'UAC:1', sendType: 'SAVE_AND_SEND', body: bytes }, 'UAC')).toMatchObject({
+      key: 'UAC:1',
+      sendType: 'SAVE_AND_SEND',
+      body: Buffer.from([2, 3]),
+    });
+  });
+});
+
+describe('checkGroup', () => {
+  it('takes the name of a group alone', () => {
+    expect(() => checkGroup('PID_UAC')).not.toThrow();
+    expect(() => checkGroup('')).toThrow('group is not valid: The producer group is required.');
+    expect(() => checkGroup('a:b')).toThrow(InvalidMessage);
   });
 });

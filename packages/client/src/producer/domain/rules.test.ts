@@ -55,6 +55,18 @@ describe('savepoints', () => {
     [['savepoint a', 'ROLLBACK WORK TO a'], false],
     [['SELECT savepoint FROM t', "INSERT INTO t VALUES ('SAVEPOINT x')"], false],
     [['SAVEPOINT a', 'RELEASE SAVEPOINT other'], true],
+    [['SAVEPOINT a', 'SAVEPOINT b', 'ROLLBACK TO b'], true],
+    [['SAVEPOINT a', 'RELEASE SAVEPOINT A'], false],
+    [['SAVEPOINT `a b`', 'RELEASE SAVEPOINT `a b`'], false],
+    [['SAVEPOINT ä'], true],
+    [['  SAVEPOINT\n\ta', '\tROLLBACK  TRANSACTION  TO  SAVEPOINT  a'], false],
+    [['/* of an ORM */ SAVEPOINT a'], true],
+    [['/*!50000 SAVEPOINT */ a'], true],
+    [['SAVEPOINT/**/a', '-- so\nRELEASE a'], false],
+    [['INSERT INTO t VALUES (1); SAVEPOINT a'], true],
+    [['SAVEPOINT a; RELEASE SAVEPOINT a'], false],
+    [['SAVEPOINT a', 'SELECT release a'], true],
+    [['SAVEPOINT a', 'SELECT 1 -- ; ROLLBACK TO a'], true],
   ])('after %j', (statements, open) => {
     const savepoints = new Savepoints();
     for (const sql of statements) savepoints.see(sql);
@@ -157,6 +169,9 @@ describe('trace context', () => {
     [{ traceparent }, traceparent, ''],
     [{ traceparent, tracestate: 'a=1' }, traceparent, 'a=1'],
     [{ traceparent: 'nonsense', tracestate: 'a=1' }, '', ''],
+    [{ traceparent: `0${traceparent}`, tracestate: 'a=1' }, '', ''],
+    [{ traceparent: `${traceparent}0`, tracestate: 'a=1' }, '', ''],
+    [{ traceparent, tracestate: `~${'x'.repeat(511)}` }, traceparent, `~${'x'.repeat(511)}`],
     [{ traceparent, tracestate: 'x'.repeat(513) }, traceparent, ''],
     [{ traceparent, tracestate: 'ä' }, traceparent, ''],
   ])('%j', (context, parent, state) => {

@@ -1,3 +1,5 @@
+import { statementsOf } from '../../transaction-end.ts';
+
 /**
  * Follows a transaction's statements to know whether a savepoint is open. An outbox row written inside one could be dropped by ROLLBACK TO
  * while business rows commit.
@@ -9,17 +11,26 @@ export class Savepoints {
     return this.#open.length > 0;
   }
 
-  /** Looks at a statement that is about to run. */
+  /** Looks at a text that is about to run, with all of its statements. */
   see(sql: string): void {
-    const set = /^\s*SAVEPOINT\s+[`"]?([\w$]+)/i.exec(sql);
+    for (const statement of statementsOf(sql)) this.#follow(statement);
+  }
+
+  /** Databases tell savepoints apart without regard to case. */
+  #follow(statement: string): void {
+    const set = /^SAVEPOINT\s+(\S+)/i.exec(statement);
     if (set) {
-      this.#open.push(set[1] as string);
+      this.#open.push(nameOf(set));
       return;
     }
     // Whoever goes back to a savepoint leaves it: knex does not release it then.
-    const left = /^\s*(?:RELEASE|ROLLBACK(?:\s+(?:WORK|TRANSACTION))?\s+TO)\s+(?:SAVEPOINT\s+)?[`"]?([\w$]+)/i.exec(sql);
+    const left = /^(?:RELEASE|ROLLBACK(?:\s+(?:WORK|TRANSACTION))?\s+TO)\s+(?:SAVEPOINT\s+)?(\S+)/i.exec(statement);
     if (!left) return;
-    const index = this.#open.lastIndexOf(left[1] as string);
+    const index = this.#open.lastIndexOf(nameOf(left));
     if (index >= 0) this.#open = this.#open.slice(0, index);
   }
+}
+
+function nameOf(match: RegExpExecArray): string {
+  return (match[1] as string).toLowerCase();
 }

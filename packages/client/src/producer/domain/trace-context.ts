@@ -6,7 +6,7 @@ const TRACESTATE = /^[\x20-\x7e]{0,512}$/;
 
 /** What may be stored and sent: a context that is not well formed is left out, since telemetry must never stop a message. */
 export function usableTraceContext(context: TraceContext | undefined): Required<TraceContext> {
-  const { traceparent = '', tracestate = '' } = context ?? {};
-  if (!TRACEPARENT.test(traceparent)) return { traceparent: '', tracestate: '' };
+  if (context === undefined || !TRACEPARENT.test(context.traceparent)) return { traceparent: '', tracestate: '' };
+  const { traceparent, tracestate = '' } = context;
   return { traceparent, tracestate: TRACESTATE.test(tracestate) ? tracestate : '' };
 }
