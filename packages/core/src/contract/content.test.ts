@@ -2,7 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { brokerPropertiesBytes } from './broker-size.ts';
 import { type CheckedContent, checkContent, checkTrace, headersBytes } from './content.ts';
 
-const good: CheckedContent = { topic: 'T', tag: '', body: Buffer.from('x'), contentType: '', headers: {}, traceparent: '', tracestate: '', delayLevel: 0 };
+const good: CheckedContent = {
+  topic: 'T',
+  tag: '',
+  body: Buffer.from('x'),
+  contentType: '',
+  headers: {},
+  traceparent: '',
+  tracestate: '',
+  delayLevel: 0,
+};
 const limits = { maxBodyBytes: 10, maxHeaders: 2, maxHeadersBytes: 200 };
 const check = (changed: Partial<CheckedContent>) => checkContent('m.', { ...good, ...changed }, limits);
 

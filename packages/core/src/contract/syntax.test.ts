@@ -18,7 +18,15 @@ import {
   type Violation,
 } from './syntax.ts';
 
-type Rule = { check: (field: string, value: string) => Violation[]; what: string; code: string; max: number; good: string; bad: string; allowed: string };
+type Rule = {
+  check: (field: string, value: string) => Violation[];
+  what: string;
+  code: string;
+  max: number;
+  good: string;
+  bad: string;
+  allowed: string;
+};
 
 const NAME = { max: MAX_NAME_LENGTH, good: 'aZ09_-', bad: '.', allowed: '[A-Za-z0-9_-]' };
 const RULES: readonly Rule[] = [

@@ -1,8 +1,20 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { conflictKey, contentHash, type HashedContent } from './content-hash.ts';
 
 const content: HashedContent = { topic: 'T', tag: 'A', body: Buffer.from('body'), contentType: 'text/plain', headers: { a: '1', b: '2' } };
 const hex = (changed: Partial<HashedContent> = {}) => contentHash({ ...content, ...changed }).toString('hex');
+
+/** As in the docstring: each part with its length in bytes before it. */
+function canonical(...parts: string[]): Buffer {
+  return Buffer.concat(
+    parts.flatMap((part) => {
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(Buffer.byteLength(part));
+      return [length, Buffer.from(part)];
+    }),
+  );
+}
 
 describe('contentHash', () => {
   it('never changes for a stored content', () => {
@@ -10,7 +22,7 @@ describe('contentHash', () => {
   });
 
   it('does not depend on the order of headers, nor on trace headers', () => {
-    expect(hex({ headers: { b: '2', traceparent: '00-x', Baggage: 'y', a: '1' } })).toBe(hex());
+    expect(hex({ headers: { b: '2', traceparent: '00-x', Baggage: 'y', tracestate: 'z', a: '1' } })).toBe(hex());
   });
 
   it.each<[string, Partial<HashedContent>]>([
@@ -31,6 +43,14 @@ describe('contentHash', () => {
   it('does not mistake a shifted boundary for the same content', () => {
     expect(hex({ topic: 'TA', tag: '' })).not.toBe(hex({ topic: 'T', tag: 'A' }));
     expect(hex({ headers: { a: '1b', c: '2' } })).not.toBe(hex({ headers: { a: '1', bc: '2' } }));
+  });
+
+  it('counts bytes, not characters', () => {
+    expect(hex({ topic: 'ä', tag: '' })).toBe(
+      createHash('sha256')
+        .update(canonical('ä', '', 'text/plain', '2', 'a', '1', 'b', '2', '', '0', '0', '0', 'body'))
+        .digest('hex'),
+    );
   });
 
   it('gives a conflicting content a key that says whose rival it is', () => {

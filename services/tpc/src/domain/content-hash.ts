@@ -23,10 +23,9 @@ export type HashedContent = {
 export function contentHash(content: HashedContent): Buffer {
   const hash = createHash('sha256');
   const part = (value: string | Buffer) => {
-    const bytes = typeof value === 'string' ? Buffer.from(value) : value;
     const length = Buffer.alloc(4);
-    length.writeUInt32BE(bytes.length);
-    hash.update(length).update(bytes);
+    length.writeUInt32BE(Buffer.byteLength(value));
+    hash.update(length).update(value);
   };
   for (const value of [content.topic, content.tag, content.contentType]) part(value);
   const names = Object.keys(content.headers).filter((name) => !TRACE_HEADERS.has(name.toLowerCase()));

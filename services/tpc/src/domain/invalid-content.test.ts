@@ -83,6 +83,10 @@ describe('a committed message that breaks the rules', () => {
   });
 });
 
+it('the names that stand in databases never change', () => {
+  expect([WHOLE_MESSAGE_TYPE, INVALID_TOPIC]).toEqual(['application/json; type=tpc.v1.OutgoingMessage', 'INVALID']);
+});
+
 describe('the key of a committed message that breaks the rules', () => {
   it('stays where the key itself is good', () => {
     expect(keep({}, broken('TOPIC_SYNTAX')).messageKey).toBe('P:1');

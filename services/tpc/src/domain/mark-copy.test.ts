@@ -43,6 +43,11 @@ describe('strongerReport', () => {
     expect(strongerReport(report('failed'), report('received'))).toEqual(report('failed'));
   });
 
+  it('takes the first of two that are equal', () => {
+    const first = report('failed');
+    expect(strongerReport(first, report('failed'))).toBe(first);
+  });
+
   it('takes the newer generation', () => {
     expect(strongerReport(report('consumed', 1), report('received', 2))).toEqual(report('received', 2));
     expect(strongerReport(report('received', 2), report('consumed', 1))).toEqual(report('received', 2));

@@ -46,12 +46,39 @@ describe('a resend without groups', () => {
     expect(plan({ ...facts, copies: [copy(1, 10, false, MAX_GENERATION)] })).toMatchObject({ steps: [{ how: 'again', generation: MAX_GENERATION }] });
   });
 
+  it('goes to who has it, though nobody subscribes any more', () => {
+    expect(plan({ copies: [copy(1, 20, true)], subscribers: [] })).toMatchObject({ steps: [{ groupId: 1, how: 'anew' }] });
+  });
+
+  it('names the groups in the order of their ids', () => {
+    expect(plan({ copies: [copy(30, 10), copy(4, 10)], subscribers: [5, 100, 4] })).toMatchObject({
+      steps: [{ groupId: 4 }, { groupId: 5 }, { groupId: 30 }, { groupId: 100 }],
+    });
+  });
+
   it('is refused when nobody is there to get it', () => {
     expect(plan({ subscribers: [] })).toEqual({ refused: 'NO_SUBSCRIBER' });
   });
 });
 
 describe('a resend to named groups', () => {
+  it('takes one that has it and subscribes no more, and one that subscribes and has not had it', () => {
+    expect(plan({ copies: [copy(3, 10)], subscribers: [2], requested: [3, 2] })).toMatchObject({
+      steps: [
+        { groupId: 3, how: 'again' },
+        { groupId: 2, how: 'create', generation: 1 },
+      ],
+    });
+  });
+
+  it('leaves others that are published and on their way', () => {
+    expect(plan({ copies: [copy(1, 30), copy(2, 10), copy(3, 10, true)], requested: [1] })).toMatchObject({
+      steps: [{ groupId: 1 }],
+      open: 2,
+      dead: 1,
+    });
+  });
+
   it('replays to one that has consumed, and leaves the others', () => {
     expect(plan({ copies: [copy(1, 30), copy(2, 20, true)], requested: [1] })).toEqual({
       steps: [{ groupId: 1, how: 'anew', generation: 2 }],

@@ -43,8 +43,8 @@ export function planResend(facts: ResendFacts): ResendPlan {
   const chosen = facts.requested.length > 0 ? facts.requested : notConsumed(facts);
   const newest = Math.max(facts.generation, ...facts.copies.map((copy) => copy.generation));
   const steps = chosen.map((groupId) => stepFor(groupId, byGroup.get(groupId), { ...facts, newest }));
-  if (steps.some(({ how, generation }) => how === 'anew' && generation > MAX_GENERATION)) return { refused: 'GENERATIONS_USED_UP' };
-  const pending = steps.length > 0 ? pendingSteps(facts, chosen) : [];
+  if (steps.some(({ generation }) => generation > MAX_GENERATION)) return { refused: 'GENERATIONS_USED_UP' };
+  const pending = pendingSteps(facts, chosen);
   const after = new Set([...steps, ...pending].map((step) => step.groupId));
   const untouched = facts.copies.filter((copy) => !after.has(copy.groupId));
   return {

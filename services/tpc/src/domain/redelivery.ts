@@ -19,11 +19,9 @@ export type RedeliveryFacts = {
  */
 export function redeliveryHelps(facts: RedeliveryFacts): boolean {
   if (facts.urgent) return true;
-  if (facts.publishedAt === undefined) return false;
-  const lostBefore = facts.publishedAt + facts.overtakenByMs;
-  const overtaken = facts.groupProgressAt !== undefined && facts.groupProgressAt >= lostBefore;
-  const idle = facts.idleSince !== undefined && facts.idleSince >= lostBefore;
-  return overtaken || idle;
+  // What is not known to have been published is not overtaken.
+  const lostBefore = (facts.publishedAt ?? Number.POSITIVE_INFINITY) + facts.overtakenByMs;
+  return Math.max(facts.groupProgressAt ?? 0, facts.idleSince ?? 0) >= lostBefore;
 }
 
 /**

@@ -18,7 +18,23 @@ describe('timelineOf', () => {
   it('tells the normal way from the columns alone', () => {
     const entries = timelineOf(message, [{ consumerGroup: 'C', receivedAt: 4, consumedAt: 5 }], []);
     expect(kinds(entries)).toEqual(['PREPARED', 'CONFIRMED', 'PUBLISHED', 'RECEIVED', 'CONSUMED', 'FINISHED']);
-    expect(entries[3]).toEqual({ at: 4, kind: 'RECEIVED', consumerGroup: 'C', actor: 'C', detail: '' });
+    expect(entries).toEqual([
+      { at: 1, kind: 'PREPARED', consumerGroup: '', actor: 'P', detail: '' },
+      { at: 2, kind: 'CONFIRMED', consumerGroup: '', actor: 'P', detail: '' },
+      { at: 3, kind: 'PUBLISHED', consumerGroup: '', actor: 'tpc', detail: '' },
+      { at: 4, kind: 'RECEIVED', consumerGroup: 'C', actor: 'C', detail: '' },
+      { at: 5, kind: 'CONSUMED', consumerGroup: 'C', actor: 'C', detail: '' },
+      { at: 5, kind: 'FINISHED', consumerGroup: '', actor: 'tpc', detail: '' },
+    ]);
+  });
+
+  it('tells only what has happened', () => {
+    const waiting = { ...message, state: 10, confirmedAt: undefined, publishedAt: undefined, finishedAt: undefined } as const;
+    expect(kinds(timelineOf(waiting, [{ consumerGroup: 'C', receivedAt: undefined, consumedAt: undefined }], []))).toEqual(['PREPARED']);
+  });
+
+  it('says how often it was published, where it was more than once', () => {
+    expect(timelineOf({ ...message, publishCount: 2 }, [], [])[2]).toMatchObject({ kind: 'PUBLISHED', detail: '2 times' });
   });
 
   it('puts exceptions at their time', () => {
@@ -33,9 +49,16 @@ describe('timelineOf', () => {
   });
 
   it('says how it ended', () => {
-    expect(timelineOf({ ...message, state: 40, cancelKind: 2 }, [], []).at(-1)).toMatchObject({ kind: 'CANCELLED', detail: 'ROLLED_BACK' });
+    for (const [cancelKind, detail] of [
+      [0, ''],
+      [1, 'ABORTED'],
+      [2, 'ROLLED_BACK'],
+      [3, 'REVOKED'],
+    ] as const)
+      expect(timelineOf({ ...message, state: 40, cancelKind }, [], []).at(-1)).toMatchObject({ kind: 'CANCELLED', actor: 'P', detail });
     expect(timelineOf({ ...message, state: 50, reason: 'BROKER_REFUSED: x' }, [], []).at(-1)).toMatchObject({
       kind: 'DEAD',
+      actor: 'tpc',
       detail: 'BROKER_REFUSED: x',
     });
     expect(kinds(timelineOf({ ...message, state: 20, finishedAt: undefined }, [], []))).not.toContain('FINISHED');

@@ -55,7 +55,5 @@ function endOf(message: TimelineMessage): { kind: string; actor: string; detail:
       return { kind: 'CANCELLED', actor: message.producerGroup, detail: CANCEL_NAMES[message.cancelKind] ?? '' };
     case MessageState.DEAD:
       return { kind: 'DEAD', actor: TPC, detail: message.reason };
-    default:
-      return undefined;
   }
 }

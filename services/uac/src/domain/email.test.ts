@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { emailAddress, emailKey, emailProblem, mailboxOf } from './email.ts';
 
+/** 254 characters, the most that SMTP takes. */
+const LONGEST = `a@${'b'.repeat(60)}.${'c'.repeat(60)}.${'d'.repeat(60)}.${'e'.repeat(60)}.fghij.nn`;
+
 describe('addresses', () => {
   it.each([
     ['A.B+tag@Example.COM', 'a.b+tag@example.com'],
@@ -26,6 +29,28 @@ describe('addresses', () => {
     ['a＠例子.中国', undefined],
     [`a@${'例'.repeat(80)}.cn`, undefined],
     ['用户@例子.中国', undefined],
+    ["!#$%&'*+/=?^_`{|}~-.!#$%&'*+/=?^_`{|}~-.0aZ@b.cn", "!#$%&'*+/=?^_`{|}~-.!#$%&'*+/=?^_`{|}~-.0az@b.cn"],
+    ['a@b.c.de.cn', 'a@b.c.de.cn'],
+    [`a@b${'-'.repeat(61)}c.cn`, `a@b${'-'.repeat(61)}c.cn`],
+    [`a@b${'-'.repeat(62)}c.cn`, undefined],
+    [`a@b.c${'-'.repeat(61)}d`, `a@b.c${'-'.repeat(61)}d`],
+    [`a@b.c${'-'.repeat(62)}d`, undefined],
+    ['a@b-.cn', undefined],
+    ['a@b.c', undefined],
+    ['a@b.1n', undefined],
+    ['a@b.cn-', undefined],
+    ['a@b.c.', undefined],
+    ['a@b..cn', undefined],
+    ['a.@c.cn', undefined],
+    ['(a@c.cn', undefined],
+    ['a,b@c.cn', undefined],
+    ['@c.cn', undefined],
+    [LONGEST, LONGEST],
+    [`${LONGEST}n`, undefined],
+    // An international name is counted in the form that is sent, and as it was typed.
+    [LONGEST.replace('b', '例'), undefined],
+    [`a@${'\u00ad'.repeat(300)}例.cn`, undefined],
+    ...['\u3000', '%', '/', '\\', ':', '?', '#', '[', ']'].map((other): [string, undefined] => [`a@例${other}子.cn`, undefined]),
   ])('%j has key %j', (address, key) => {
     expect(emailKey(address)).toBe(key);
   });
@@ -40,6 +65,10 @@ describe('addresses', () => {
     ['jörg', 'UAC10011102'],
     ['jörg@', 'UAC10011102'],
     ['jö rg@example.com', 'UAC10011102'],
+    ['jö@rg@example.com', 'UAC10011102'],
+    [' jörg@example.com ', 'UAC10011114'],
+    ['@例子.中国', 'UAC10011102'],
+    ['jörg@nowhere', 'UAC10011102'],
     ['ann＠example.com', 'UAC10011102'],
     ['nobody', 'UAC10011102'],
   ])('%j is refused with %s', (address, code) => {
@@ -61,6 +90,8 @@ describe('the mailbox of an address', () => {
     ['a.nn@example.com', 'a.nn@example.com'],
     ['a.n.n+x@gmail.com', 'ann@gmail.com'],
     ['ann@googlemail.com', 'ann@gmail.com'],
+    ['a.nn@mail.gmail.com', 'a.nn@mail.gmail.com'],
+    ['a+b@c+d.cn', 'a@c+d.cn'],
   ])('%s is %s', (key, mailbox) => {
     expect(mailboxOf(key)).toBe(mailbox);
   });

@@ -39,7 +39,7 @@ export function emailProblem(typed: string): 'UAC10011102' | 'UAC10011114' {
   const text = typed.trim();
   const at = text.lastIndexOf('@');
   const local = text.slice(0, at);
-  const good = at > 0 && !ASCII.test(local) && !/[\s@]/.test(local) && emailAddress(`x${text.slice(at)}`) !== undefined;
+  const good = !ASCII.test(local) && !/[\s@]/.test(local) && emailAddress(`x${text.slice(at)}`) !== undefined;
   return good ? 'UAC10011114' : 'UAC10011102';
 }
 
@@ -52,7 +52,7 @@ const DOTLESS = new Set(['gmail.com', 'googlemail.com']);
  */
 export function mailboxOf(key: string): string {
   const at = key.lastIndexOf('@');
-  const [local = '', domain = ''] = [key.slice(0, at), key.slice(at + 1)];
-  const name = local.replace(/(?<=.)\+.*$/, '');
+  const domain = key.slice(at + 1);
+  const name = key.slice(0, at).replace(/(?<=.)\+.*/, '');
   return DOTLESS.has(domain) ? `${name.replaceAll('.', '')}@gmail.com` : `${name}@${domain}`;
 }

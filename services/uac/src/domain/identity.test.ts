@@ -9,6 +9,10 @@ describe('identities', () => {
     ['x'.repeat(50), 'x'.repeat(50)],
     ['x'.repeat(51), undefined],
     ['ab', undefined],
+    ['abc', 'abc'],
+    ['abc!', undefined],
+    ['!abc', undefined],
+    ['.abc', undefined],
     ['_ab', undefined],
     ['a b c', undefined],
     ['<b>x</b>', undefined],
@@ -37,6 +41,15 @@ describe('identities', () => {
     ['138001380000', undefined],
     ['+1 555', undefined],
     ['１３８００１３８０００', undefined],
+    ['\t13800138000\n', '+8613800138000'],
+    ['138.0013.8000', '+8613800138000'],
+    ['13800138000x', undefined],
+    ['x13800138000', undefined],
+    ['+447911123456x', undefined],
+    ['x+447911123456', undefined],
+    ['+1234567', '+1234567'],
+    ['+123456', undefined],
+    ['+8512345678', '+8512345678'],
   ])('number %j has key %j', (number, key) => {
     expect(mobileKey(number)).toBe(key);
   });

@@ -71,6 +71,44 @@ describe('checkRegistration', () => {
     expect(codeOf({ loginName: '!', confirmPwd: 'other' })).toBe('UAC10011010');
   });
 
+  it.each<[string, string, boolean]>([
+    ['source', ' A_z-9 ', true],
+    ['source', 'x'.repeat(20), true],
+    ['source', 'x'.repeat(21), false],
+    ['source', 'a!', false],
+    ['source', '!a', false],
+  ])('%s %j is right: %s', (_what, registerSource, right) => {
+    expect(codeOf({ registerSource })).toBe(right ? undefined : 'UAC10011017');
+  });
+
+  it('keeps what is right in one form: without the blanks around it', () => {
+    expect(checkRegistration({ ...right, registerSource: ' PC ' })).toMatchObject({ registration: { registerSource: 'PC' } });
+  });
+
+  it('tells the keys of the fields that are right beside what is wrong', () => {
+    expect(checkRegistration({ ...right, registerSource: '' })).toMatchObject({
+      keys: { loginNameKey: 'alice', emailKey: 'alice@example.com', mobileKey: '+8613800138000' },
+    });
+    expect(checkRegistration({ ...right, loginName: '!', email: '!', mobileNo: '!' })).toMatchObject({
+      keys: { loginNameKey: '', emailKey: '', mobileKey: undefined },
+    });
+  });
+
+  it('says of one wrong field no more than what is wrong with it', () => {
+    const all = (form: Partial<RegistrationForm>) => {
+      const checked = checkRegistration({ ...right, ...form });
+      return 'violations' in checked ? checked.violations : [];
+    };
+    expect(all({ loginName: ' ' })).toEqual([{ field: 'loginName', code: 'UAC10011007' }]);
+    expect(all({ email: ' ' })).toEqual([{ field: 'email', code: 'UAC10011018' }]);
+    expect(all({ registerSource: ' ' })).toEqual([{ field: 'registerSource', code: 'UAC10011017' }]);
+    expect(all({ loginPwd: '' })).toEqual([{ field: 'loginPwd', code: 'UAC10011014' }]);
+    expect(all({ confirmPwd: '' })).toEqual([{ field: 'confirmPwd', code: 'UAC10011009' }]);
+    expect(all({ confirmPwd: 'other password' })).toEqual([{ field: 'confirmPwd', code: 'UAC10011010' }]);
+    expect(all({ loginPwd: 'short', confirmPwd: 'short' })).toEqual([{ field: 'loginPwd', code: 'UAC10011104' }]);
+    expect(all({ registerSource: '!' })).toEqual([{ field: 'registerSource', code: 'UAC10011017' }]);
+  });
+
   it('lists one violation for each wrong field', () => {
     const checked = checkRegistration({ ...right, loginName: '!', email: 'x', mobileNo: '1' });
     expect('violations' in checked && checked.violations.map(({ field }) => field)).toEqual(['loginName', 'email', 'mobileNo']);
