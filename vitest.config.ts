@@ -26,8 +26,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    globalSetup: ['test/support/global-setup.ts'],
-    reporters: ['default', './test/support/closing-line-reporter.ts'],
+    globalSetup: ['test/support/run/global-setup.ts'],
+    reporters: ['default', './test/support/run/closing-line-reporter.ts'],
     maxWorkers: 2,
     projects: [
       {

@@ -11,6 +11,6 @@ export default defineConfig({
     pool: 'forks',
     execArgv: ['--conditions=tpc-source', '--disable-warning=ExperimentalWarning'],
     fileParallelism: false,
-    reporters: ['default', './test/support/closing-line-reporter.ts'],
+    reporters: ['default', './test/support/run/closing-line-reporter.ts'],
   },
 });

@@ -13,7 +13,6 @@ const HALLS: Readonly<Record<string, number>> = {
   'packages/client/src/consumer': 48,
   // Rooms by duty: transaction, delivery, check-back, outbox.
   'packages/client/src/producer': 38,
-  'test/support': 31,
 };
 
 /**

@@ -3,8 +3,8 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freshClone, newcomersEnvironment } from '../support/fresh-clone.ts';
-import { exerciseMainJob } from '../support/main-job.ts';
+import { freshClone, newcomersEnvironment } from '../support/pages/fresh-clone.ts';
+import { exerciseMainJob } from '../support/pages/main-job.ts';
 import { Product, until } from '../support/product.ts';
 
 /** A newcomer's day: clone, npm start, register, mail, click, active, second mail, log in. In a real browser. */

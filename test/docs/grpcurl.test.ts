@@ -4,10 +4,10 @@ import { delimiter, join, resolve } from 'node:path';
 import { hashToken } from '@tpc/platform';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Callers, callersOf, sqliteDatabase, startTestTpc, type TestDatabase, type TestTpc } from '../../services/tpc/test/support.ts';
-import { createTestCa } from '../support/certificates.ts';
-import { ensureGrpcurl, GRPCURL_BUILD_MS, GRPCURL_VERSION } from '../support/grpcurl.ts';
+import { createTestCa } from '../support/network/certificates.ts';
+import { asShown, normalised, type Ran, runInShell, stepsOf } from '../support/pages/walkthrough.ts';
 import { Product, until } from '../support/product.ts';
-import { asShown, normalised, type Ran, runInShell, stepsOf } from '../support/walkthrough.ts';
+import { ensureGrpcurl, GRPCURL_BUILD_MS, GRPCURL_VERSION } from '../support/programs/grpcurl.ts';
 
 const page = readFileSync(resolve(import.meta.dirname, '../../docs/grpcurl.md'), 'utf8');
 const steps = stepsOf(page);

@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ensureGrpcurl, GRPCURL_BUILD_MS } from '../support/grpcurl.ts';
+import { type Sample, scrape } from '../support/manifests/prometheus.ts';
+import { runInShell } from '../support/pages/walkthrough.ts';
 import { Product, until } from '../support/product.ts';
-import { type Sample, scrape } from '../support/prometheus.ts';
-import { runInShell } from '../support/walkthrough.ts';
+import { ensureGrpcurl, GRPCURL_BUILD_MS } from '../support/programs/grpcurl.ts';
 
 const page = readFileSync(resolve(import.meta.dirname, '../../docs/observability.md'), 'utf8');
 /** Each command with the lines that its output must have; `…` stands for anything. */

@@ -7,8 +7,8 @@ import { newKey } from '../../packages/client/src/producer/domain/new-key.ts';
 import { readCommittedMessage, readOutgoingMessage } from '../../services/tpc/src/grpc/outgoing-message.ts';
 import { startTestBroker } from '../../services/tpc/test/broker-kit.ts';
 import { mariaDatabase } from '../../services/tpc/test/support.ts';
-import { exerciseContract } from '../support/contract-suite.ts';
-import { anyMessage, GROUP } from '../support/random-messages.ts';
+import { exerciseContract } from '../support/contract/contract-suite.ts';
+import { anyMessage, GROUP } from '../support/contract/random-messages.ts';
 
 const RULES = { producerGroup: GROUP, maxBodyBytes: 1024 * 1024 };
 const NO_TRACE = { traceparent: '', tracestate: '' };

@@ -18,8 +18,8 @@ import {
   pathOf as pathIn,
   RECEIVE,
   type SeenSpan,
-} from '../support/seen-spans.ts';
-import { TracedProduct } from '../support/traced-product.ts';
+} from '../support/tracing/seen-spans.ts';
+import { TracedProduct } from '../support/tracing/traced-product.ts';
 
 let product: TracedProduct;
 afterEach(() => product?.end());

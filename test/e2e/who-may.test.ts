@@ -7,8 +7,8 @@ import { createLog } from '@tpc/platform';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runTokens } from '../../scripts/lib/tokens-command.ts';
 import { startTestBroker, type TestBroker } from '../../services/tpc/test/broker-kit.ts';
-import { type Certificate, createTestCa } from '../support/certificates.ts';
 import { freePort } from '../support/free-port.ts';
+import { type Certificate, createTestCa } from '../support/network/certificates.ts';
 import { until } from '../support/product.ts';
 
 /** Three processes as one runs them in production: mTLS and tokens between them, TPC listening to the network. */

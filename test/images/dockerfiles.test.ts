@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { IMAGES, JAEGER, ROOT } from '../../tools/images/catalogue.ts';
-import { ensureVenv } from '../support/python.ts';
+import { ensureVenv } from '../support/programs/python.ts';
 
 const hadolint = join(ensureVenv('hadolint', join(import.meta.dirname, 'requirements.txt')), 'bin', 'hadolint');
 const dockerfiles = [...new Set([...IMAGES, JAEGER].map(({ context }) => relative(ROOT, join(context, 'Dockerfile'))))];

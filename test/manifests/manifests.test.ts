@@ -13,8 +13,8 @@ import {
   whyNoKubectl,
   withComponent,
   workloadsOf,
-} from '../support/kustomize.ts';
-import { allowedArrows } from '../support/network-policies.ts';
+} from '../support/manifests/kustomize.ts';
+import { allowedArrows } from '../support/manifests/network-policies.ts';
 
 const absent = whyNoKubectl();
 const SERVICES = ['tpc', 'uac', 'opc'];

@@ -13,7 +13,7 @@ import {
   whyNoKubectl,
   withComponent,
   workloadsOf,
-} from '../support/kustomize.ts';
+} from '../support/manifests/kustomize.ts';
 
 /** The services' own schemas are the only source: what the manifests set is held against them. */
 const SCHEMAS: Readonly<Record<string, ConfigSchema>> = { tpc, uac, opc };

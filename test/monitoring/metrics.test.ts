@@ -4,9 +4,9 @@ import { Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { type Callers, callersOf, outgoing } from '../../services/tpc/test/support.ts';
+import { type Sample, sampleOf, scrape, seriesOf } from '../support/manifests/prometheus.ts';
+import { readPromql } from '../support/manifests/promql.ts';
 import { Product, until } from '../support/product.ts';
-import { type Sample, sampleOf, scrape, seriesOf } from '../support/prometheus.ts';
-import { readPromql } from '../support/promql.ts';
 
 const P = 'PID_MONITORED';
 const folder = resolve(import.meta.dirname, '../../k8s/monitoring');

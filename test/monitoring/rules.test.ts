@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
-import { ensurePromtool } from '../support/promtool.ts';
+import { ensurePromtool } from '../support/manifests/promtool.ts';
 
 const folder = resolve(import.meta.dirname, '../../k8s/monitoring');
 const promtool = (...args: string[]) => execFileSync(ensurePromtool(), args, { cwd: folder, encoding: 'utf8' });

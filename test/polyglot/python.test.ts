@@ -7,7 +7,7 @@ import { CancelKind, type Message, MessageState } from '@tpc/gen/tpc/v1/message'
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Product, until } from '../support/product.ts';
-import { ensurePython, makePythonStubs } from '../support/python.ts';
+import { ensurePython, makePythonStubs } from '../support/programs/python.ts';
 
 const EXAMPLES = resolve(import.meta.dirname, '../../examples');
 const PRODUCER = join(EXAMPLES, 'python-producer');

@@ -2,7 +2,7 @@ import { describe } from 'vitest';
 import { mariaDatabase } from '../../services/tpc/test/support.ts';
 import { makeGroups, makeTopics } from '../../tools/stack/rocketmq/parts.ts';
 import type { Stack } from '../../tools/stack/stack.ts';
-import { exerciseContract } from '../support/contract-suite.ts';
+import { exerciseContract } from '../support/contract/contract-suite.ts';
 import { realStack } from '../support/real-stack.ts';
 
 const found = await realStack();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Stack } from '../../tools/stack/stack.ts';
-import { exerciseMainJob } from '../support/main-job.ts';
+import { exerciseMainJob } from '../support/pages/main-job.ts';
 import { Product, until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
 

@@ -6,9 +6,9 @@ import {
   type OutgoingBrokerMessage,
 } from '@tpc/broker';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type SwallowingProxy, startSwallowingProxy } from '../support/network/swallowing-proxy.ts';
 import { until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
-import { type SwallowingProxy, startSwallowingProxy } from '../support/swallowing-proxy.ts';
 import { TestStack } from '../support/test-stack.ts';
 
 const BATCH = 10;

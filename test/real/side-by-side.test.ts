@@ -3,11 +3,11 @@ import { Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Callers, callersOf, outgoing } from '../../services/tpc/test/support.ts';
 import type { Stack } from '../../tools/stack/stack.ts';
+import { startTcpBalancer, type TcpBalancer } from '../support/network/tcp-balancer.ts';
 import { listMessages, until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
 import { isSettled, mailsByUser, makeDatabases, query, registerPerson, registerSteadily } from '../support/registrations.ts';
 import { type ServiceName, ServiceProcess } from '../support/service-process.ts';
-import { startTcpBalancer, type TcpBalancer } from '../support/tcp-balancer.ts';
 
 const PER_SECOND = 10;
 const PUBLISH_LEASE_MS = 5_000;

@@ -7,10 +7,12 @@ import { MessageAdminServiceClient } from '@tpc/gen/tpc/v1/message_admin_service
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stateFolder } from '../../tools/stack/settings.ts';
 import type { Stack } from '../../tools/stack/stack.ts';
-import { Jaeger, traceInJaeger } from '../support/jaeger.ts';
+import { runInShell } from '../support/pages/walkthrough.ts';
 import { listMessages, registerUser, until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
 import { makeDatabases } from '../support/registrations.ts';
+import { ServiceProcess } from '../support/service-process.ts';
+import { Jaeger, traceInJaeger } from '../support/tracing/jaeger.ts';
 import {
   HOPS_FROM_PUBLISH,
   HOPS_OF_CONFIRM,
@@ -19,9 +21,7 @@ import {
   PUBLISH,
   pathOf,
   type SeenSpan,
-} from '../support/seen-spans.ts';
-import { ServiceProcess } from '../support/service-process.ts';
-import { runInShell } from '../support/walkthrough.ts';
+} from '../support/tracing/seen-spans.ts';
 
 const found = await realStack();
 const RUN = Date.now().toString(36);

@@ -9,7 +9,7 @@ import { createProgress } from '../../tools/stack/progress.ts';
 import { type StackSettings, stackSchema } from '../../tools/stack/settings.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { freePort } from './free-port.ts';
-import { noteWhyNoStack, runFolder, whyNoStack } from './run-folder.ts';
+import { noteWhyNoStack, runFolder, whyNoStack } from './run/run-folder.ts';
 
 const PORTS = [
   'STACK_MYSQL_PORT',

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import knexFactory, { type Knex } from 'knex';
 import { createTestDatabase } from '../../../test/support/mariadb.ts';
-import { openSplit } from '../../../test/support/split-client.ts';
+import { openSplit } from '../../../test/support/network/split-client.ts';
 import { migrateClientStore } from '../src/migrations/index.ts';
 
 type Database = { pragma(text: string): void };

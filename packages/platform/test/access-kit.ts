@@ -6,7 +6,7 @@ import { type ChannelCredentials, credentials, Metadata, type ServiceError, stat
 import { Status } from '@tpc/gen/google/rpc/status';
 import { NotificationServiceClient, NotificationServiceService } from '@tpc/gen/opc/v1/notification_service';
 import { afterEach, beforeEach } from 'vitest';
-import type { Certificate } from '../../../test/support/certificates.ts';
+import type { Certificate } from '../../../test/support/network/certificates.ts';
 import type { AccessOptions } from '../src/auth/access.ts';
 import { guard, needs } from '../src/auth/rules.ts';
 import { hashToken } from '../src/auth/tokens.ts';

@@ -1,6 +1,6 @@
 import { Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Sample, sampleOf, scrape, seriesOf } from '../../../test/support/prometheus.ts';
+import { type Sample, sampleOf, scrape, seriesOf } from '../../../test/support/manifests/prometheus.ts';
 import { startTestBroker, startTestConsumer, type TestBroker, type TestConsumer } from './broker-kit.ts';
 import { mariaDatabase, outgoing, sqliteDatabase, startTestTpc, type TestDatabase, type TestTpc } from './support.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Certificate, createTestCa, type TestCa } from '../../../../test/support/certificates.ts';
+import { type Certificate, createTestCa, type TestCa } from '../../../../test/support/network/certificates.ts';
 import { connectTpc, type TpcConnection, type TpcError, tlsCredentials } from './index.ts';
 
 const SERVER = { commonName: 'tpc', dns: ['localhost'] };

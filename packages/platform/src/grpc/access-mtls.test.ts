@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { credentials, status } from '@grpc/grpc-js';
 import { HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { describe, expect, it } from 'vitest';
-import { type Certificate, createTestCa } from '../../../../test/support/certificates.ts';
+import { type Certificate, createTestCa } from '../../../../test/support/network/certificates.ts';
 import {
   call,
   file,

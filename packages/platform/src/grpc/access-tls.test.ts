@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { createTestCa } from '../../../../test/support/certificates.ts';
+import { createTestCa } from '../../../../test/support/network/certificates.ts';
 import {
   call,
   file,

@@ -3,7 +3,7 @@ import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { ServerReflectionClient } from '@tpc/gen/grpc/reflection/v1/reflection';
 import { describe, expect, it } from 'vitest';
-import { createTestCa } from '../../../../test/support/certificates.ts';
+import { createTestCa } from '../../../../test/support/network/certificates.ts';
 import {
   type Answer,
   answerOf,

@@ -2,7 +2,7 @@ import { migrate, run, type SqlValue } from '@tpc/core';
 import { openDatabase } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { createTestDatabase } from '../../../../../test/support/mariadb.ts';
-import { openSplit } from '../../../../../test/support/split-client.ts';
+import { openSplit } from '../../../../../test/support/network/split-client.ts';
 import type { StoreContext } from '../context.ts';
 import { createStore, createStoreContext, DEFAULT_POLICIES } from '../create-store.ts';
 import { STEPS } from '../migrations/index.ts';

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 
 /** Manifests as kubectl reads them, for tests that need no cluster. */
-const K8S = resolve(import.meta.dirname, '../../k8s');
+const K8S = resolve(import.meta.dirname, '../../../k8s');
 
 export type Container = {
   name: string;

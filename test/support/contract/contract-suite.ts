@@ -7,9 +7,9 @@ import { MessageState } from '@tpc/gen/tpc/v1/message';
 import { openDatabase } from '@tpc/platform';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkMessage } from '../../packages/client/src/producer/domain/message.ts';
-import { startTestTpc, type TestTpc } from '../../services/tpc/test/support.ts';
-import { until } from './product.ts';
+import { checkMessage } from '../../../packages/client/src/producer/domain/message.ts';
+import { startTestTpc, type TestTpc } from '../../../services/tpc/test/support.ts';
+import { until } from '../product.ts';
 import { anyMessage, GROUP, largestMessage, TOPIC } from './random-messages.ts';
 
 export type ContractPlace = {

@@ -1,11 +1,11 @@
 import { expect } from 'vitest';
-import { installJaeger } from '../../tools/stack/install.ts';
-import { jaegerPart } from '../../tools/stack/jaeger.ts';
-import { createProgress } from '../../tools/stack/progress.ts';
-import { PartProcess } from '../../tools/stack/run-part.ts';
-import { HOST } from '../../tools/stack/settings.ts';
-import type { Stack } from '../../tools/stack/stack.ts';
-import { until } from './product.ts';
+import { installJaeger } from '../../../tools/stack/install.ts';
+import { jaegerPart } from '../../../tools/stack/jaeger.ts';
+import { createProgress } from '../../../tools/stack/progress.ts';
+import { PartProcess } from '../../../tools/stack/run-part.ts';
+import { HOST } from '../../../tools/stack/settings.ts';
+import type { Stack } from '../../../tools/stack/stack.ts';
+import { until } from '../product.ts';
 import { missingHops, type SeenSpan } from './seen-spans.ts';
 
 type JaegerSpan = {

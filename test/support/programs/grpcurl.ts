@@ -1,4 +1,4 @@
-import { ensureGoTool, GO_BUILD_MS } from '../../scripts/lib/go-tool.ts';
+import { ensureGoTool, GO_BUILD_MS } from '../../../scripts/lib/go-tool.ts';
 
 export const GRPCURL_VERSION = 'v1.9.3';
 

@@ -7,8 +7,8 @@ import { configSchema as opcSchema, startOpcService } from '@tpc/opc-service';
 import { createLog, loadConfig, type Running, stopAll, traceTo } from '@tpc/platform';
 import { startTpcService, configSchema as tpcSchema } from '@tpc/tpc-service';
 import { startUacService, type UacService, configSchema as uacSchema } from '@tpc/uac-service';
-import { freePort } from './free-port.ts';
-import { listMails, registerUser } from './product.ts';
+import { freePort } from '../free-port.ts';
+import { listMails, registerUser } from '../product.ts';
 import type { SeenSpan } from './seen-spans.ts';
 
 type Part = 'broker' | 'mail' | 'tpc' | 'opc' | 'uac';

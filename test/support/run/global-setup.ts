@@ -1,4 +1,4 @@
-import { startMariaDb } from './mariadb.ts';
+import { startMariaDb } from '../mariadb.ts';
 import { chooseRunFolder } from './run-folder.ts';
 
 /** Starts one MariaDB for all test files, unless TEST_MYSQL_URL names one; the real stack is started by the first test that needs it. */

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-const BIN = resolve(import.meta.dirname, '../../.cache/bin');
+const BIN = resolve(import.meta.dirname, '../../../.cache/bin');
 const PROMTOOL = join(BIN, 'promtool');
 
 /**
