@@ -1,3 +1,5 @@
+import { withDeadline } from './time.ts';
+
 /**
  * A reading that costs something, for gauges: however often and by whomever it is asked for, it is read again only when it is old, and the older it may
  * be the longer a reading takes, so that all readings together never keep the database busy for more than a small share of the time.
@@ -45,11 +47,7 @@ export function cachedReading<T>(read: () => Promise<T>, options: CachedOptions 
     underway ??= readAgain().finally(() => {
       underway = undefined;
     });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, patienceMs);
-    });
-    await Promise.race([underway, late]).finally(() => clearTimeout(timer));
+    await withDeadline(underway, patienceMs);
     return age() < STALE_FACTOR ? last?.value : undefined;
   };
 }

@@ -8,7 +8,6 @@ export { type Language, languageOf, toLanguage } from './language.ts';
 export { cannotListen } from './listen-error.ts';
 export { isMistake } from './mistake.ts';
 export { BatchDeadlineExceeded, BatcherFull, NaturalBatcher, type NaturalBatcherOptions } from './natural-batcher.ts';
-export { orAborted } from './or-aborted.ts';
 export { isExhausted, type RetryPolicy, waitBeforeRetry } from './retry-policy.ts';
 export { type BeginningConnection, beginBy, beginTogether, type Opening, takesPackets } from './sql/begin.ts';
 export { type Dialect, dialectOf } from './sql/dialect.ts';
@@ -45,6 +44,7 @@ export {
 } from './sql/sql-errors.ts';
 export type { Sql, SqlResult, SqlValue } from './sql/types.ts';
 export { withoutValues } from './sql/without-values.ts';
+export { orAborted, pause, withDeadline } from './time.ts';
 export { traceIdOf } from './trace-id.ts';
 export { MessageSpan } from './tracing/message-span.ts';
 export {

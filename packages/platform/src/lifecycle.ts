@@ -1,3 +1,4 @@
+import { withDeadline } from '@tpc/core';
 import closeWithGrace from 'close-with-grace';
 import { StartError } from './errors.ts';
 
@@ -27,7 +28,7 @@ export async function runMain(name: string, start: (stopping: AbortSignal) => Pr
   const { close } = closeWithGrace({ delay: STOP_DEADLINE_MS, logger: false, skip: [...SIGNALS] }, async ({ err }) => {
     if (err) process.stderr.write(`${name}: ${err.stack ?? err.message}\n`);
     stopping.abort();
-    const running = await withinGrace(started);
+    const running = await withDeadline(started, ABANDON_START_AFTER_MS);
     await running?.stop();
   });
   let firstSignal: number | undefined;
@@ -49,17 +50,6 @@ export async function runMain(name: string, start: (stopping: AbortSignal) => Pr
 
 /** A start that was told to stop may take this long to come to an end, milliseconds. */
 const ABANDON_START_AFTER_MS = 3_000;
-
-/** What has started; undefined when the start does not come to an end. */
-async function withinGrace(started: Promise<Running>): Promise<Running | undefined> {
-  const { promise: late, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(resolve, ABANDON_START_AFTER_MS, undefined);
-  try {
-    return await Promise.race([started, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 

@@ -8,6 +8,7 @@ import {
   pendingClientMigrations,
   tpcOptionsFrom,
 } from '@tpc/client/consumer';
+import { withDeadline } from '@tpc/core';
 import { NotificationServiceService } from '@tpc/gen/opc/v1/notification_service';
 import {
   type BrokerConnection,
@@ -242,8 +243,9 @@ function connect(config: OpcConfig) {
 
 /** A mail that hangs is given up and left due for whoever starts next; else it would wait for the end of its lease. */
 async function stopConsumer(consumer: Consumer, mailer: Mailer): Promise<void> {
-  const giveUp = setTimeout(() => mailer.close(), MAILS_STOP_MS);
-  await consumer.stop(CONSUMER_STOP_MS).finally(() => clearTimeout(giveUp));
+  const stopped = consumer.stop(CONSUMER_STOP_MS);
+  await withDeadline(stopped, MAILS_STOP_MS, () => mailer.close());
+  await stopped;
 }
 
 /** Health entries of the mail server: whether mails go out, and where they do not, which of the two is the reason. */

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '@tpc/core';
 import definition from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import type { BrokerLogger } from './connection.ts';
 import type { Target } from './linked-client.ts';
@@ -89,7 +89,7 @@ export class AckGatherer {
           );
           return;
         }
-        await sleep(growingWait(failures));
+        await pause(growingWait(failures));
       }
     }
   }

@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SpanKind } from '@opentelemetry/api';
-import { batchAttributes, endSpan, type MessageTracer, onlyKey } from '@tpc/core';
+import { batchAttributes, endSpan, type MessageTracer, onlyKey, pause, withDeadline } from '@tpc/core';
 import type { BrokerLinkState, BrokerPublisher, OutgoingBrokerMessage, PublishOutcome } from '../port.ts';
 import { type BatchCaps, takeBatch, wireBytes } from './batching.ts';
 import { loggerOf, type RocketMqConnection } from './connection.ts';
@@ -9,7 +8,7 @@ import { createMessageIdFactory } from './message-id.ts';
 import { PublishingClient } from './publishing-client.ts';
 import { isLinkFailure } from './rpc-link.ts';
 import { sendBatch } from './send-batch.ts';
-import { atMost, growingWait } from './waits.ts';
+import { growingWait } from './waits.ts';
 
 const DEFAULT_MAX_BATCH_COUNT = 128;
 const DEFAULT_MAX_BATCH_BYTES = 1024 * 1024;
@@ -96,9 +95,9 @@ class RocketMqPublisher implements BrokerPublisher {
       this.#idle = resolve;
     });
     this.#noticeIdle();
-    await atMost(deadlineMs, idle);
+    await withDeadline(idle, deadlineMs);
     for (const entry of [...this.#open]) entry.settle(notPublished('the publisher stopped before the broker answered'));
-    if (this.#client) await atMost(CLOSE_MS, this.#client.leave());
+    if (this.#client) await withDeadline(this.#client.leave(), CLOSE_MS);
     this.#link.lost('stopped');
   }
 
@@ -171,7 +170,7 @@ class RocketMqPublisher implements BrokerPublisher {
         if (!signal.aborted && !isLinkFailure(error)) this.#link.lost(String(error)); // Link failures have told themselves.
         failures += 1;
       }
-      await sleep(growingWait(failures), undefined, { signal }).catch(() => undefined);
+      await pause(growingWait(failures), signal);
     }
   }
 
@@ -179,7 +178,7 @@ class RocketMqPublisher implements BrokerPublisher {
   async #untilLost(client: PublishingClient): Promise<void> {
     const lost = this.#link.whenLost();
     while (this.#link.snapshot().connected) {
-      await atMost(PROBE_MS, lost);
+      await withDeadline(lost, PROBE_MS);
       if (this.#link.snapshot().connected) await client.probe();
     }
   }

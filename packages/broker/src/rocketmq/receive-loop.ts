@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { orAborted } from '@tpc/core';
+import { orAborted, pause } from '@tpc/core';
 import type { BrokerSubscriberOptions } from '../port.ts';
 import type { AckGatherer } from './ack-gatherer.ts';
 import type { BrokerLogger } from './connection.ts';
@@ -54,7 +53,7 @@ export class ReceiveLoop {
         this.empty = false;
         failures += 1;
         log.debug({ topic: this.#topic, error: String(error) }, 'receive turn failed');
-        await sleep(growingWait(failures), undefined, { signal: ending }).catch(() => undefined);
+        await pause(growingWait(failures), ending);
       }
     }
   }

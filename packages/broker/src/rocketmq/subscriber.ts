@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { orAborted, pause, withDeadline } from '@tpc/core';
 import type { BrokerSubscriber, BrokerSubscriberOptions, BrokerSubscriberState } from '../port.ts';
 import { AckGatherer } from './ack-gatherer.ts';
 import { DEFAULT_REQUEST_TIMEOUT_MS, loggerOf, type RocketMqConnection } from './connection.ts';
@@ -7,7 +7,7 @@ import { ReceiveLoop, type ReceiveSession } from './receive-loop.ts';
 import { type ReceiveOptions, ReceivingClient } from './receiving-client.ts';
 import { explainRefusal } from './refusals.ts';
 import { isLinkFailure } from './rpc-link.ts';
-import { atMost, growingWait } from './waits.ts';
+import { growingWait } from './waits.ts';
 
 const DEFAULT_LOOPS = 2;
 const DEFAULT_RECEIVE_BATCH = 32;
@@ -95,9 +95,9 @@ class RocketMqSubscriber implements BrokerSubscriber {
     this.#stopping.abort();
     this.#ready.reject(new Error('the subscriber was stopped before it was ready'));
     this.#client?.link.cancelPolls();
-    await atMost(deadlineMs, this.#running ?? Promise.resolve());
+    await withDeadline(this.#running ?? Promise.resolve(), deadlineMs);
     this.#session?.acks.close();
-    await atMost(CLOSE_MS, this.#client?.leave() ?? Promise.resolve());
+    await withDeadline(this.#client?.leave() ?? Promise.resolve(), CLOSE_MS);
     this.#link.lost('stopped');
   }
 
@@ -120,7 +120,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
         if (!stopping.aborted) this.#noteFailure(error);
       }
       await client.leave();
-      await sleep(growingWait(failures), undefined, { signal: stopping }).catch(() => undefined);
+      await pause(growingWait(failures), stopping);
     }
   }
 
@@ -143,10 +143,9 @@ class RocketMqSubscriber implements BrokerSubscriber {
     const failure = routes.find((route) => route.status === 'rejected');
     if (failure && routes.every((route) => route.status === 'rejected')) throw failure.reason;
     const timeout = this.#connection.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
-    const late = new AbortController();
-    const signal = AbortSignal.any([late.signal, this.#stopping.signal]);
-    const overdue = sleep(timeout, undefined, { signal }).then(() => Promise.reject(new Error('the broker sent no settings in time')));
-    await Promise.race([client.settingsArrived(), overdue]).finally(() => late.abort());
+    await withDeadline(orAborted(client.settingsArrived(), this.#stopping.signal), timeout, () => {
+      throw new Error('the broker sent no settings in time');
+    });
   }
 
   async #receiveUntilLost(client: ReceivingClient): Promise<void> {
@@ -164,7 +163,7 @@ class RocketMqSubscriber implements BrokerSubscriber {
     this.#session = session;
     while (!session.ending.aborted && this.#withoutMessagesForMs() < REBUILD_AFTER_MS) {
       await this.#reconcile(session);
-      await sleep(RECONCILE_MS, undefined, { signal: session.ending }).catch(() => undefined);
+      await pause(RECONCILE_MS, session.ending);
     }
     lost.abort();
     client.link.cancelPolls();

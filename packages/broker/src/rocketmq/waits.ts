@@ -6,10 +6,3 @@ export function growingWait(failures: number, random: () => number = Math.random
   const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.max(0, failures - 1));
   return Math.round(wait * (0.8 + 0.4 * random()));
 }
-
-/** Waits for work, but no longer than `deadlineMs`; the work goes on by itself. */
-export async function atMost(deadlineMs: number, work: Promise<unknown>): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, deadlineMs);
-  await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
-}

@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { BrokerSubscriber } from '@tpc/broker';
-import { checkSessionsOf, limitStatements } from '@tpc/core';
+import { checkSessionsOf, limitStatements, withDeadline } from '@tpc/core';
 import { checkDatabase } from '../check-database.ts';
 import { readStoreMeta } from '../migrations/index.ts';
 import { createTelemetry, type Telemetry } from './counters.ts';
@@ -114,7 +113,6 @@ class InboxConsumer implements Consumer {
     this.#condition = 'stopping';
     this.#registered.end(new Error('the consumer was stopped before TPC accepted it'));
     this.#stopObserving();
-    const within = (work: Promise<unknown>, ms: number) => Promise.race([work, sleep(Math.max(0, ms), undefined, { ref: false })]);
     const deadline = performance.now() + deadlineMs;
     for (const lane of this.#lanes.values()) lane.close();
     this.#letReceive();
@@ -124,11 +122,11 @@ class InboxConsumer implements Consumer {
       this.#sweeper.stop(),
       ...[...this.#lanes.values()].map((lane) => lane.idle()),
     ];
-    await within(Promise.allSettled(under), deadlineMs - Math.min(LAST_PART_MS, deadlineMs / 2));
+    await withDeadline(Promise.allSettled(under), deadlineMs - Math.min(LAST_PART_MS, deadlineMs / 2));
     this.#outOfTime = true;
     const waiting = [...this.#lanes.values()].flatMap((lane) => lane.takeWaiting());
     const last = [releaseRows(this.#settings.knex, this.#settings.group, waiting), this.#reporter.drain()];
-    const results = await within(Promise.allSettled(last), deadline - performance.now());
+    const results = await withDeadline(Promise.allSettled(last), deadline - performance.now());
     this.#condition = 'stopped';
     this.#reporter.close();
     this.#settings.log.info({ consumer_group: this.#settings.group, complete: results !== undefined }, 'consumer stopped');
@@ -204,7 +202,7 @@ class InboxConsumer implements Consumer {
   }
 
   async #openAfter(firstAnswer: Promise<void>): Promise<void> {
-    await Promise.race([firstAnswer, sleep(FIRST_ANSWER_MS, undefined, { ref: false })]);
+    await withDeadline(firstAnswer, FIRST_ANSWER_MS);
     this.#open();
   }
 

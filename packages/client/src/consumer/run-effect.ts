@@ -1,3 +1,4 @@
+import { withDeadline } from '@tpc/core';
 import { callTeam, resultOf } from './careless/team-code.ts';
 import { EffectUncertain } from './errors.ts';
 import type { InboxKey } from './inbox-row.ts';
@@ -18,23 +19,15 @@ export async function runWithinTime(
   run: { plan: EffectPlan; message: ConsumedMessage; attempt: number; deferrals: number; onLate: (result: string) => void },
 ): Promise<string> {
   const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new EffectUncertain(`no answer within ${handler.timeoutMs} ms`));
-      controller.abort();
-    }, handler.timeoutMs);
-  });
   const { attempt, deferrals } = run;
   const context = { effectId: effectIdOf(run.message, run.plan.key), attempt, deferrals, signal: controller.signal };
   const done = callTeam(() => handler.run(run.plan, run.message, context)).then(resultOf);
   done.then(
     (result) => controller.signal.aborted && run.onLate(result),
-    () => undefined, // after the time-out an error says nothing new, before it the race below throws it
+    () => undefined, // after the time-out an error says nothing new, before it the wait below throws it
   );
-  try {
-    return await Promise.race([done, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return withDeadline(done, handler.timeoutMs, () => {
+    controller.abort();
+    throw new EffectUncertain(`no answer within ${handler.timeoutMs} ms`);
+  });
 }

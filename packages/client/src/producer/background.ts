@@ -1,3 +1,4 @@
+import { withDeadline } from '@tpc/core';
 import { codeOf } from '../error-code.ts';
 import type { Log } from '../log.ts';
 
@@ -23,21 +24,10 @@ export class Background {
 
   /** Waits until nothing is under way, at most `deadlineMs`. @returns whether that was reached */
   async drain(deadlineMs: number): Promise<boolean> {
-    return within(deadlineMs, async () => {
+    const drained = async () => {
       while (this.#under.size > 0) await Promise.all(this.#under);
-    });
-  }
-}
-
-/** @returns whether `work` was done within `ms` */
-export async function within(ms: number, work: () => Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), Math.max(0, ms));
-  });
-  try {
-    return await Promise.race([work().then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
+      return true;
+    };
+    return withDeadline(drained(), deadlineMs, () => false);
   }
 }

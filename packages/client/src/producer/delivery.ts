@@ -1,5 +1,5 @@
 import type { Context } from '@opentelemetry/api';
-import { databaseAttributes, type MessageTracer, NaturalBatcher, onlyKey, statementsUnderSpan } from '@tpc/core';
+import { databaseAttributes, type MessageTracer, NaturalBatcher, onlyKey, statementsUnderSpan, withDeadline } from '@tpc/core';
 import type { Knex } from 'knex';
 import { type TpcError, toTpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
@@ -70,13 +70,6 @@ export class Delivery {
   }
 
   async #tryPrepare(call: () => Promise<void>, budgetMs: number): Promise<Prepared> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<Prepared>((resolve) => {
-      timer = setTimeout(() => {
-        this.#parts.link.lost(undefined);
-        resolve({ outcome: 'missed' });
-      }, budgetMs);
-    });
     const answer = call().then(
       (): Prepared => ({ outcome: 'prepared' }),
       (thrown): Prepared => {
@@ -86,11 +79,10 @@ export class Delivery {
         return { outcome: 'missed' };
       },
     );
-    try {
-      return await Promise.race([answer, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return withDeadline(answer, budgetMs, () => {
+      this.#parts.link.lost(undefined);
+      return { outcome: 'missed' };
+    });
   }
 
   /** The transaction committed. */

@@ -1,4 +1,4 @@
-import { DEFAULT_MESSAGE_LIMITS, type MessageLimits, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import { DEFAULT_MESSAGE_LIMITS, type MessageLimits, pause, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
 import type { TpcConnection, TpcError } from '../connection/index.ts';
 import { toTpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
@@ -156,18 +156,4 @@ function limitsOf(told: Partial<MessageLimits> | undefined): MessageLimits {
     maxHeaders: told?.maxHeaders || usual.maxHeaders,
     maxHeadersBytes: told?.maxHeadersBytes || usual.maxHeadersBytes,
   };
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', end);
-      resolve();
-    }, ms);
-    signal.addEventListener('abort', end, { once: true });
-  });
 }

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { checkSessionsOf, limitStatements } from '@tpc/core';
+import { checkSessionsOf, limitStatements, withDeadline } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v7 as uuidv7 } from 'uuid';
 import { checkDatabase } from '../check-database.ts';
@@ -7,7 +7,7 @@ import { codeOf } from '../error-code.ts';
 import { discreet, firstFailuresLog, type Log } from '../log.ts';
 import { readStoreMeta } from '../migrations/index.ts';
 import { messageTracer } from '../tracing.ts';
-import { Background, within } from './background.ts';
+import { Background } from './background.ts';
 import { Calls } from './calls.ts';
 import { CheckBack } from './check-back.ts';
 import {
@@ -176,8 +176,9 @@ class OutboxProducer implements Producer {
     const deadline = performance.now() + deadlineMs;
     this.#stopped = true;
     this.#stopObserving();
-    await within(deadline - performance.now(), () => Promise.allSettled(this.#open));
-    await within(deadline - performance.now(), () => Promise.all([this.#link.stop(), this.#sweeper.stop(), this.#checkBack.stop()]));
+    await withDeadline(Promise.allSettled(this.#open), deadline - performance.now());
+    const duties = Promise.all([this.#link.stop(), this.#sweeper.stop(), this.#checkBack.stop()]);
+    await withDeadline(duties, deadline - performance.now());
     await this.#background.drain(deadline - performance.now());
   }
 

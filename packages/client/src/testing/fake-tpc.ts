@@ -1,4 +1,5 @@
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import { withDeadline } from '@tpc/core';
 import { type MessageLimits, ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { FakeLedger, type FakeMessage } from './fake-ledger.ts';
 import { fakeMethods } from './fake-methods.ts';
@@ -96,22 +97,13 @@ export class FakeTpc {
   /** Resolves once `condition` holds, looked at after each call and change. @throws Error when it does not within `deadlineMs` */
   async until(condition: () => boolean, deadlineMs = 10_000): Promise<void> {
     if (condition()) return;
-    let timer: NodeJS.Timeout | undefined;
-    const waiter: Waiter = { done: condition, resolve: () => {} };
-    const late = new Promise<never>((_, reject) => {
-      const seen = () => this.calls.map((call) => call.method).join(', ');
-      timer = setTimeout(() => reject(new Error(`not so within ${deadlineMs} ms: ${condition}; calls: ${seen()}`)), deadlineMs);
-    });
-    const reached = new Promise<void>((resolve) => {
-      waiter.resolve = resolve;
-    });
+    const { promise: reached, resolve } = Promise.withResolvers<void>();
+    const waiter: Waiter = { done: condition, resolve };
     this.#waiters.add(waiter);
-    try {
-      await Promise.race([reached, late]);
-    } finally {
-      clearTimeout(timer);
-      this.#waiters.delete(waiter);
-    }
+    await withDeadline(reached, deadlineMs, () => {
+      const seen = this.calls.map((call) => call.method).join(', ');
+      throw new Error(`not so within ${deadlineMs} ms: ${condition}; calls: ${seen}`);
+    }).finally(() => this.#waiters.delete(waiter));
   }
 
   async #serve(method: FakeMethod, call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData<unknown>): Promise<void> {

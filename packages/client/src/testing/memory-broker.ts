@@ -1,5 +1,5 @@
 import type { BrokerSubscriber, BrokerSubscriberOptions, BrokerSubscriberState, BrokerSubscription, ReceivedBrokerMessage } from '@tpc/broker';
-import { type DeliveryProperties, encodeDeliveryProperties } from '@tpc/core';
+import { type DeliveryProperties, encodeDeliveryProperties, withDeadline } from '@tpc/core';
 
 /** A message to deliver: what TPC would publish. Only key, topic and body are needed. */
 export type MemoryDelivery = Partial<DeliveryProperties> & { messageKey: string; topic: string; tag?: string; body: string | Uint8Array };
@@ -165,7 +165,7 @@ class MemorySubscriber implements BrokerSubscriber {
   async stop(deadlineMs: number): Promise<void> {
     this.#stopped = true;
     this.#group.wake();
-    await Promise.race([this.#running, new Promise((resolve) => setTimeout(resolve, deadlineMs).unref())]);
+    await withDeadline(this.#running ?? Promise.resolve(), deadlineMs);
   }
 
   async #receive(subscription: BrokerSubscription): Promise<void> {

@@ -1,5 +1,5 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { cannotListen } from '@tpc/core';
+import { cannotListen, withDeadline } from '@tpc/core';
 import serviceGrpc from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
 import type { ResolvedOptions } from './options.ts';
 import { allowLongDeadlines } from './protocol/long-deadlines.ts';
@@ -71,14 +71,6 @@ function listen(server: Server, host: string, port: number): Promise<number> {
 }
 
 async function shutDown(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => {
-      server.forceShutdown();
-      resolve();
-    }, SHUTDOWN_MS);
-    server.tryShutdown(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+  const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  await withDeadline(drained, SHUTDOWN_MS, () => server.forceShutdown());
 }

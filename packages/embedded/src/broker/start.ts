@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { withDeadline } from '@tpc/core';
 import { type EmbeddedBrokerOptions, resolveOptions } from './options.ts';
 import type { FromWorker, ToWorker } from './worker.ts';
 
@@ -62,8 +63,6 @@ function started(worker: Worker): Promise<number> {
 }
 
 async function stop(worker: Worker, exited: Promise<void>, ask: () => void): Promise<void> {
-  const timer = setTimeout(() => void worker.terminate(), STOP_MS);
   ask();
-  await exited;
-  clearTimeout(timer);
+  await withDeadline(exited, STOP_MS, () => worker.terminate());
 }

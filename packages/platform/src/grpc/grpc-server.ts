@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { logVerbosity, Server, type ServiceDefinition, setLogVerbosity, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { createNoopMeter, type Meter } from '@opentelemetry/api';
-import { MAX_REQUEST_BYTES, type MessageTracer } from '@tpc/core';
+import { MAX_REQUEST_BYTES, type MessageTracer, withDeadline } from '@tpc/core';
 import { descriptorSet } from '@tpc/gen/descriptors';
 import { HealthService } from '@tpc/gen/grpc/health/v1/health';
 import { ServerReflectionService } from '@tpc/gen/grpc/reflection/v1/reflection';
@@ -217,15 +217,7 @@ function tellOfConnections(log: Log): OnConnectionRefused {
   );
 }
 
-function shutdown(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const force = setTimeout(() => {
-      server.forceShutdown();
-      resolve();
-    }, DRAIN_MS);
-    server.tryShutdown(() => {
-      clearTimeout(force);
-      resolve();
-    });
-  });
+async function shutdown(server: Server): Promise<void> {
+  const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  await withDeadline(drained, DRAIN_MS, () => server.forceShutdown());
 }

@@ -1,4 +1,4 @@
-import { run } from '@tpc/core';
+import { run, withDeadline } from '@tpc/core';
 import type { Knex } from 'knex';
 
 /** A database that takes longer to answer is not ready, milliseconds. */
@@ -31,10 +31,6 @@ export function createDatabaseProbe(knex: Knex, table: string, answerMs = DATABA
       .finally(() => {
         asked = undefined;
       });
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<boolean>((resolve) => {
-      timer = setTimeout(resolve, answerMs, false);
-    });
-    return Promise.race([asked, tooLate]).finally(() => clearTimeout(timer));
+    return withDeadline(asked, answerMs, () => false);
   };
 }

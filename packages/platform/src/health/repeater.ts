@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from '@tpc/core';
 import type { Running } from '../lifecycle.ts';
 import type { Log } from '../log.ts';
 
@@ -27,8 +27,7 @@ export function createRepeater({ name, everyMs, pass, log }: RepeaterOptions): R
   const repeat = async (signal: AbortSignal) => {
     while (!signal.aborted) {
       await pass(signal).catch((err: unknown) => log.warn({ worker: name, err }, 'a pass failed; it is repeated'));
-      // Ends early, by a rejection, when it is stopped.
-      await pause(everyMs, undefined, { signal }).catch(() => undefined);
+      await pause(everyMs, signal);
     }
   };
   return {

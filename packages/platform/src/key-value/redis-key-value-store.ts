@@ -3,6 +3,7 @@
  * a moment and no longer, and while Redis is away each fails at once. The connection is sought all the while, with a growing wait.
  */
 import { readFileSync } from 'node:fs';
+import { withDeadline } from '@tpc/core';
 import { Cluster, Redis } from 'ioredis';
 import { StartError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -137,7 +138,6 @@ function watchLink(client: Client, address: RedisAddress, { log }: RedisKeyValue
 /** Waits until it is connected, or the first try has failed; answers with what is wrong, when it is more than being away. */
 async function firstAnswer(client: Client, address: RedisAddress): Promise<string | undefined> {
   let lastError: unknown;
-  let timer: NodeJS.Timeout | undefined;
   const failed = new Promise<'failed'>((resolve) => {
     client.on('error', (error: unknown) => {
       lastError = error;
@@ -145,10 +145,9 @@ async function firstAnswer(client: Client, address: RedisAddress): Promise<strin
       if (address.kind === 'single' || judgeRedisFailure(error).verdict === 'wrong') resolve('failed');
     });
     client.once('close', () => resolve('failed'));
-    timer = setTimeout(resolve, FIRST_ANSWER_MS, 'failed');
   });
   const ready = new Promise<'ready'>((resolve) => client.once('ready', () => resolve('ready')));
-  const outcome = await Promise.race([ready, failed]).finally(() => clearTimeout(timer));
+  const outcome = await withDeadline(Promise.race([ready, failed]), FIRST_ANSWER_MS);
   if (outcome === 'ready') return undefined;
   const failure = lastError === undefined ? undefined : judgeRedisFailure(lastError);
   return (await otherProtocol(address)) ?? (failure?.verdict === 'wrong' ? `Redis refuses: ${failure.reason}` : undefined);

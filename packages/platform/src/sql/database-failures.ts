@@ -1,4 +1,4 @@
-import { classifySqlError, isTransient, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import { classifySqlError, isTransient, pause, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
 import { SchemaBehind, StartError, UnsuitableDatabase } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { whatAnswers } from '../net/what-answers.ts';
@@ -76,11 +76,4 @@ async function otherProtocol(url: string): Promise<string | undefined> {
   const address = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 3306) };
   const found = await whatAnswers(address.host, address.port);
   return found === undefined || found === 'MySQL' ? undefined : `${hostname}:${address.port} speaks ${found}, not MySQL`;
-}
-
-async function pause(ms: number, stopping: AbortSignal | undefined): Promise<void> {
-  const waited = Promise.withResolvers<void>();
-  const timer = setTimeout(waited.resolve, ms);
-  stopping?.addEventListener('abort', () => waited.resolve(), { once: true });
-  await waited.promise.finally(() => clearTimeout(timer));
 }

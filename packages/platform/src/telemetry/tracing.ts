@@ -10,7 +10,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
-import { MessageTracer } from '@tpc/core';
+import { MessageTracer, withDeadline } from '@tpc/core';
 import { z } from 'zod';
 import type { Log } from '../log.ts';
 import { PresetIds } from './preset-ids.ts';
@@ -86,13 +86,9 @@ export function traceTo(service: string, processor: SpanProcessor, sampleRatio =
     tracer,
     messages: new MessageTracer(tracer, (spanId) => ids.preset(spanId)),
     stop: async () => {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, STOP_WITHIN_MS);
-      });
       // What the collector does not take at the end is lost; that must not fail a service's stop.
-      await Promise.race([provider.shutdown().catch(() => undefined), late]);
-      clearTimeout(timer);
+      const shutdown = provider.shutdown().catch(() => undefined);
+      await withDeadline(shutdown, STOP_WITHIN_MS);
     },
   };
 }

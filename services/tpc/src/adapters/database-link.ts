@@ -1,4 +1,4 @@
-import { classifySqlError, isTransient, type Migrations, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import { classifySqlError, isTransient, type Migrations, type RetryPolicy, waitBeforeRetry, withDeadline } from '@tpc/core';
 import { bringUpToDate, judgeDatabaseFailure, type Log, type MigrateMode, probeWrite, type Running, SchemaBehind, schemaOf } from '@tpc/platform';
 import type { Knex } from 'knex';
 
@@ -113,9 +113,9 @@ class DatabaseLink implements Running {
     this.#asked ??= probeWrite(knex, migrations.tableName).finally(() => {
       this.#asked = undefined;
     });
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(new Error(`no answer within ${PING_LIMIT_MS} ms`)), PING_LIMIT_MS);
-    await Promise.race([this.#asked, late.promise]).finally(() => clearTimeout(timer));
+    await withDeadline(this.#asked, PING_LIMIT_MS, () => {
+      throw new Error(`no answer within ${PING_LIMIT_MS} ms`);
+    });
   }
 
   #tell(ready: boolean): void {

@@ -1,6 +1,7 @@
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { Meter } from '@opentelemetry/api';
+import { withDeadline } from '@tpc/core';
 import type { Log, Tracing } from '@tpc/platform';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { languageOf } from '../domain/language.ts';
@@ -90,7 +91,7 @@ const DRAIN_MS = 3_000;
  * anything, and those never end by themselves.
  */
 export async function closeHttpServer(app: FastifyInstance): Promise<void> {
-  const drained = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
-  await app.close();
-  clearTimeout(drained);
+  const closed = app.close();
+  await withDeadline(closed, DRAIN_MS, () => app.server.closeAllConnections());
+  await closed;
 }

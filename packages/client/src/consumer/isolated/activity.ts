@@ -1,3 +1,5 @@
+import { withDeadline } from '@tpc/core';
+
 /** How many handlers run in this process right now, of all topics together. */
 export class Activity {
   #running = 0;
@@ -19,9 +21,7 @@ export class Activity {
     if (this.#running === 0) return;
     const quiet = Promise.withResolvers<void>();
     this.#waiting.push(quiet.resolve);
-    const timer = setTimeout(quiet.resolve, maxMs);
-    await quiet.promise;
-    clearTimeout(timer);
+    await withDeadline(quiet.promise, maxMs);
     this.#waiting = this.#waiting.filter((wake) => wake !== quiet.resolve);
   }
 }

@@ -1,3 +1,5 @@
+import { withDeadline } from '@tpc/core';
+
 /** Those who wait until TPC has first accepted this instance. */
 export class Registered {
   readonly #waiting = new Set<PromiseWithResolvers<void>>();
@@ -29,12 +31,8 @@ export class Registered {
     if (this.#over) throw this.#over;
     const waiter = Promise.withResolvers<void>();
     this.#waiting.add(waiter);
-    const timer = setTimeout(() => waiter.reject(new Error(`TPC has not accepted this consumer within ${timeoutMs} ms: ${why()}`)), timeoutMs);
-    try {
-      await waiter.promise;
-    } finally {
-      clearTimeout(timer);
-      this.#waiting.delete(waiter);
-    }
+    await withDeadline(waiter.promise, timeoutMs, () => {
+      throw new Error(`TPC has not accepted this consumer within ${timeoutMs} ms: ${why()}`);
+    }).finally(() => this.#waiting.delete(waiter));
   }
 }

@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Waiting that ends, and lengths of time: written once for all packages. */
+
+const LATE = Symbol('late');
+
+/**
+ * Waits for work, but no longer than a time. The work itself goes on, and a failure that comes later is nobody's concern.
+ * @param ms milliseconds; not above 0 waits for one turn of the event loop
+ * @param late what happens when the time is over first: its answer becomes the answer, and what it throws is thrown. Default: undefined
+ * @throws what the work throws in time
+ */
+export async function withDeadline<T, L = undefined>(work: Promise<T>, ms: number, late?: () => L): Promise<T | L> {
+  const overdue = Promise.withResolvers<typeof LATE>();
+  const timer = setTimeout(overdue.resolve, Math.max(0, ms), LATE);
+  try {
+    const first = await Promise.race([work, overdue.promise]);
+    return first === LATE ? (late?.() as L) : first;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Waits for the work, but no longer than until the signal. The work itself goes on, and a failure after the signal is nobody's concern.
+ * @returns undefined when the signal came first
+ * @throws what the work throws before the signal
+ */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  work.catch(() => undefined);
+  if (signal.aborted) return undefined;
+  const aborted = Promise.withResolvers<undefined>();
+  const stop = () => aborted.resolve(undefined);
+  signal.addEventListener('abort', stop, { once: true });
+  return Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', stop));
+}
+
+/** Waits so many milliseconds, or until the signal. Never rejects. */
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, signal && { signal }).catch(() => undefined);
+}
