@@ -44,7 +44,7 @@ export {
 } from './sql/sql-errors.ts';
 export type { Sql, SqlResult, SqlValue } from './sql/types.ts';
 export { withoutValues } from './sql/without-values.ts';
-export { orAborted, pause, withDeadline } from './time.ts';
+export { durationMs, orAborted, pause, secondsAndNanos, toDuration, type WireDuration, withDeadline } from './time.ts';
 export { traceIdOf } from './trace-id.ts';
 export { MessageSpan } from './tracing/message-span.ts';
 export {

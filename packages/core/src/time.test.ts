@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { orAborted, pause, withDeadline } from './time.ts';
+import { durationMs, orAborted, pause, secondsAndNanos, toDuration, withDeadline } from './time.ts';
 
 const never = () => new Promise<string>(() => undefined);
 
@@ -49,4 +49,14 @@ it('waits no longer than until the signal, and for nothing after it', async () =
   controller.abort();
   expect(await waiting).toBeUndefined();
   expect(await orAborted(Promise.reject(new Error('too late')), controller.signal)).toBeUndefined();
+});
+
+it.each([0, 1, 999, 1_000, 86_400_123, 0.25])('writes %d ms as a duration and reads it again', (ms) => {
+  expect(durationMs(toDuration(ms))).toBe(ms);
+});
+
+it('splits a time into whole seconds and whole nanoseconds', () => {
+  expect(secondsAndNanos(1_234.567_891_2)).toEqual({ seconds: 1, nanos: 234_567_891 });
+  expect(secondsAndNanos(1_999.999_999_9)).toEqual({ seconds: 1, nanos: 999_999_999 });
+  expect(durationMs(undefined)).toBeUndefined();
 });

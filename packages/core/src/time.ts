@@ -39,3 +39,25 @@ export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promi
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   await sleep(ms, undefined, signal && { signal }).catch(() => undefined);
 }
+
+/** A google.protobuf.Duration as the generated code has it. */
+export type WireDuration = { seconds: bigint; nanos: number };
+
+/** @param ms not below 0 */
+export function toDuration(ms: number): WireDuration {
+  const { seconds, nanos } = secondsAndNanos(ms);
+  return { seconds: BigInt(seconds), nanos };
+}
+
+/** @returns milliseconds, with their fraction; undefined where there is no duration */
+export function durationMs(duration: WireDuration): number;
+export function durationMs(duration: WireDuration | undefined): number | undefined;
+export function durationMs(duration: WireDuration | undefined): number | undefined {
+  return duration && Number(duration.seconds) * 1_000 + duration.nanos / 1e6;
+}
+
+/** A length of time, or a point in time since 1970, as Protobuf splits it. @param ms not below 0 */
+export function secondsAndNanos(ms: number): { seconds: number; nanos: number } {
+  const seconds = Math.floor(ms / 1_000);
+  return { seconds, nanos: Math.floor((ms - seconds * 1_000) * 1e6) };
+}

@@ -1,4 +1,5 @@
 import { gunzipSync } from 'node:zlib';
+import { secondsAndNanos } from '@tpc/core';
 import durationPb from 'google-protobuf/google/protobuf/duration_pb.js';
 import { FilterExpression, type Settings, SimpleSubscriptionSettings } from 'rocketmq-client-nodejs';
 import definition, { type Message } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
@@ -109,7 +110,8 @@ function tagExpression(tags: readonly string[]): string {
 }
 
 function toDuration(ms: number) {
-  return new durationPb.Duration().setSeconds(Math.floor(ms / 1000)).setNanos((ms % 1000) * 1_000_000);
+  const { seconds, nanos } = secondsAndNanos(ms);
+  return new durationPb.Duration().setSeconds(seconds).setNanos(nanos);
 }
 
 function fromWire(wire: Message): Delivery {

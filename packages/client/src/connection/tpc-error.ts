@@ -1,4 +1,5 @@
 import { status as grpcStatus, type ServiceError } from '@grpc/grpc-js';
+import { durationMs } from '@tpc/core';
 import { BadRequest, ErrorInfo, RetryInfo } from '@tpc/gen/google/rpc/error_details';
 import { Status } from '@tpc/gen/google/rpc/status';
 
@@ -98,7 +99,7 @@ function fromStatus(status: Status, { ofItem = false, cause }: { ofItem?: boolea
     } else if (typeUrl.endsWith('/google.rpc.BadRequest')) fields.field = BadRequest.decode(value).fieldViolations[0]?.field ?? '';
     else if (typeUrl.endsWith('/google.rpc.RetryInfo')) {
       const delay = RetryInfo.decode(value).retryDelay;
-      if (delay !== undefined) fields.retryAfterMs = sensibleWait(Number(delay.seconds) * 1000 + Math.ceil(delay.nanos / 1e6));
+      if (delay !== undefined) fields.retryAfterMs = sensibleWait(Math.ceil(durationMs(delay)));
     }
   }
   return new TpcError(status.message || fields.status, fields, cause);

@@ -1,4 +1,4 @@
-import type { Duration } from '@tpc/gen/google/protobuf/duration';
+import { durationMs, toDuration } from '@tpc/core';
 import { type TpcError, toTpcError } from '../connection/index.ts';
 import { Loop } from '../loop.ts';
 import type { Settings } from './defaults.ts';
@@ -97,12 +97,11 @@ export class Registration {
         subscriptions: subscriptions.map(({ topic, tags }) => ({ topic, tags: [...tags] })),
         host: host.slice(0, 128),
         idle: this.#request.isIdle(),
-        inboxRetention: inboxRetentionMs === undefined ? undefined : durationOf(inboxRetentionMs),
+        inboxRetention: inboxRetentionMs === undefined ? undefined : toDuration(inboxRetentionMs),
       },
       { deadlineMs: DEADLINE_MS, signal: this.#abort.signal },
     );
-    const interval = response.heartbeatInterval;
-    return interval === undefined ? MAX_RETRY_MS : Number(interval.seconds) * 1000 + interval.nanos / 1e6;
+    return durationMs(response.heartbeatInterval) ?? MAX_RETRY_MS;
   }
 
   #note(outcome: HeartbeatOutcome, error: TpcError | undefined): void {
@@ -126,8 +125,4 @@ export class Registration {
       );
     }
   }
-}
-
-function durationOf(ms: number): Duration {
-  return { seconds: BigInt(Math.floor(ms / 1000)), nanos: Math.round((ms % 1000) * 1e6) };
 }

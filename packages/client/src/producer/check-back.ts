@@ -8,6 +8,7 @@ import {
   type MessageTracer,
   onlyKey,
   storedTraceOfContext,
+  toDuration,
 } from '@tpc/core';
 import { type Outcome, type ReportOutcomesResult, type UncertainMessage, Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
 import type { Knex } from 'knex';
@@ -79,7 +80,7 @@ export class CheckBack {
   async answerOnce(waitMs = 0, signal?: AbortSignal): Promise<number> {
     const { tpc, group, instanceId, maxCount, callDeadlineMs } = this.#parts;
     const storeId = await this.#parts.storeId();
-    const wait = { seconds: BigInt(Math.floor(waitMs / 1000)), nanos: (waitMs % 1000) * 1_000_000 };
+    const wait = toDuration(waitMs);
     const { messages } = await tpc.fetchUncertainMessages(
       { producerGroup: group, storeId, instanceId, maxCount, wait },
       { deadlineMs: waitMs + callDeadlineMs, ...(signal === undefined ? {} : { signal }) },

@@ -1,4 +1,4 @@
-import { DEFAULT_MESSAGE_LIMITS, type MessageLimits, pause, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import { DEFAULT_MESSAGE_LIMITS, durationMs, type MessageLimits, pause, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
 import type { TpcConnection, TpcError } from '../connection/index.ts';
 import { toTpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
@@ -113,8 +113,7 @@ export class Link {
       this.heard();
       this.#limits = limitsOf(answer.limits);
       this.#reached();
-      const { seconds, nanos } = answer.heartbeatInterval ?? { seconds: BigInt(DEFAULT_HEARTBEAT_MS / 1000), nanos: 0 };
-      return Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, Number(seconds) * 1000 + nanos / 1e6));
+      return Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, durationMs(answer.heartbeatInterval) ?? DEFAULT_HEARTBEAT_MS));
     } catch (thrown) {
       if (signal.aborted) return 0;
       const error = toTpcError(thrown);

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { checkSessionsOf, limitStatements, withDeadline } from '@tpc/core';
+import { checkSessionsOf, limitStatements, toDuration, withDeadline } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v7 as uuidv7 } from 'uuid';
 import { checkDatabase } from '../check-database.ts';
@@ -260,9 +260,6 @@ async function readStore(knex: Knex): Promise<Store> {
 }
 
 function registration({ group, topics = [], host = hostname(), outboxRetentionMs }: ProducerOptions, instanceId: string, storeId: string) {
-  const outboxRetention =
-    outboxRetentionMs === undefined
-      ? undefined
-      : { seconds: BigInt(Math.floor(outboxRetentionMs / 1000)), nanos: (outboxRetentionMs % 1000) * 1_000_000 };
+  const outboxRetention = outboxRetentionMs === undefined ? undefined : toDuration(outboxRetentionMs);
   return { producerGroup: group, storeId, instanceId, topics: [...topics], host: host.slice(0, 128), outboxRetention, outboxNamesGroup: true };
 }

@@ -1,5 +1,5 @@
 import { status as grpcStatus } from '@grpc/grpc-js';
-import type { Duration } from '@tpc/gen/google/protobuf/duration';
+import { durationMs, toDuration } from '@tpc/core';
 import type { Status } from '@tpc/gen/google/rpc/status';
 import type { MessageState, OutgoingMessage } from '@tpc/gen/tpc/v1/message';
 import type { MessageLimits, ReliableMessageServiceService } from '@tpc/gen/tpc/v1/reliable_message_service';
@@ -89,7 +89,7 @@ function consumerMethods({ beforeItem, heartbeatMs, epoch }: Parts) {
     batchConfirmConsumedMessage: (request) => many(request.deliveries),
     reportConsumeFailure: one,
     batchReportConsumeFailure: (request) => many(request.failures.map((failure) => failure.delivery)),
-    registerConsumer: () => ({ heartbeatInterval: duration(heartbeatMs), epoch, messageRetention: duration(86_400_000) }),
+    registerConsumer: () => ({ heartbeatInterval: toDuration(heartbeatMs), epoch, messageRetention: toDuration(86_400_000) }),
   } satisfies Partial<Methods>;
 }
 
@@ -100,8 +100,7 @@ function checkBackMethods({ ledger, asked, beforeItem, heartbeatMs, epoch, limit
         const message = ledger.messages.get(key);
         return message?.producerGroup === request.producerGroup && message.storeId === request.storeId;
       };
-      const waitMs = request.wait === undefined ? DEFAULT_WAIT_MS : Number(request.wait.seconds) * 1000 + request.wait.nanos / 1e6;
-      await untilAsked(() => asked.some(isMine), waitMs);
+      await untilAsked(() => asked.some(isMine), durationMs(request.wait) ?? DEFAULT_WAIT_MS);
       const taken = asked.filter(isMine).slice(0, request.maxCount || 128);
       for (const key of taken) asked.splice(asked.indexOf(key), 1);
       return {
@@ -122,10 +121,10 @@ function checkBackMethods({ ledger, asked, beforeItem, heartbeatMs, epoch, limit
       ),
     }),
     registerProducer: () => ({
-      heartbeatInterval: duration(heartbeatMs),
+      heartbeatInterval: toDuration(heartbeatMs),
       epoch,
       epochTime: undefined,
-      messageRetention: duration(86_400_000),
+      messageRetention: toDuration(86_400_000),
       limits,
     }),
   } satisfies Partial<Methods>;
@@ -144,8 +143,4 @@ function item<T extends object>(work: () => T, refused: T): { status: Status } &
 function required(message: OutgoingMessage | undefined): OutgoingMessage {
   if (message === undefined) throw new FakeRefusal('INVALID_ARGUMENT', '', 'message is required', 'message');
   return message;
-}
-
-function duration(ms: number): Duration {
-  return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1e6 };
 }

@@ -1,4 +1,5 @@
 import { type ServiceDefinition, status } from '@grpc/grpc-js';
+import { durationMs, type WireDuration } from '@tpc/core';
 import { LogServiceService, LogLevel as WireLevel, type LogPart as WirePart } from '@tpc/gen/ops/v1/log_service';
 import { guard, needs } from '../auth/rules.ts';
 import { AppError, type FieldViolation } from '../errors.ts';
@@ -14,7 +15,7 @@ export function logService(parts: LogParts): { definition: ServiceDefinition; ha
     listLogParts: async () => ({ parts: parts.list().map(toWire) }),
     setLogLevel: async ({ part, level, resetAfter }) => {
       refuseBadFields([...checkLevel(level), ...checkReset(resetAfter)]);
-      const changed = parts.set(part, levelOf(level), msOf(resetAfter));
+      const changed = parts.set(part, levelOf(level), durationMs(resetAfter));
       if (changed === undefined) throw unknownPart(part, parts);
       return { parts: changed.map(toWire) };
     },
@@ -38,14 +39,8 @@ function checkLevel(level: number): FieldViolation[] {
   return [{ field: 'level', reason: 'LOG_LEVEL_UNKNOWN', description: `is ${level}, which is no level` }];
 }
 
-type Duration = { seconds: bigint; nanos: number } | undefined;
-
-function msOf(duration: Duration): number | undefined {
-  return duration && Number(duration.seconds) * 1000 + duration.nanos / 1e6;
-}
-
-function checkReset(duration: Duration): FieldViolation[] {
-  const ms = msOf(duration);
+function checkReset(duration: WireDuration | undefined): FieldViolation[] {
+  const ms = durationMs(duration);
   if (ms === undefined || (ms > 0 && ms <= MAX_RESET_MS)) return [];
   return [{ field: 'reset_after', reason: 'OUT_OF_RANGE', description: 'must be above 0 and at most a day' }];
 }

@@ -1,4 +1,5 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { toDuration } from '@tpc/core';
 import type { Any } from '@tpc/gen/google/protobuf/any';
 import { BadRequest, ErrorInfo, RetryInfo } from '@tpc/gen/google/rpc/error_details';
 import { Status } from '@tpc/gen/google/rpc/status';
@@ -21,8 +22,7 @@ export function toRpcStatus(error: AppError, domain: string, maxViolations = MAX
     .map(({ field, description, reason }) => ({ field: fit(field), description: fit(description), reason, localizedMessage: undefined }));
   if (fieldViolations.length > 0) details.push(detail('BadRequest', BadRequest.encode({ fieldViolations }).finish()));
   if (error.retryAfterMs !== undefined) {
-    const retryDelay = { seconds: BigInt(Math.floor(error.retryAfterMs / 1000)), nanos: (error.retryAfterMs % 1000) * 1_000_000 };
-    details.push(detail('RetryInfo', RetryInfo.encode({ retryDelay }).finish()));
+    details.push(detail('RetryInfo', RetryInfo.encode({ retryDelay: toDuration(error.retryAfterMs) }).finish()));
   }
   return { code: error.status, message: fit(error.message), details };
 }

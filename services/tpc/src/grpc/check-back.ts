@@ -1,5 +1,15 @@
 import { SpanKind } from '@opentelemetry/api';
-import { checkInstanceId, checkKeySyntax, checkProducerGroup, checkStoreId, endSpan, MAX_BATCH, type MessageTracer, storedTraceOf } from '@tpc/core';
+import {
+  checkInstanceId,
+  checkKeySyntax,
+  checkProducerGroup,
+  checkStoreId,
+  durationMs,
+  endSpan,
+  MAX_BATCH,
+  type MessageTracer,
+  storedTraceOf,
+} from '@tpc/core';
 import { MessageState } from '@tpc/gen/tpc/v1/message';
 import type { Outcome } from '@tpc/gen/tpc/v1/reliable_message_service';
 import type { Log } from '@tpc/platform';
@@ -12,7 +22,7 @@ import { answerItems } from './batch-results.ts';
 import { stateOrRefuse } from './errors.ts';
 import type { MessageHandlers } from './handlers.ts';
 import { checkOwner } from './save-message.ts';
-import { checkDuration, checkListSize, checkRange, durationMs, refuseViolations } from './validate.ts';
+import { checkDuration, checkListSize, checkRange, refuseViolations } from './validate.ts';
 
 const DEFAULT_FETCH_COUNT = 128;
 const DEFAULT_FETCH_WAIT_MS = 20_000;

@@ -6,11 +6,13 @@ import {
   checkStoreId,
   checkTag,
   checkTopic,
+  durationMs,
   MAX_BATCH,
   MAX_BATCH_BYTES,
   MAX_HEADERS,
   MAX_HEADERS_BYTES,
   MAX_REQUEST_BYTES,
+  toDuration,
   type Violation,
 } from '@tpc/core';
 import type { Duration } from '@tpc/gen/google/protobuf/duration';
@@ -18,7 +20,7 @@ import type { MessageLimits, RegisterConsumerRequest, RegisterProducerRequest } 
 import type { Store } from '../store/store.ts';
 import { appErrorOf, appErrorOfRefusal, isRefusal } from './errors.ts';
 import type { MessageHandlers } from './handlers.ts';
-import { checkCount, checkDuration, checkListSize, durationMs, refuseViolations, toDuration } from './validate.ts';
+import { checkCount, checkDuration, checkListSize, refuseViolations } from './validate.ts';
 
 /** Most topics of a producer, subscriptions of a consumer, tags of a subscription. */
 const MAX_ENTRIES = 64;

@@ -1,4 +1,4 @@
-import type { Violation } from '@tpc/core';
+import { durationMs, type Violation } from '@tpc/core';
 import type { Duration } from '@tpc/gen/google/protobuf/duration';
 import { reasonText } from '../domain/reasons.ts';
 import { reasonOfViolations, spokenOf } from '../domain/violations.ts';
@@ -43,18 +43,9 @@ export function checkText(field: string, text: string, max: number): Violation[]
   return text.length <= max ? [] : [{ field, reason: 'TOO_LONG', description: `There are ${text.length} characters; at most ${max} are allowed.` }];
 }
 
-/** A length of time in milliseconds; undefined when absent. */
-export function durationMs(duration: Duration | undefined): number | undefined {
-  return duration && Number(duration.seconds) * 1000 + duration.nanos / 1_000_000;
-}
-
 /** A length of time, if given, must not be negative, nor above `maxMs`. */
 export function checkDuration(field: string, duration: Duration | undefined, maxMs: number): Violation[] {
   const ms = durationMs(duration) ?? 0;
   if (ms >= 0 && ms <= maxMs) return [];
   return [{ field, reason: 'OUT_OF_RANGE', description: `${ms} ms is not within 0 to ${maxMs} ms.` }];
-}
-
-export function toDuration(ms: number): Duration {
-  return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
 }

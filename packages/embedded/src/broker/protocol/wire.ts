@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Metadata, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import { durationMs as durationOf, secondsAndNanos } from '@tpc/core';
 import durationPb, { type Duration } from 'google-protobuf/google/protobuf/duration_pb.js';
 import timestampPb, { type Timestamp } from 'google-protobuf/google/protobuf/timestamp_pb.js';
 import definition, { type Message, type Status } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
@@ -52,15 +53,17 @@ export function unary<Q, S>(work: (request: Q, call: ServerUnaryCall<Q, S>) => P
 }
 
 export function toDuration(ms: number): Duration {
-  return new durationPb.Duration().setSeconds(Math.floor(ms / 1000)).setNanos((ms % 1000) * 1_000_000);
+  const { seconds, nanos } = secondsAndNanos(ms);
+  return new durationPb.Duration().setSeconds(seconds).setNanos(nanos);
 }
 
 export function durationMs(duration: Duration | undefined): number {
-  return duration ? duration.getSeconds() * 1000 + duration.getNanos() / 1_000_000 : 0;
+  return duration ? durationOf({ seconds: BigInt(duration.getSeconds()), nanos: duration.getNanos() }) : 0;
 }
 
 export function toTimestamp(ms: number): Timestamp {
-  return new timestampPb.Timestamp().setSeconds(Math.floor(ms / 1000)).setNanos((ms % 1000) * 1_000_000);
+  const { seconds, nanos } = secondsAndNanos(ms);
+  return new timestampPb.Timestamp().setSeconds(seconds).setNanos(nanos);
 }
 
 /** Wire message → row. The digest is added here, since clients check it on what they receive. */
