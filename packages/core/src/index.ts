@@ -8,7 +8,7 @@ export { type Language, languageOf, toLanguage } from './language.ts';
 export { cannotListen } from './listen-error.ts';
 export { isMistake } from './mistake.ts';
 export { BatchDeadlineExceeded, BatcherFull, NaturalBatcher, type NaturalBatcherOptions } from './natural-batcher.ts';
-export { isExhausted, type RetryPolicy, waitBeforeRetry } from './retry-policy.ts';
+export { isExhausted, type RetryPolicy, waitBeforeRetry, withRetries } from './retry-policy.ts';
 export { type BeginningConnection, beginBy, beginTogether, type Opening, takesPackets } from './sql/begin.ts';
 export { type Dialect, dialectOf } from './sql/dialect.ts';
 export { type Migrations, migrate, pendingMigrations } from './sql/migrate.ts';

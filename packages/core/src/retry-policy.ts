@@ -1,3 +1,5 @@
+import { pause } from './time.ts';
+
 /** How long to wait before trying again: growing by a factor up to a cap, spread by jitter so that many do not come at once. */
 export type RetryPolicy = {
   /** First wait, milliseconds. */
@@ -27,4 +29,29 @@ export function waitBeforeRetry(policy: RetryPolicy, attempt: number, random: nu
 /** Whether no further try is allowed after `attempt` tries. */
 export function isExhausted(policy: RetryPolicy, attempt: number): boolean {
   return policy.maxAttempts !== undefined && attempt >= policy.maxAttempts;
+}
+
+/**
+ * Does work again until it succeeds, with the policy's waits in between.
+ * @param mayRetry asked after each failure, and told how many tries there were; false, or the policy's last try: the error is thrown
+ * @param signal ends the waiting
+ * @throws the work's last error, what `mayRetry` throws, or the signal's reason
+ */
+export async function withRetries<T>(
+  work: () => Promise<T>,
+  {
+    policy,
+    mayRetry,
+    signal,
+  }: { policy: RetryPolicy; mayRetry: (error: unknown, attempt: number) => boolean | Promise<boolean>; signal?: AbortSignal | undefined },
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted();
+    try {
+      return await work();
+    } catch (error) {
+      if (isExhausted(policy, attempt) || !(await mayRetry(error, attempt))) throw error;
+    }
+    await pause(waitBeforeRetry(policy, attempt, Math.random()), signal);
+  }
 }

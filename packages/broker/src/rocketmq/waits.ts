@@ -1,8 +1,9 @@
-const FIRST_WAIT_MS = 200;
-const LONGEST_WAIT_MS = 5_000;
+import { type RetryPolicy, waitBeforeRetry } from '@tpc/core';
 
-/** Wait before the next try after so many failures in a row, milliseconds: doubles up to 5 s, with a fifth of jitter. */
+/** Waits between two tries to reach the broker. */
+const WAITS: RetryPolicy = { firstWaitMs: 200, factor: 2, maxWaitMs: 5_000, jitter: 0.2, maxAttempts: undefined };
+
+/** Wait before the next try after so many failures in a row, milliseconds; the first wait also where nothing has failed. */
 export function growingWait(failures: number, random: () => number = Math.random): number {
-  const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.max(0, failures - 1));
-  return Math.round(wait * (0.8 + 0.4 * random()));
+  return waitBeforeRetry(WAITS, failures, random());
 }

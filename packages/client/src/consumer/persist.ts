@@ -1,8 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { classifySqlError, isTransient } from '@tpc/core';
+import { classifySqlError, isTransient, type RetryPolicy, withRetries } from '@tpc/core';
 
-const FIRST_WAIT_MS = 20;
-const MAX_WAIT_MS = 2_000;
+const WAITS: RetryPolicy = { firstWaitMs: 20, factor: 2, maxWaitMs: 2_000, jitter: 0.5, maxAttempts: undefined };
 
 /**
  * Runs a piece of database work again until it succeeds, as long as its failures may pass (a deadlock, a lock, a lost connection). The work
@@ -10,13 +8,6 @@ const MAX_WAIT_MS = 2_000;
  * @param goOn asked before each repeat; false: the last error is thrown
  * @throws the work's error when it is not of that kind
  */
-export async function persist<T>(work: () => Promise<T>, goOn: () => boolean): Promise<T> {
-  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(MAX_WAIT_MS, waitMs * 2)) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isTransient(classifySqlError(error)) || !goOn()) throw error;
-      await sleep(waitMs * (0.5 + Math.random()));
-    }
-  }
+export function persist<T>(work: () => Promise<T>, goOn: () => boolean): Promise<T> {
+  return withRetries(work, { policy: WAITS, mayRetry: (error) => isTransient(classifySqlError(error)) && goOn() });
 }

@@ -1,4 +1,4 @@
-import { durationMs, toDuration } from '@tpc/core';
+import { durationMs, type RetryPolicy, toDuration, waitBeforeRetry } from '@tpc/core';
 import { type TpcError, toTpcError } from '../connection/index.ts';
 import { Loop } from '../loop.ts';
 import type { Settings } from './defaults.ts';
@@ -6,6 +6,7 @@ import type { RegistrationState } from './types.ts';
 
 const DEADLINE_MS = 5_000;
 const MAX_RETRY_MS = 15_000;
+const RETRY_JITTER = 0.2;
 const MIN_HEARTBEAT_MS = 200;
 const MAX_HEARTBEAT_MS = 300_000;
 
@@ -30,10 +31,11 @@ export class Registration {
   readonly #request: { storeId: string; isIdle: () => boolean };
   readonly #onOutcome: (outcome: HeartbeatOutcome, error: TpcError | undefined) => void;
   readonly #loop: Loop;
+  readonly #retry: RetryPolicy;
   readonly #abort = new AbortController();
   #state: RegistrationState = 'pending';
   #error = '';
-  #retryMs: number;
+  #failures = 0;
 
   constructor(
     settings: Settings,
@@ -43,7 +45,7 @@ export class Registration {
     this.#settings = settings;
     this.#request = request;
     this.#onOutcome = onOutcome;
-    this.#retryMs = settings.registerRetryMs;
+    this.#retry = { firstWaitMs: settings.registerRetryMs, factor: 2, maxWaitMs: MAX_RETRY_MS, jitter: RETRY_JITTER, maxAttempts: undefined };
     this.#loop = new Loop('register consumer', () => this.#heartbeat(), settings.log);
   }
 
@@ -79,12 +81,10 @@ export class Registration {
     this.#note(outcome, error);
     this.#onOutcome(outcome, error);
     if (interval !== undefined) {
-      this.#retryMs = this.#settings.registerRetryMs;
+      this.#failures = 0;
       return Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, interval));
     }
-    const wait = this.#retryMs;
-    this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
-    return error?.retryAfterMs ?? wait;
+    return error?.retryAfterMs ?? waitBeforeRetry(this.#retry, ++this.#failures, Math.random());
   }
 
   async #register(): Promise<number> {

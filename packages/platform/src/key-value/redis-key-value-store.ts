@@ -3,7 +3,7 @@
  * a moment and no longer, and while Redis is away each fails at once. The connection is sought all the while, with a growing wait.
  */
 import { readFileSync } from 'node:fs';
-import { withDeadline } from '@tpc/core';
+import { type RetryPolicy, waitBeforeRetry, withDeadline } from '@tpc/core';
 import { Cluster, Redis } from 'ioredis';
 import { StartError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -20,10 +20,8 @@ const CONNECT_TIMEOUT_MS = 3_000;
 const SILENCE_MS = 2_000;
 /** How long the start waits to learn whether the settings are right, milliseconds. */
 const FIRST_ANSWER_MS = 4_000;
-/** Waits between two tries to connect, milliseconds. */
-const FIRST_RETRY_MS = 100;
-const LONGEST_RETRY_MS = 5_000;
-const RETRY_FACTOR = 2;
+/** Waits between two tries to connect. */
+const CONNECT_WAITS: RetryPolicy = { firstWaitMs: 100, factor: 2, maxWaitMs: 5_000, jitter: 0.2, maxAttempts: undefined };
 
 /** Counts, and sets the time to live with the first, in one step: a process that dies in between would leave a counter that never ends. */
 const INCREMENT = `local count = redis.call('INCR', KEYS[1])
@@ -103,8 +101,7 @@ function createClient(address: RedisAddress, { setting, caFile, commandTimeoutMs
 }
 
 function retryStrategy(times: number): number {
-  const wait = Math.min(FIRST_RETRY_MS * RETRY_FACTOR ** Math.min(times - 1, 30), LONGEST_RETRY_MS);
-  return wait * (0.8 + 0.4 * Math.random());
+  return waitBeforeRetry(CONNECT_WAITS, times, Math.random());
 }
 
 /** Follows the link, and says each change once. */

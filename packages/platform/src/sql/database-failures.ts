@@ -1,4 +1,4 @@
-import { classifySqlError, isTransient, pause, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import { classifySqlError, isTransient, type RetryPolicy, withRetries } from '@tpc/core';
 import { SchemaBehind, StartError, UnsuitableDatabase } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { whatAnswers } from '../net/what-answers.ts';
@@ -33,18 +33,14 @@ export async function whenDatabaseAnswers<T>(
   work: () => Promise<T>,
   { log, stopping, ...database }: DatabaseSetting & { log: Log; stopping?: AbortSignal | undefined },
 ): Promise<T> {
-  for (let failures = 1; ; failures++) {
-    stopping?.throwIfAborted();
-    try {
-      return await work();
-    } catch (error) {
-      const wrong = await judgeDatabaseFailure(error, database);
-      if (wrong) throw wrong;
-      const what = error instanceof SchemaBehind ? 'the database lacks migrations; waiting for them' : 'the database is away; trying again';
-      log[failures === 1 ? 'warn' : 'debug']({ setting: database.setting, reason: reasonOf(error) }, what);
-    }
-    await pause(waitBeforeRetry(WAITS, failures, Math.random()), stopping);
-  }
+  const mayRetry = async (error: unknown, failures: number) => {
+    const wrong = await judgeDatabaseFailure(error, database);
+    if (wrong) throw wrong;
+    const what = error instanceof SchemaBehind ? 'the database lacks migrations; waiting for them' : 'the database is away; trying again';
+    log[failures === 1 ? 'warn' : 'debug']({ setting: database.setting, reason: reasonOf(error) }, what);
+    return true;
+  };
+  return withRetries(work, { policy: WAITS, mayRetry, signal: stopping });
 }
 
 function refusal(error: unknown, { setting, url }: DatabaseSetting): StartError {

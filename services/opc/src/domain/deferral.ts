@@ -1,3 +1,5 @@
+import { waitBeforeRetry } from '@tpc/core';
+
 /** How a mail goes on that the mail server wants later. */
 export type DeferralPolicy = {
   /** Wait after the first deferral, milliseconds; doubled each time. */
@@ -33,8 +35,8 @@ export function waitAfterDeferral(deferrals: number, policy: DeferralPolicy, ran
   const { firstWaitMs, maxWaitMs, lifeMs, maxDeferrals } = policy;
   const left = lifeMs - deferredFor(deferrals, policy);
   if (left <= 0 || (maxDeferrals !== undefined && deferrals + 1 >= maxDeferrals)) return undefined;
-  const wait = Math.min(maxWaitMs, firstWaitMs * 2 ** Math.min(deferrals, 40), left);
-  return Math.max(1, Math.round(wait * (1 + JITTER * (2 * random - 1))));
+  const doubling = { firstWaitMs, factor: 2, maxWaitMs: Math.min(maxWaitMs, left), jitter: JITTER, maxAttempts: undefined };
+  return waitBeforeRetry(doubling, deferrals + 1, random);
 }
 
 const UNITS = [

@@ -1,3 +1,5 @@
+import { waitBeforeRetry } from '@tpc/core';
+
 /**
  * Holds all mails back while the mail server cannot be had or refuses us (a circuit breaker). After each failure the hold grows, from the first wait to the
  * longest; then one mail at a time tries. A mail that is taken ends the hold. A check, which sends none, ends it only where no more than the
@@ -55,8 +57,7 @@ export class MailHold {
     this.#connectionOnly = atConnection && (this.#connectionOnly || !this.holds);
     this.#failures++;
     const { firstWaitMs, maxWaitMs } = this.#policy;
-    const wait = Math.min(maxWaitMs, firstWaitMs * 2 ** Math.min(this.#failures - 1, 40));
-    const waitMs = Math.max(1, Math.round(wait * (1 + JITTER * (2 * random - 1))));
+    const waitMs = waitBeforeRetry({ firstWaitMs, factor: 2, maxWaitMs, jitter: JITTER, maxAttempts: undefined }, this.#failures, random);
     this.#until = now + waitMs;
     return { waitMs, mayBeTheMail };
   }

@@ -1,6 +1,6 @@
 import type { Context } from '@opentelemetry/api';
 import type { BrokerPublisher, PublishOutcome } from '@tpc/broker';
-import { classifySqlError, isTransient, MAX_BATCH, type MessageTracer, NaturalBatcher, traceIdOf } from '@tpc/core';
+import { classifySqlError, isTransient, MAX_BATCH, type MessageTracer, NaturalBatcher, type RetryPolicy, traceIdOf, withRetries } from '@tpc/core';
 import type { Log } from '@tpc/platform';
 import type { Store } from '../store/store.ts';
 import type { PublishResult, RedeliveryResult } from '../store/store-types.ts';
@@ -54,8 +54,8 @@ const MAX_PUBLISH_COUNT = 128;
 /** Requests to the broker under way; the adapter has its own limit for each topic. */
 const MAX_PUBLISHES_IN_FLIGHT = 8;
 const DEFAULT_MAX_PUBLISH_QUEUED = 10_000;
-/** Between two tries to record outcomes while the database is away, milliseconds. */
-const RECORD_RETRY_MS = 250;
+/** Between two tries to record outcomes while the database is away. */
+const RECORD_WAITS: RetryPolicy = { firstWaitMs: 250, factor: 1, maxWaitMs: 250, jitter: 0.2, maxAttempts: undefined };
 
 type Claimed = { claim: TimedClaim; item: PublishOrder; trace: Context | undefined };
 type Recorded = { claim: TimedClaim; result: PublishResult & { consumerGroup?: string } };
@@ -152,15 +152,11 @@ function resultOf(item: PublishOrder, outcome: PublishOutcome): PublishResult & 
 /** Writes outcomes into their rows; while the database is away, tries again as long as one of their leases lasts. */
 async function record(store: ResultStore, batch: readonly Recorded[], mayRetry: (endsAt: number) => boolean): Promise<undefined[]> {
   const endsAt = Math.max(...batch.map(({ claim }) => claim.endsAt));
-  for (;;) {
-    try {
-      await recordOnce(store, batch);
-      return batch.map(() => undefined);
-    } catch (error) {
-      if (!isTransient(classifySqlError(error)) || !mayRetry(endsAt)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, RECORD_RETRY_MS));
-    }
-  }
+  await withRetries(() => recordOnce(store, batch), {
+    policy: RECORD_WAITS,
+    mayRetry: (error) => isTransient(classifySqlError(error)) && mayRetry(endsAt),
+  });
+  return batch.map(() => undefined);
 }
 
 async function recordOnce(store: ResultStore, batch: readonly Recorded[]): Promise<void> {

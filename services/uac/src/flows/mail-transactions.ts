@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Producer } from '@tpc/client/producer';
-import { classifySqlError, isTransient, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import { classifySqlError, isTransient, type RetryPolicy, withRetries } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { Mail } from '../mails/render-mail.ts';
 import { sqlErrorIn } from './uac-error.ts';
@@ -23,16 +22,12 @@ const RETRY: RetryPolicy = { firstWaitMs: 15, factor: 2, maxWaitMs: 300, jitter:
  * outcome of COMMIT is never run again.
  */
 export async function inMailTransaction<T>(producer: MailProducer, work: (tx: Knex.Transaction, send: SendMail) => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await producer.transaction((tx, outbox) => work(tx, (tag, to, mail) => outbox.add(toMessage(tag, to, mail)).then(() => undefined)));
-    } catch (error) {
-      const cause = sqlErrorIn(error);
-      const again = cause !== undefined && isTransient(classifySqlError(cause)) && attempt < (RETRY.maxAttempts ?? 0);
-      if (!again) throw error;
-      await sleep(waitBeforeRetry(RETRY, attempt, Math.random()));
-    }
-  }
+  const mayRetry = (error: unknown) => {
+    const cause = sqlErrorIn(error);
+    return cause !== undefined && isTransient(classifySqlError(cause));
+  };
+  const attempt = () => producer.transaction((tx, outbox) => work(tx, (tag, to, mail) => outbox.add(toMessage(tag, to, mail)).then(() => undefined)));
+  return withRetries(attempt, { policy: RETRY, mayRetry });
 }
 
 /** The body of a mail message: the original's fields, and a plain text beside the HTML. */
