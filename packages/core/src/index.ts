@@ -6,6 +6,7 @@ export { harmlessMeter } from './harmless-meter.ts';
 export { proxyOptions, proxyVariableFor } from './http-proxy.ts';
 export { type Language, languageOf, toLanguage } from './language.ts';
 export { cannotListen } from './listen-error.ts';
+export { Loop, type LoopOptions, type Turn } from './loop.ts';
 export { isMistake } from './mistake.ts';
 export { BatchDeadlineExceeded, BatcherFull, NaturalBatcher, type NaturalBatcherOptions } from './natural-batcher.ts';
 export { isExhausted, type RetryPolicy, waitBeforeRetry, withRetries } from './retry-policy.ts';

@@ -1,6 +1,6 @@
-import { durationMs, type RetryPolicy, toDuration, waitBeforeRetry } from '@tpc/core';
+import { durationMs, type Loop, type RetryPolicy, toDuration, waitBeforeRetry } from '@tpc/core';
 import { type TpcError, toTpcError } from '../connection/index.ts';
-import { Loop } from '../loop.ts';
+import { createDuty } from '../loop.ts';
 import type { Settings } from './defaults.ts';
 import type { RegistrationState } from './types.ts';
 
@@ -46,7 +46,7 @@ export class Registration {
     this.#request = request;
     this.#onOutcome = onOutcome;
     this.#retry = { firstWaitMs: settings.registerRetryMs, factor: 2, maxWaitMs: MAX_RETRY_MS, jitter: RETRY_JITTER, maxAttempts: undefined };
-    this.#loop = new Loop('register consumer', () => this.#heartbeat(), settings.log);
+    this.#loop = createDuty('register consumer', () => this.#heartbeat(), settings.log);
   }
 
   get state(): RegistrationState {

@@ -1,4 +1,4 @@
-import { Loop } from '../loop.ts';
+import { createDuty } from '../loop.ts';
 import type { Settings } from './defaults.ts';
 import { handleIsolated, type IsolatedParts } from './isolated/handle-isolated.ts';
 import type { Lane } from './lane.ts';
@@ -28,7 +28,7 @@ export type SweeperParts = IsolatedParts & {
 export function createSweeper(parts: SweeperParts): Sweeper {
   const { settings, lanes, isOpen } = parts;
   const duty = (name: string, waitMs: number, pass: () => Promise<number | undefined>) =>
-    new Loop(name, async () => (isOpen() ? ((await pass()) ?? waitMs) : waitMs), settings.log);
+    createDuty(name, async () => (isOpen() ? ((await pass()) ?? waitMs) : waitMs), settings.log);
   const loops = {
     due: duty('inbox due', settings.sweepMs, async () => {
       await giveBackStale(settings, lanes);

@@ -5,6 +5,7 @@ import {
   contextUnder,
   inTransaction,
   isTransient,
+  type Loop,
   type MessageTracer,
   onlyKey,
   storedTraceOfContext,
@@ -14,7 +15,7 @@ import { type Outcome, type ReportOutcomesResult, type UncertainMessage, Verdict
 import type { Knex } from 'knex';
 import { errorOfItem, type TpcConnection, TpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
-import { Loop } from '../loop.ts';
+import { createDuty } from '../loop.ts';
 import { callUnderSpan } from '../tracing.ts';
 import type { Delivery } from './delivery.ts';
 import { verdictOf } from './domain/outbox-state.ts';
@@ -61,7 +62,7 @@ export class CheckBack {
 
   constructor(parts: CheckBackParts) {
     this.#parts = parts;
-    this.#loop = new Loop('answer check-backs', (signal) => this.#turn(signal), parts.log);
+    this.#loop = createDuty('answer check-backs', (signal) => this.#turn(signal), parts.log);
   }
 
   start(): void {

@@ -1,8 +1,8 @@
-import { DEFAULT_MESSAGE_LIMITS, durationMs, type MessageLimits, pause, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import { DEFAULT_MESSAGE_LIMITS, durationMs, type Loop, type MessageLimits, pause, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
 import type { TpcConnection, TpcError } from '../connection/index.ts';
 import { toTpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
-import { Loop } from '../loop.ts';
+import { createDuty } from '../loop.ts';
 import type { Mode, ProducerEvent } from './events.ts';
 
 type LinkParts = {
@@ -44,7 +44,7 @@ export class Link {
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
-    this.#loop = new Loop('register producer', (signal) => this.#register(signal), parts.log);
+    this.#loop = createDuty('register producer', (signal) => this.#register(signal), parts.log);
   }
 
   get mode(): Mode {

@@ -163,6 +163,7 @@ class OutboxProducer implements Producer {
         'committed messages of another producer group wait in this outbox, and no producer of that group sends them; was it renamed?',
       );
     }
+    if (this.#stopped) return;
     this.#stopObserving = this.#metrics.observe(
       () => this.state(),
       () => readOutboxBacklog(this.#knex, this.#group),

@@ -1,9 +1,9 @@
-import { type MessageSpan, type MessageTracer, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import { type Loop, type MessageSpan, type MessageTracer, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v4 as uuidv4 } from 'uuid';
 import { TpcError, toTpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
-import { Loop } from '../loop.ts';
+import { createDuty } from '../loop.ts';
 import { callSpan } from './call-span.ts';
 import { type Calls, MAX_FLUSH_BYTES, type SendResult } from './calls.ts';
 import type { Delivery } from './delivery.ts';
@@ -49,7 +49,7 @@ export class Sweeper {
 
   constructor(parts: SweeperParts) {
     this.#parts = parts;
-    this.#loop = new Loop('sweep outbox', (signal) => this.#turn(signal), parts.log);
+    this.#loop = createDuty('sweep outbox', (signal) => this.#turn(signal), parts.log);
   }
 
   start(): void {

@@ -47,7 +47,7 @@ export async function runBroker(options: ResolvedOptions): Promise<RunningBroker
     port,
     countDeadLetters: (group) => queue.submit(() => store.countDeadLetters(group)),
     stop: async () => {
-      cleanUp.stop();
+      await cleanUp.stop();
       receive.close();
       telemetry.close();
       await shutDown(server);

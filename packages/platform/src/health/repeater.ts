@@ -1,4 +1,4 @@
-import { pause } from '@tpc/core';
+import { Loop } from '@tpc/core';
 import type { Running } from '../lifecycle.ts';
 import type { Log } from '../log.ts';
 
@@ -12,9 +12,10 @@ export type RepeaterOptions = {
   log: Log;
 };
 
-/** A duty that looks again and again: at once, then after each pause. A pass that throws is logged and does not end it. */
+/** A duty that looks again and again. A pass that throws is logged and does not end it. */
 export interface Repeater extends Running {
-  start(): void;
+  /** @param waitMs before the first look, milliseconds; default: none */
+  start(waitMs?: number): void;
   /** One pass now. Rejects as the pass does. */
   runOnce(): Promise<void>;
 }
@@ -22,25 +23,15 @@ export interface Repeater extends Running {
 /** @throws RangeError when the pause is not a positive number */
 export function createRepeater({ name, everyMs, pass, log }: RepeaterOptions): Repeater {
   if (!(everyMs > 0)) throw new RangeError(`${name}: everyMs must be above 0, is ${everyMs}`);
-  let stopping: AbortController | undefined;
-  let loop: Promise<void> | undefined;
-  const repeat = async (signal: AbortSignal) => {
-    while (!signal.aborted) {
-      await pass(signal).catch((err: unknown) => log.warn({ worker: name, err }, 'a pass failed; it is repeated'));
-      await pause(everyMs, signal);
-    }
-  };
-  return {
-    runOnce: () => pass(new AbortController().signal),
-    start: () => {
-      if (stopping) return;
-      stopping = new AbortController();
-      loop = repeat(stopping.signal);
+  const loop = new Loop({
+    turn: async (signal) => {
+      await pass(signal);
+      return everyMs;
     },
-    stop: async () => {
-      stopping?.abort();
-      await loop;
-      stopping = undefined;
+    onError: (err) => {
+      log.warn({ worker: name, err }, 'a pass failed; it is repeated');
+      return everyMs;
     },
-  };
+  });
+  return { runOnce: () => pass(new AbortController().signal), start: (waitMs) => loop.start(waitMs), stop: () => loop.stop() };
 }

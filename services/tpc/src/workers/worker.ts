@@ -1,3 +1,4 @@
+import { Loop, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
 import type { Log } from '@tpc/platform';
 
 /**
@@ -38,69 +39,24 @@ export type WorkerOptions<Counts extends PassCounts> = {
  * @throws RangeError when the poll interval is not a positive number
  */
 export function createWorker<Counts extends PassCounts>(options: WorkerOptions<Counts>): Worker<Counts> {
-  if (!(options.pollMs > 0)) throw new RangeError(`${options.name}: pollMs must be above 0, is ${options.pollMs}`);
-  const random = options.random ?? Math.random;
-  let loop: { stopped: boolean; nap: Nap; done: Promise<void> } | undefined;
-  return {
-    runOnce: options.pass,
-    wake: () => loop?.nap.end(),
-    start() {
-      if (loop) return;
-      const state = { stopped: false, nap: new Nap(), done: Promise.resolve() };
-      state.done = repeat(options, state, random);
-      loop = state;
+  const { name, pollMs, pass, log, random = Math.random } = options;
+  if (!(pollMs > 0)) throw new RangeError(`${name}: pollMs must be above 0, is ${pollMs}`);
+  const everyPoll: RetryPolicy = { firstWaitMs: pollMs, factor: 1, maxWaitMs: pollMs, jitter: POLL_JITTER, maxAttempts: undefined };
+  const afterFailure = { ...everyPoll, firstWaitMs: 2 * pollMs, factor: 2, maxWaitMs: Math.max(pollMs, MAX_FAILURE_PAUSE_MS) };
+  let failing = false;
+  const loop = new Loop({
+    turn: async () => {
+      const { more } = await pass();
+      if (failing) log.info({ worker: name }, 'worker goes on');
+      failing = false;
+      return more ? 0 : waitBeforeRetry(everyPoll, 1, random());
     },
-    async stop() {
-      const running = loop;
-      if (!running) return;
-      running.stopped = true;
-      running.nap.end();
-      await running.done;
-      if (loop === running) loop = undefined;
+    onError: (err, failures) => {
+      failing = true;
+      if (failures === 1) log.warn({ worker: name, err }, 'pass failed; trying again');
+      else log.debug({ worker: name, err, failures }, 'pass failed again');
+      return waitBeforeRetry(afterFailure, failures, random());
     },
-  };
-}
-
-async function repeat<C extends PassCounts>(options: WorkerOptions<C>, state: { stopped: boolean; nap: Nap }, random: () => number): Promise<void> {
-  let failures = 0;
-  for (; !state.stopped; await new Promise(setImmediate)) {
-    let pause = options.pollMs * (1 + POLL_JITTER * (2 * random() - 1));
-    try {
-      const { more } = await options.pass();
-      if (failures > 0) options.log.info({ worker: options.name }, 'worker goes on');
-      failures = 0;
-      if (more) continue;
-    } catch (err) {
-      failures++;
-      if (failures === 1) options.log.warn({ worker: options.name, err }, 'pass failed; trying again');
-      else options.log.debug({ worker: options.name, err, failures }, 'pass failed again');
-      pause = Math.max(pause, Math.min(MAX_FAILURE_PAUSE_MS, pause * 2 ** Math.min(failures, 10)));
-    }
-    if (!state.stopped) await state.nap.take(pause);
-  }
-}
-
-/** A pause that can be ended; ended before it begins, it does not begin. */
-class Nap {
-  #end: (() => void) | undefined;
-  #ended = false;
-
-  async take(ms: number): Promise<void> {
-    if (!this.#ended) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        this.#end = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.#end = undefined;
-    this.#ended = false;
-  }
-
-  end(): void {
-    this.#ended = true;
-    this.#end?.();
-  }
+  });
+  return { runOnce: pass, start: () => loop.start(), stop: () => loop.stop(), wake: () => loop.wake() };
 }

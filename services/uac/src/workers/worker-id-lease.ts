@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Log, Running } from '@tpc/platform';
+import { createRepeater, type Log, type Running } from '@tpc/platform';
 import type { Knex } from 'knex';
 import type { IdGenerator, IdLease } from '../domain/id-generator.ts';
 import { acquireWorkerLease, releaseWorkerLease, renewWorkerLease } from '../store/worker-leases.ts';
@@ -30,8 +30,6 @@ export function createWorkerIdLease({
 }: WorkerIdLeaseParts): WorkerIdLease & { start(): Promise<void> } {
   const owner = randomUUID();
   let lease: IdLease | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let passing: Promise<void> = Promise.resolve();
 
   const runOnce = async () => {
     const reserveUntil = Math.max(now(), ids.lastUsed()) + leaseMs;
@@ -43,18 +41,15 @@ export function createWorkerIdLease({
     ids.setLease(lease);
     if (!lease) log.error('no worker id is free: no user can register');
   };
-  const pass = () => {
-    passing = passing.then(runOnce).catch((err: unknown) => log.warn({ err }, 'worker id not renewed'));
-  };
+  const renewal = createRepeater({ name: 'worker id', everyMs: RENEW_EVERY_MS, pass: runOnce, log });
   return {
     runOnce,
     async start() {
       await runOnce();
-      timer = setInterval(pass, RENEW_EVERY_MS);
+      renewal.start(RENEW_EVERY_MS);
     },
     async stop() {
-      clearInterval(timer);
-      await passing;
+      await renewal.stop();
       ids.setLease(undefined);
       if (lease) await releaseWorkerLease(db, lease.workerId, owner, Math.max(ids.lastUsed(), lease.after));
     },

@@ -1,5 +1,7 @@
+import { Loop } from '@tpc/core';
 import type { CommitQueue } from '../store/commit-queue.ts';
 import type { BrokerStore } from '../store/store.ts';
+
 import type { ReceiptHandle } from './receipt-handle.ts';
 
 /** How long a delivery stays with a consumer that leaves renewing to the broker, milliseconds; renewed at a third of it. */
@@ -21,13 +23,14 @@ export class AutoRenew {
   readonly #held = new Map<string, Held[]>();
   readonly #streams = new Map<string, number>();
   readonly #leaving = new Map<string, NodeJS.Timeout>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #loop: Loop;
 
   constructor(queue: CommitQueue, store: BrokerStore, wake: (topic: string) => void) {
     this.#queue = queue;
     this.#store = store;
     this.#wake = wake;
-    this.#timer = setInterval(() => void this.#renew(), RENEW_EVERY_MS);
+    this.#loop = new Loop({ turn: () => this.#renew(), onError: () => RENEW_EVERY_MS });
+    this.#loop.start(RENEW_EVERY_MS);
   }
 
   /** A client holds these deliveries. */
@@ -55,7 +58,7 @@ export class AutoRenew {
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    void this.#loop.stop();
     for (const timer of this.#leaving.values()) clearTimeout(timer);
   }
 
@@ -67,7 +70,7 @@ export class AutoRenew {
     );
   }
 
-  async #renew(): Promise<void> {
+  async #renew(): Promise<number> {
     for (const [clientId, held] of this.#held) {
       const still = await this.#queue
         .submit(() => {
@@ -79,6 +82,7 @@ export class AutoRenew {
       if (still.length + added.length > 0) this.#held.set(clientId, [...still, ...added]);
       else this.#held.delete(clientId);
     }
+    return RENEW_EVERY_MS;
   }
 
   async #giveUp(clientId: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { Loop } from '@tpc/core';
 import type { CommitQueue } from './commit-queue.ts';
 import type { BrokerStore } from './store.ts';
 
@@ -13,40 +14,38 @@ export class CleanUp {
   readonly #queue: CommitQueue;
   readonly #store: BrokerStore;
   readonly #options: CleanUpOptions;
-  #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
+  readonly #loop: Loop;
+  /** Where the next step goes on. */
+  #after = 0;
 
   constructor(queue: CommitQueue, store: BrokerStore, options: CleanUpOptions) {
     this.#queue = queue;
     this.#store = store;
     this.#options = options;
+    // A full disk or a closed file: nothing is lost by trying again in the next round.
+    this.#loop = new Loop({ turn: () => this.#step(), onError: () => this.#goOnAt(undefined) });
   }
 
   start(): void {
-    this.#plan(0, BETWEEN_ROUNDS_MS);
+    this.#loop.start(BETWEEN_ROUNDS_MS);
   }
 
-  stop(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
-  #plan(after: number, waitMs: number): void {
-    if (this.#stopped) return;
-    this.#timer = setTimeout(() => void this.#step(after), waitMs);
+  async #step(): Promise<number> {
+    const { after } = await this.#queue.submit(() => {
+      const now = Date.now();
+      const { retentionMs, settledRetentionMs } = this.#options;
+      return this.#store.cleanUp(this.#after, { olderThan: now - retentionMs, settledOlderThan: now - settledRetentionMs, count: STEP });
+    });
+    return this.#goOnAt(after);
   }
 
-  async #step(after: number): Promise<void> {
-    try {
-      const { after: next } = await this.#queue.submit(() => {
-        const now = Date.now();
-        const { retentionMs, settledRetentionMs } = this.#options;
-        return this.#store.cleanUp(after, { olderThan: now - retentionMs, settledOlderThan: now - settledRetentionMs, count: STEP });
-      });
-      this.#plan(next ?? 0, next === undefined ? BETWEEN_ROUNDS_MS : BETWEEN_STEPS_MS);
-    } catch {
-      // A full disk or a closed file: nothing is lost by trying again in the next round.
-      this.#plan(0, BETWEEN_ROUNDS_MS);
-    }
+  /** @param after undefined: the round is over. @returns the wait until then, milliseconds */
+  #goOnAt(after: number | undefined): number {
+    this.#after = after ?? 0;
+    return after === undefined ? BETWEEN_ROUNDS_MS : BETWEEN_STEPS_MS;
   }
 }
