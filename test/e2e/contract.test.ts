@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { type OutboxContent, toOutgoing } from '../../packages/client/src/producer/content-codec.ts';
 import { checkMessage } from '../../packages/client/src/producer/domain/message.ts';
 import { newKey } from '../../packages/client/src/producer/domain/new-key.ts';
-import { readCommittedMessage, readOutgoingMessage } from '../../services/tpc/src/grpc/outgoing-message.ts';
+import { readCommittedMessage, readOutgoingMessage } from '../../services/tpc/src/grpc/producers/outgoing-message.ts';
 import { startTestBroker } from '../../services/tpc/test/broker-kit.ts';
 import { mariaDatabase } from '../../services/tpc/test/support.ts';
 import { exerciseContract } from '../support/contract/contract-suite.ts';

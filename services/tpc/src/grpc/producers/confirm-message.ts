@@ -1,12 +1,12 @@
 import { checkKeySyntax, checkProducerGroup, MAX_BATCH } from '@tpc/core';
 import { MessageState } from '@tpc/gen/tpc/v1/message';
 import type { CallContext, Log } from '@tpc/platform';
-import type { Writes } from '../flows/writes.ts';
-import { answerItems } from './batch-results.ts';
-import { stateOrRefuse } from './errors.ts';
-import type { MessageHandlers } from './handlers.ts';
+import type { Writes } from '../../flows/writes.ts';
+import { answerItems } from '../batch-results.ts';
+import { stateOrRefuse } from '../errors.ts';
+import type { MessageHandlers } from '../handlers.ts';
+import { checkListSize, refuseViolations } from '../validate.ts';
 import type { CallTrace } from './outgoing-message.ts';
-import { checkListSize, refuseViolations } from './validate.ts';
 
 /** Takes the producer's word that its transaction committed: single and batch (F-31). */
 export function confirmMessageHandlers(options: {

@@ -2,13 +2,13 @@ import { MAX_BATCH, type Violation } from '@tpc/core';
 import { MessageState, type OutgoingMessage } from '@tpc/gen/tpc/v1/message';
 import type { SaveAndSendMessageResponse } from '@tpc/gen/tpc/v1/reliable_message_service';
 import type { CallContext, Log } from '@tpc/platform';
-import type { Writes } from '../flows/writes.ts';
-import { answerItems } from './batch-results.ts';
-import { appErrorOfRefusal, isRefusal } from './errors.ts';
-import type { MessageHandlers } from './handlers.ts';
+import type { Writes } from '../../flows/writes.ts';
+import { answerItems } from '../batch-results.ts';
+import { appErrorOfRefusal, isRefusal } from '../errors.ts';
+import type { MessageHandlers } from '../handlers.ts';
+import { checkListSize, refuseViolations } from '../validate.ts';
 import { type CallTrace, checkBatchBytes, readCommittedMessage, readOutgoingMessage } from './outgoing-message.ts';
 import { checkOwner, NO_TRACE } from './save-message.ts';
-import { checkListSize, refuseViolations } from './validate.ts';
 
 type Envelope = { producerGroup: string; storeId: string; committed: boolean };
 

@@ -10,11 +10,11 @@ import {
 } from '@tpc/core';
 import type { ConsumeFailure, Delivery } from '@tpc/gen/tpc/v1/reliable_message_service';
 import type { CallContext, Log } from '@tpc/platform';
-import type { Writes } from '../flows/writes.ts';
-import { answerItems } from './batch-results.ts';
-import { appErrorOfRefusal, isRefusal } from './errors.ts';
-import type { MessageHandlers } from './handlers.ts';
-import { checkListSize, refuseViolations } from './validate.ts';
+import type { Writes } from '../../flows/writes.ts';
+import { answerItems } from '../batch-results.ts';
+import { appErrorOfRefusal, isRefusal } from '../errors.ts';
+import type { MessageHandlers } from '../handlers.ts';
+import { checkListSize, refuseViolations } from '../validate.ts';
 
 /** A failure's words are cut to this many characters. */
 const MAX_DETAIL = 1_024;

@@ -1,12 +1,12 @@
 import { checkProducerGroup, checkStoreId, MAX_BATCH, type Violation } from '@tpc/core';
 import { MessageState, type OutgoingMessage } from '@tpc/gen/tpc/v1/message';
 import type { CallContext, Log } from '@tpc/platform';
-import type { Writes } from '../flows/writes.ts';
-import { answerItems } from './batch-results.ts';
-import { stateOrRefuse } from './errors.ts';
-import type { MessageHandlers } from './handlers.ts';
+import type { Writes } from '../../flows/writes.ts';
+import { answerItems } from '../batch-results.ts';
+import { stateOrRefuse } from '../errors.ts';
+import type { MessageHandlers } from '../handlers.ts';
+import { checkListSize, refuseViolations } from '../validate.ts';
 import { type CallTrace, checkBatchBytes, readOutgoingMessage } from './outgoing-message.ts';
-import { checkListSize, refuseViolations } from './validate.ts';
 
 type Owner = { producerGroup: string; storeId: string };
 

@@ -2,11 +2,11 @@ import { SpanKind } from '@opentelemetry/api';
 import { checkConsumerGroup, checkStoredKey, endSpan, linkTo, type MessageTracer, spanContextOf, type Violation } from '@tpc/core';
 import type { ResendMessageRequest } from '@tpc/gen/tpc/v1/message_admin_service';
 import type { Caller } from '@tpc/platform';
-import type { Store } from '../store/store.ts';
-import { appErrorOfRefusal, isRefusal } from './errors.ts';
-import type { AdminHandlers } from './handlers.ts';
+import type { Store } from '../../store/store.ts';
+import { appErrorOfRefusal, isRefusal } from '../errors.ts';
+import type { AdminHandlers } from '../handlers.ts';
+import { checkCount, checkText, refuseViolations } from '../validate.ts';
 import { toMessage } from './message-view.ts';
-import { checkCount, checkText, refuseViolations } from './validate.ts';
 
 const MAX_GROUPS = 64;
 export const MAX_COMMENT = 256;

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { checkStoredKey } from '@tpc/core';
-import type { Store } from '../store/store.ts';
-import { appErrorOf } from './errors.ts';
-import type { AdminHandlers } from './handlers.ts';
+import type { Store } from '../../store/store.ts';
+import { appErrorOf } from '../errors.ts';
+import type { AdminHandlers } from '../handlers.ts';
+import { refuseViolations } from '../validate.ts';
 import { toConfirm, toMessage, toTimelineEvent } from './message-view.ts';
-import { refuseViolations } from './validate.ts';
 
 /** One message with each group's copy and its timeline (F-42). */
 export function getMessageHandlers({ store }: { store: Pick<Store, 'getMessage'> }): Pick<AdminHandlers, 'getMessage'> {

@@ -1,5 +1,5 @@
 import type { Confirm, Message, TimelineEvent } from '@tpc/gen/tpc/v1/message';
-import type { ConfirmRow, MessageRow, TimelineEntry } from '../store/store-types.ts';
+import type { ConfirmRow, MessageRow, TimelineEntry } from '../../store/store-types.ts';
 
 /** Stored rows as operators see them. The numbers of states and kinds are the same in SQL and on the wire. */
 export function toMessage(row: MessageRow): Message {

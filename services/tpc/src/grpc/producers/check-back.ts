@@ -13,16 +13,16 @@ import {
 import { MessageState } from '@tpc/gen/tpc/v1/message';
 import type { Outcome } from '@tpc/gen/tpc/v1/reliable_message_service';
 import type { Log } from '@tpc/platform';
-import { Verdict } from '../domain/states.ts';
-import type { Writes } from '../flows/writes.ts';
-import type { Store } from '../store/store.ts';
-import type { UncertainMessage } from '../store/store-types.ts';
-import type { CheckBackWorker } from '../workers/check-back.ts';
-import { answerItems } from './batch-results.ts';
-import { stateOrRefuse } from './errors.ts';
-import type { MessageHandlers } from './handlers.ts';
+import { Verdict } from '../../domain/states.ts';
+import type { Writes } from '../../flows/writes.ts';
+import type { Store } from '../../store/store.ts';
+import type { UncertainMessage } from '../../store/store-types.ts';
+import type { CheckBackWorker } from '../../workers/check-back.ts';
+import { answerItems } from '../batch-results.ts';
+import { stateOrRefuse } from '../errors.ts';
+import type { MessageHandlers } from '../handlers.ts';
+import { checkDuration, checkListSize, checkRange, refuseViolations } from '../validate.ts';
 import { checkOwner } from './save-message.ts';
-import { checkDuration, checkListSize, checkRange, refuseViolations } from './validate.ts';
 
 const DEFAULT_FETCH_COUNT = 128;
 const DEFAULT_FETCH_WAIT_MS = 20_000;

@@ -1,9 +1,9 @@
 import { checkContent, checkMessageKey, checkTrace, DEFAULT_MESSAGE_LIMITS, MAX_BATCH_BYTES, type MessageLimits, type Violation } from '@tpc/core';
 import type { OutgoingMessage } from '@tpc/gen/tpc/v1/message';
-import { type InvalidContent, keepInvalid } from '../domain/invalid-content.ts';
-import type { MessageContent } from '../store/store-types.ts';
-import { appErrorOf } from './errors.ts';
-import { refuseViolations } from './validate.ts';
+import { type InvalidContent, keepInvalid } from '../../domain/invalid-content.ts';
+import type { MessageContent } from '../../store/store-types.ts';
+import { appErrorOf } from '../errors.ts';
+import { refuseViolations } from '../validate.ts';
 
 /** Trace context of the call, used where the message brings none. */
 export type CallTrace = { traceparent: string; tracestate: string };

@@ -1,12 +1,12 @@
 import { checkProducerGroup, checkStoredKey, checkTag, checkTopic, type Violation } from '@tpc/core';
 import type { ListMessagesRequest } from '@tpc/gen/tpc/v1/message_admin_service';
 import type { PageTokens } from '@tpc/platform';
-import { MessageState } from '../domain/states.ts';
-import type { Store } from '../store/store.ts';
-import type { MessageFilter } from '../store/store-types.ts';
-import type { AdminHandlers } from './handlers.ts';
+import { MessageState } from '../../domain/states.ts';
+import type { Store } from '../../store/store.ts';
+import type { MessageFilter } from '../../store/store-types.ts';
+import type { AdminHandlers } from '../handlers.ts';
+import { checkCount, refuseViolations } from '../validate.ts';
 import { toMessage } from './message-view.ts';
-import { checkCount, refuseViolations } from './validate.ts';
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 500;

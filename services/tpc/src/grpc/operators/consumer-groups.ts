@@ -1,10 +1,10 @@
 import { checkConsumerGroup } from '@tpc/core';
 import type { PageTokens } from '@tpc/platform';
-import type { Store } from '../store/store.ts';
-import { appErrorOfRefusal, isRefusal } from './errors.ts';
-import type { AdminHandlers } from './handlers.ts';
+import type { Store } from '../../store/store.ts';
+import { appErrorOfRefusal, isRefusal } from '../errors.ts';
+import type { AdminHandlers } from '../handlers.ts';
+import { checkText, refuseViolations } from '../validate.ts';
 import { actorOf, checkRequestId, MAX_COMMENT } from './resend-message.ts';
-import { checkText, refuseViolations } from './validate.ts';
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 500;
