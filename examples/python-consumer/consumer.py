@@ -70,10 +70,10 @@ class Consumer:
 
     def register(self):
         """Registers, however long that takes; answers how many seconds later it is to be repeated."""
-        subscription = api.Subscription(topic=TOPIC, tags=TAGS)
         who = {"consumer_group": GROUP, "store_id": self.store_id, "instance_id": self.instance_id, "host": socket.gethostname()}
         while True:
             try:
+                subscription = api.Subscription(topic=TOPIC, tags=TAGS, idle=self.idle)  # one flag for each topic, where there are several
                 answer = self.tpc.RegisterConsumer(api.RegisterConsumerRequest(**who, subscriptions=[subscription], idle=self.idle), timeout=5)
                 return answer.heartbeat_interval.ToTimedelta().total_seconds()
             except grpc.RpcError as error:

@@ -597,8 +597,8 @@ export interface RegisterConsumerRequest {
   /** Host or pod name, for people. At most 128 characters. */
   host: string;
   /**
-   * True when the instance's link to the broker works and its last long poll came back empty: nothing waits for it at the
-   * broker. TPC publishes again only what could then have been lost.
+   * True when the instance's link to the broker works and its last long polls of all topics came back empty: nothing waits for it at
+   * the broker. TPC publishes again only what could then have been lost. Subscription.idle says the same of one topic.
    */
   idle: boolean;
   /** How long the inbox keeps consumed rows. Refused when shorter than TPC needs. Absent: not checked. */
@@ -623,6 +623,12 @@ export interface Subscription {
   topic: string;
   /** Tags; empty means all tags. At most 64. */
   tags: string[];
+  /**
+   * True when the last long poll of this topic came back empty and the next one waits at the broker, so that a message that was lost on a
+   * quiet topic is published again while others are busy. Absent: RegisterConsumerRequest.idle counts for this topic. An instance that
+   * sets it on all its subscriptions says by it that it takes these and nothing else.
+   */
+  idle?: boolean | undefined;
 }
 
 function createBaseSaveMessageWaitingConfirmRequest(): SaveMessageWaitingConfirmRequest {
@@ -3845,7 +3851,7 @@ export const RegisterConsumerResponse: MessageFns<RegisterConsumerResponse> = {
 };
 
 function createBaseSubscription(): Subscription {
-  return { topic: "", tags: [] };
+  return { topic: "", tags: [], idle: undefined };
 }
 
 export const Subscription: MessageFns<Subscription> = {
@@ -3855,6 +3861,9 @@ export const Subscription: MessageFns<Subscription> = {
     }
     for (const v of message.tags) {
       writer.uint32(18).string(v!);
+    }
+    if (message.idle !== undefined) {
+      writer.uint32(24).bool(message.idle);
     }
     return writer;
   },
@@ -3886,6 +3895,14 @@ export const Subscription: MessageFns<Subscription> = {
             }
 
             message.tags.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.idle = reader.bool();
             continue;
           }
         }

@@ -78,6 +78,8 @@ export type BrokerSubscription = { topic: string; tags: readonly string[] };
 export type BrokerSubscriberState = BrokerLinkState & {
   /** True when connected and every receive loop's last long poll came back empty. */
   idle: boolean;
+  /** Topics of which the same holds, whatever the loops of the others do. */
+  idleTopics: readonly string[];
 };
 
 export interface BrokerSubscriber {

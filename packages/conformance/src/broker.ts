@@ -6,6 +6,7 @@ import type { ReceivedBrokerMessage } from '@tpc/broker';
 import { BROKER_MAX_PROPERTIES, BROKER_MAX_PROPERTIES_BYTES } from '@tpc/core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { BrokerFixture, type BrokerTimes, type BrokerUnderTest, message, ROCKETMQ_TIMES, texts } from './broker-fixture.ts';
+import { exerciseIdleness } from './broker-idleness.ts';
 import { exerciseOutage } from './broker-outage.ts';
 
 export { type BrokerTimes, type BrokerUnderTest, ROCKETMQ_TIMES } from './broker-fixture.ts';
@@ -26,6 +27,7 @@ export function exerciseBroker(name: string, make: () => Promise<BrokerUnderTest
     exerciseContent(fixture);
     exerciseRefusals(fixture);
     exerciseGroups(fixture);
+    exerciseIdleness(fixture);
     exerciseRedelivery(fixture);
     exerciseStop(fixture);
     exerciseOutage(fixture);
@@ -181,24 +183,6 @@ function exerciseGroups(fixture: BrokerFixture): void {
     await fixture.until('all messages arrive', () => left.length + right.length >= 100);
     expect(new Set(texts([...left, ...right])).size).toBe(100);
     expect(left.length + right.length).toBe(100);
-  });
-
-  it('is idle once all its polls come back empty, and not while a batch is in hand', async () => {
-    const { topics, groups } = await fixture.names({ topics: 1, groups: 1 });
-    const inHand = Promise.withResolvers<void>();
-    const finish = Promise.withResolvers<void>();
-    const subscriber = fixture.subscriber(groups[0]!, [{ topic: topics[0]!, tags: [] }], () => {
-      inHand.resolve();
-      return finish.promise;
-    });
-    expect(subscriber.state()).toMatchObject({ connected: false, idle: false });
-    await subscriber.ready();
-    await fixture.publisher().publish([message(topics[0]!, 'm')]);
-    await inHand.promise;
-    expect(subscriber.state()).toMatchObject({ connected: true, idle: false });
-    finish.resolve();
-    await fixture.until('the subscriber is idle', () => subscriber.state().idle);
-    expect(subscriber.state()).toMatchObject({ connected: true, error: '', idle: true });
   });
 }
 

@@ -28,15 +28,15 @@ export class ReceiveLoop {
   empty = false;
   /** Why, and since when, the broker refuses to give messages to this loop. */
   refusal: { error: string; since: number } | undefined;
+  readonly topic: string;
   readonly ended: Promise<void>;
   readonly #session: ReceiveSession;
-  readonly #topic: string;
   readonly #brokerName: string;
   readonly #onReached: () => void;
 
   constructor(session: ReceiveSession, topic: string, brokerName: string, onReached: () => void) {
     this.#session = session;
-    this.#topic = topic;
+    this.topic = topic;
     this.#brokerName = brokerName;
     this.#onReached = onReached;
     this.ended = this.#run();
@@ -52,7 +52,7 @@ export class ReceiveLoop {
         if (ending.aborted) return;
         this.empty = false;
         failures += 1;
-        log.debug({ topic: this.#topic, error: String(error) }, 'receive turn failed');
+        log.debug({ topic: this.topic, error: String(error) }, 'receive turn failed');
         await pause(growingWait(failures), ending);
       }
     }
@@ -63,9 +63,9 @@ export class ReceiveLoop {
     const { client, beforeReceive, ending, receive } = this.#session;
     if (beforeReceive) await this.#waitForRoom(beforeReceive, ending);
     if (ending.aborted) return true;
-    const target = (await client.targets(this.#topic, 'read')).find(({ brokerName }) => brokerName === this.#brokerName);
+    const target = (await client.targets(this.topic, 'read')).find(({ brokerName }) => brokerName === this.#brokerName);
     if (!target) return false;
-    const deliveries = await client.receive(target, this.#topic, receive, this.#onReached).catch((error) => this.#noteRefusal(error));
+    const deliveries = await client.receive(target, this.topic, receive, this.#onReached).catch((error) => this.#noteRefusal(error));
     this.refusal = undefined;
     this.#onReached();
     this.empty = deliveries.length === 0;
@@ -77,14 +77,14 @@ export class ReceiveLoop {
   async #waitForRoom(beforeReceive: (topic: string) => Promise<void>, ending: AbortSignal): Promise<void> {
     const wasEmpty = this.empty;
     this.empty = false;
-    await orAborted(beforeReceive(this.#topic), ending);
+    await orAborted(beforeReceive(this.topic), ending);
     this.empty = wasEmpty;
   }
 
   #noteRefusal(error: unknown): never {
     if (!isLinkFailure(error) && this.refusal === undefined) {
       this.refusal = { error: error instanceof Error ? error.message : String(error), since: Date.now() };
-      this.#session.log.warn({ topic: this.#topic, error: this.refusal.error }, 'the broker refuses to give messages');
+      this.#session.log.warn({ topic: this.topic, error: this.refusal.error }, 'the broker refuses to give messages');
     }
     throw error;
   }
@@ -94,9 +94,9 @@ export class ReceiveLoop {
     try {
       await onBatch(deliveries.map(({ message }) => message));
     } catch (error) {
-      log.warn({ topic: this.#topic, count: deliveries.length, error: String(error) }, 'a received batch was rejected, it comes again');
+      log.warn({ topic: this.topic, count: deliveries.length, error: String(error) }, 'a received batch was rejected, it comes again');
       throw error;
     }
-    acks.add(target, this.#topic, deliveries);
+    acks.add(target, this.topic, deliveries);
   }
 }

@@ -86,8 +86,11 @@ class RocketMqSubscriber implements BrokerSubscriber {
     const link = this.#link.snapshot();
     const refused = this.#refusal ?? loops.find((loop) => loop.refusal !== undefined)?.refusal;
     // The broker answers, but does not let the group receive: for health that is no connection either.
-    if (link.connected && refused) return { connected: false, ...refused, idle: false };
-    return { ...link, idle: link.connected && loops.length > 0 && loops.every((loop) => loop.empty) };
+    if (link.connected && refused) return { connected: false, ...refused, idle: false, idleTopics: [] };
+    if (!link.connected) return { ...link, idle: false, idleTopics: [] };
+    const byTopic = [...Map.groupBy(loops, (loop) => loop.topic)];
+    const idleTopics = byTopic.filter(([, ofTopic]) => ofTopic.every((loop) => loop.empty)).map(([topic]) => topic);
+    return { ...link, idle: byTopic.length > 0 && idleTopics.length === byTopic.length, idleTopics };
   }
 
   async stop(deadlineMs: number): Promise<void> {

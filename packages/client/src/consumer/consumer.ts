@@ -82,9 +82,8 @@ class InboxConsumer implements Consumer {
     await checkDatabase(this.#settings.knex, this.#settings.log);
     if (this.#condition !== 'closed') throw new Error('the consumer was stopped before it had started');
     this.#reporter.from(storeId);
-    const isIdle = () => this.#subscriber?.state().idle ?? false;
     const firstAnswer = Promise.withResolvers<void>();
-    this.#registration = new Registration(this.#settings, { storeId, isIdle }, (outcome, error) => {
+    this.#registration = new Registration(this.#settings, { storeId, broker: () => this.#subscriber?.state() }, (outcome, error) => {
       this.#onHeartbeat(outcome);
       if (outcome === 'accepted') this.#registered.accept();
       else if (error && outcome !== 'unavailable') this.#registered.refuse(error);

@@ -83,7 +83,7 @@ describe.each(STORES)('consumer on %s, while something is away', (_name, makeSto
       consumerGroup: GROUP,
       instanceId: 'i-1',
       host: 'pod-1',
-      subscriptions: [{ topic: TOPIC, tags: [] }],
+      subscriptions: [{ topic: TOPIC, tags: [], idle: expect.any(Boolean) }],
       inboxRetention: { seconds: 90n, nanos: 0 },
     });
   });

@@ -1,3 +1,4 @@
+import type { BrokerSubscriberState } from '@tpc/broker';
 import { durationMs, type Loop, type RetryPolicy, toDuration, waitBeforeRetry } from '@tpc/core';
 import { type TpcError, toTpcError } from '../connection/index.ts';
 import { createDuty } from '../loop.ts';
@@ -22,13 +23,19 @@ export function outcomeOfHeartbeat(error: TpcError | undefined): HeartbeatOutcom
   return error.retryable ? 'unavailable' : 'refused';
 }
 
+type RegistrationRequest = {
+  storeId: string;
+  /** Which topics are idle is asked at each heartbeat. */
+  broker: () => Pick<BrokerSubscriberState, 'idle' | 'idleTopics'> | undefined;
+};
+
 /**
  * Registers this instance with TPC and says again and again that it lives. TPC away: tried on, for ever, with a growing wait. A group bound to
  * another inbox (`conflict`): said clearly, asked again at the longest wait, since an operator may rebind the group.
  */
 export class Registration {
   readonly #settings: Settings;
-  readonly #request: { storeId: string; isIdle: () => boolean };
+  readonly #request: RegistrationRequest;
   readonly #onOutcome: (outcome: HeartbeatOutcome, error: TpcError | undefined) => void;
   readonly #loop: Loop;
   readonly #retry: RetryPolicy;
@@ -37,11 +44,7 @@ export class Registration {
   #error = '';
   #failures = 0;
 
-  constructor(
-    settings: Settings,
-    request: { storeId: string; isIdle: () => boolean },
-    onOutcome: (outcome: HeartbeatOutcome, error: TpcError | undefined) => void,
-  ) {
+  constructor(settings: Settings, request: RegistrationRequest, onOutcome: (outcome: HeartbeatOutcome, error: TpcError | undefined) => void) {
     this.#settings = settings;
     this.#request = request;
     this.#onOutcome = onOutcome;
@@ -89,14 +92,15 @@ export class Registration {
 
   async #register(): Promise<number> {
     const { tpc, group, instanceId, subscriptions, host, inboxRetentionMs } = this.#settings;
+    const { idle = false, idleTopics = [] } = this.#request.broker() ?? {};
     const response = await tpc.registerConsumer(
       {
         consumerGroup: group,
         storeId: this.#request.storeId,
         instanceId,
-        subscriptions: subscriptions.map(({ topic, tags }) => ({ topic, tags: [...tags] })),
+        subscriptions: subscriptions.map(({ topic, tags }) => ({ topic, tags: [...tags], idle: idleTopics.includes(topic) })),
         host: host.slice(0, 128),
-        idle: this.#request.isIdle(),
+        idle,
         inboxRetention: inboxRetentionMs === undefined ? undefined : toDuration(inboxRetentionMs),
       },
       { deadlineMs: DEADLINE_MS, signal: this.#abort.signal },

@@ -158,8 +158,9 @@ class MemorySubscriber implements BrokerSubscriber {
 
   state(): BrokerSubscriberState {
     const connected = this.#isAvailable();
-    const idle = connected && this.#empty.size === this.#options.subscriptions.length;
-    return { connected, error: connected ? '' : 'the broker is away', since: 0, idle };
+    const idleTopics = connected ? [...this.#empty] : [];
+    const idle = connected && idleTopics.length === this.#options.subscriptions.length;
+    return { connected, error: connected ? '' : 'the broker is away', since: 0, idle, idleTopics };
   }
 
   async stop(deadlineMs: number): Promise<void> {

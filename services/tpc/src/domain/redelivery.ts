@@ -6,15 +6,15 @@ export type RedeliveryFacts = {
   urgent: boolean;
   /** Latest time of publishing among what the group has received on the topic; undefined: nothing yet. */
   groupProgressAt: number | undefined;
-  /** The oldest of the last heartbeats of the group's live instances, when all of them were idle; undefined: one is busy, or none lives. */
+  /** Since when nothing of the topic waits for the group's live instances (idleSince); undefined: one is busy there, or none takes it. */
   idleSince: number | undefined;
   /** See StorePolicies. */
   overtakenByMs: number;
 };
 
 /**
- * Whether publishing a copy again could help (design §4); pure. It could when the group has received something published well after it
- * on that topic, or when all its live instances say that nothing waits for them at the broker: then the copy is lost. In a healthy backlog neither
+ * Whether publishing a copy again could help; pure. It could when the group has received something published well after it
+ * on that topic, or when all its live instances say that nothing of that topic waits for them at the broker: then the copy is lost. In a healthy backlog neither
  * holds, so it is never published twice; neither does it while no instance lives.
  */
 export function redeliveryHelps(facts: RedeliveryFacts): boolean {
@@ -26,7 +26,8 @@ export function redeliveryHelps(facts: RedeliveryFacts): boolean {
 
 /**
  * The time of publishing up to which copies of a group could be helped on some topic, by the rule above; pure. Undefined: none could, so none needs a look.
- * @param latestProgressAt the furthest of the group's progress on all its topics
+ * @param idleSince the latest of the group's idleness on all its topics
+ * @param latestProgressAt the furthest of its progress on all of them
  */
 export function helpedUntil(
   facts: Pick<RedeliveryFacts, 'idleSince' | 'overtakenByMs'> & { latestProgressAt: number | undefined },

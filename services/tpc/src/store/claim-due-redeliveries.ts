@@ -1,5 +1,6 @@
 import { inPacketTransaction, placeholders, run, runOnPrimary, waitBeforeRetry } from '@tpc/core';
 import type { Knex } from 'knex';
+import { idleSince } from '../domain/live-instances.ts';
 import { redeliveryHelps } from '../domain/redelivery.ts';
 import { ConfirmStatus, MessageState } from '../domain/states.ts';
 import type { Db, StoreContext } from './context.ts';
@@ -22,6 +23,7 @@ type MessageFacts = {
   state: number;
   lane: number | null;
   topic_id: number;
+  topic: string;
   published_at: number | null;
   confirmed_at: number | null;
   now: number;
@@ -123,7 +125,8 @@ async function readMessageFacts(tx: Knex.Transaction, ctx: StoreContext, ids: re
   if (ids.length === 0) return new Map();
   const { rows } = await run<MessageFacts>(
     tx,
-    `SELECT id, state, topic_id, published_at, confirmed_at, ${ctx.sql.now} AS now FROM message WHERE id IN (${placeholders(ids.length)})`,
+    `SELECT m.id, m.state, m.topic_id, t.name AS topic, m.published_at, m.confirmed_at, ${ctx.sql.now} AS now
+     FROM message m JOIN topic t ON t.id = m.topic_id WHERE m.id IN (${placeholders(ids.length)})`,
     ids,
   );
   return new Map(rows.map((row) => [row.id, row]));
@@ -142,7 +145,7 @@ function judge(
     publishedAt,
     urgent: copy.urgent === 1,
     groupProgressAt: progress.get(`${group.id} ${message.topic_id}`),
-    idleSince: group.idleSince,
+    idleSince: idleSince(group.instances, message.topic),
     overtakenByMs: ctx.policies.overtakenByMs,
   });
   return helps ? 'claim' : waitByAge(ctx, message.now - (publishedAt ?? message.confirmed_at ?? message.now));

@@ -5,7 +5,17 @@ import { isDuplicate } from './retrying.ts';
 export const InstanceKind = { PRODUCER: 1, CONSUMER: 2 } as const;
 export type InstanceKind = (typeof InstanceKind)[keyof typeof InstanceKind];
 
-export type Heartbeat = { kind: InstanceKind; groupId: number; instanceId: string; store: string; host: string; idle: boolean; namesGroup?: boolean };
+export type Heartbeat = {
+  kind: InstanceKind;
+  groupId: number;
+  instanceId: string;
+  store: string;
+  host: string;
+  idle: boolean;
+  namesGroup?: boolean;
+  /** Of a consumer: what it takes (encodeTopics). */
+  topics?: string | null;
+};
 
 /** Instances silent for longer are removed when a new one comes, milliseconds. */
 const FORGET_AFTER_MS = 24 * 3600 * 1000;
@@ -15,11 +25,12 @@ export async function noteHeartbeat(ctx: StoreContext, beat: Heartbeat): Promise
   const where = 'WHERE kind = ? AND group_id = ? AND instance_id = ?';
   const key = [beat.kind, beat.groupId, beat.instanceId];
   const update = () =>
-    run(ctx.knex, `UPDATE instance SET heartbeat_at = ${ctx.sql.now}, idle = ?, names_group = ?, host = ?, store = ? ${where}`, [
+    run(ctx.knex, `UPDATE instance SET heartbeat_at = ${ctx.sql.now}, idle = ?, names_group = ?, host = ?, store = ?, topics = ? ${where}`, [
       beat.idle ? 1 : 0,
       beat.namesGroup ? 1 : 0,
       beat.host,
       beat.store,
+      beat.topics ?? null,
       ...key,
     ]);
   if ((await update()).affected > 0) return;
@@ -27,9 +38,9 @@ export async function noteHeartbeat(ctx: StoreContext, beat: Heartbeat): Promise
   try {
     await run(
       ctx.knex,
-      `INSERT INTO instance (kind, group_id, instance_id, store, host, idle, names_group, started_at, heartbeat_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ${ctx.sql.now}, ${ctx.sql.now})`,
-      [...key, beat.store, beat.host, beat.idle ? 1 : 0, beat.namesGroup ? 1 : 0],
+      `INSERT INTO instance (kind, group_id, instance_id, store, host, idle, names_group, topics, started_at, heartbeat_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ${ctx.sql.now}, ${ctx.sql.now})`,
+      [...key, beat.store, beat.host, beat.idle ? 1 : 0, beat.namesGroup ? 1 : 0, beat.topics ?? null],
     );
   } catch (error) {
     if (!isDuplicate(error)) throw error;

@@ -1,5 +1,6 @@
 import { run, runOnPrimary } from '@tpc/core';
 import type { Refusal } from '../domain/reasons.ts';
+import { encodeTopics } from './consumer-groups/live-instances.ts';
 import type { StoreContext } from './context.ts';
 import { InstanceKind, noteHeartbeat } from './instances.ts';
 import type { Maker } from './quotas/quotas.ts';
@@ -19,7 +20,8 @@ export async function registerConsumer(ctx: StoreContext, registration: Register
   const maker = { kind: 'consumer', groupId, group: registration.consumerGroup } as const;
   const added = await widen(ctx, maker, registration.subscriptions);
   const { instanceId, storeId: store, host, idle } = registration;
-  await ctx.retry(() => noteHeartbeat(ctx, { kind: InstanceKind.CONSUMER, groupId, instanceId, store, host, idle }));
+  const topics = encodeTopics(registration.subscriptions);
+  await ctx.retry(() => noteHeartbeat(ctx, { kind: InstanceKind.CONSUMER, groupId, instanceId, store, host, idle, topics }));
   return { epoch: await ctx.retry(() => readEpoch(ctx)), added };
 }
 

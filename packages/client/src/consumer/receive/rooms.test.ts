@@ -59,4 +59,18 @@ describe.each(STORES)('a topic that is slow, on %s', (_name, makeStore) => {
     await until(async () => (await finished(TOPIC)) === MESSAGES);
     expect(consumer.state().inMemory).toBeLessThanOrEqual(16);
   });
+
+  it('does not keep TPC from hearing that another topic is idle', async () => {
+    bed.tpc.heartbeatMs = 200;
+    await start({ maxInMemory: 16 });
+    deliver(SLOW, 's');
+    const said = () =>
+      bed.tpc.callsOf('registerConsumer').map(({ request }) => {
+        const { idle, subscriptions } = request as { idle: boolean; subscriptions: { topic: string; idle: boolean }[] };
+        return `${idle} ${subscriptions.map((each) => `${each.topic} ${each.idle}`).join()}`;
+      });
+    await until(() => said().includes(`false ${TOPIC} true,${SLOW} false`));
+    door.resolve();
+    await until(() => said().at(-1) === `true ${TOPIC} true,${SLOW} true`);
+  });
 });

@@ -130,6 +130,57 @@ describe.each(STORES)('redelivery, on %s', (_name, open) => {
     expect((await test.store.claimDueRedeliveries(10, newClaim())).items).toHaveLength(1);
   });
 
+  it('publishes again what is lost on a quiet topic while the group is never idle on another', async () => {
+    const heartbeatOf = (quiet: boolean, busy: boolean, instanceId = 'i-1') =>
+      test.store.registerConsumer({
+        consumerGroup: GROUP,
+        storeId: `inbox-${GROUP}`,
+        instanceId,
+        subscriptions: [
+          { topic: TOPIC, tags: [], idle: quiet },
+          { topic: 'BUSY_TOPIC', tags: [], idle: busy },
+        ],
+        host: 'h',
+        idle: quiet && busy,
+      });
+    await heartbeatOf(false, false);
+    await publish(test, key(1));
+    await publishedAgo(test, key(1), 2 * MINUTE);
+    await heartbeatOf(false, true);
+    await letTimePass(test);
+    expect((await test.store.claimDueRedeliveries(10, newClaim())).items).toEqual([]);
+    await heartbeatOf(true, false);
+    await heartbeatOf(false, false, 'i-2');
+    await letTimePass(test);
+    expect((await test.store.claimDueRedeliveries(10, newClaim())).items).toEqual([]);
+    await heartbeatOf(true, false, 'i-2');
+    await letTimePass(test);
+    expect((await test.store.claimDueRedeliveries(10, newClaim())).items).toMatchObject([{ messageKey: key(1) }]);
+  });
+
+  it('goes by what an instance says of its whole link where it does not say it topic by topic', async () => {
+    const heartbeatOf = (idle: boolean) =>
+      test.store.registerConsumer({
+        consumerGroup: GROUP,
+        storeId: `inbox-${GROUP}`,
+        instanceId: 'i-1',
+        subscriptions: [
+          { topic: TOPIC, tags: [], idle: true },
+          { topic: 'BUSY_TOPIC', tags: [] },
+        ],
+        host: 'h',
+        idle,
+      });
+    await heartbeatOf(false);
+    await publish(test, key(1));
+    await publishedAgo(test, key(1), 2 * MINUTE);
+    await letTimePass(test);
+    expect((await test.store.claimDueRedeliveries(10, newClaim())).items).toEqual([]);
+    await heartbeatOf(true);
+    await letTimePass(test);
+    expect((await test.store.claimDueRedeliveries(10, newClaim())).items).toHaveLength(1);
+  });
+
   it('waits while no instance of the group lives', async () => {
     await subscribe(test);
     await publish(test, key(1));

@@ -21,6 +21,7 @@ import { instanceNamesGroup } from './0020_instance_names_group.ts';
 import { madeName } from './0021_made_name.ts';
 import { deadCopiesAttention } from './0022_dead_copies_attention.ts';
 import { confirmUrgentDue } from './0023_confirm_urgent_due.ts';
+import { instanceTopics } from './0024_instance_topics.ts';
 import type { MigrationStep } from './table.ts';
 
 /** TPC's schema, as a static list in order. A new step is added at the end; a landed one is never edited. */
@@ -48,4 +49,5 @@ export const STEPS: readonly MigrationStep[] = [
   madeName,
   deadCopiesAttention,
   confirmUrgentDue,
+  instanceTopics,
 ];

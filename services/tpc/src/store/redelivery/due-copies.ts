@@ -1,17 +1,16 @@
 import { runOnPrimary } from '@tpc/core';
+import { type LiveInstance, latestIdleSince } from '../../domain/live-instances.ts';
 import { helpedUntil } from '../../domain/redelivery.ts';
+import { readLiveInstances } from '../consumer-groups/live-instances.ts';
 import type { StoreContext } from '../context.ts';
-import { InstanceKind, isLive } from '../instances.ts';
 import { selectEach } from '../select-per-group.ts';
 
 /** What a look for redeliveries knows about a consumer group. Times are the database's. */
 export type GroupFacts = {
   id: number;
   name: string;
-  /** The oldest of its live instances' last heartbeats, when all of them said idle; undefined: one is busy, or none lives. */
-  idleSince: number | undefined;
-  /** Start of the oldest live instance; undefined: none lives. */
-  liveSince: number | undefined;
+  /** Those that live. */
+  instances: readonly LiveInstance[];
 };
 
 /** Copies of one group that are due and worth a look. */
@@ -55,36 +54,31 @@ export function rangeOf({ group, urgent, until }: Pick<DueCopies, 'group' | 'urg
  * Up to which due time waiting copies could be helped. A copy is published at its confirm or later, and first due one wait after it: what is due later than
  * that was published too late to be helped now.
  */
-function waitingUntil({ policies }: StoreContext, { idleSince }: GroupFacts, latestProgressAt: number | undefined): number | undefined {
-  const published = helpedUntil({ idleSince, latestProgressAt, overtakenByMs: policies.overtakenByMs });
+function waitingUntil({ policies }: StoreContext, { instances }: GroupFacts, latestProgressAt: number | undefined): number | undefined {
+  const published = helpedUntil({ idleSince: latestIdleSince(instances), latestProgressAt, overtakenByMs: policies.overtakenByMs });
   const { firstWaitMs, jitter } = policies.redeliver;
   return published === undefined ? undefined : published + Math.ceil(firstWaitMs * (1 + jitter));
 }
 
 /** What has waited for the group has something to do only since the group is there. */
 function beginOf({ urgent, group }: Pick<DueCopies, 'urgent' | 'group'>): number {
-  return urgent === 1 ? 0 : (group.liveSince ?? 0);
+  return urgent === 1 || group.instances.length === 0 ? 0 : Math.min(...group.instances.map(({ startedAt }) => startedAt));
 }
 
-type GroupRow = { id: number; name: string; now: number; progress_at: number | null; idle_since: number | null; live_since: number | null };
+type GroupRow = { id: number; name: string; now: number; progress_at: number | null };
 
 /** All groups. A progress in the future is one from before the database's clock was set back, and says nothing. Index: PRIMARY of all three tables. */
-async function readGroups({
-  knex,
-  sql,
-  policies,
-}: StoreContext): Promise<{ groups: { facts: GroupFacts; latestProgressAt: number | undefined }[]; now: number }> {
+async function readGroups(ctx: StoreContext): Promise<{ groups: { facts: GroupFacts; latestProgressAt: number | undefined }[]; now: number }> {
+  const { knex, sql } = ctx;
   const { rows } = await runOnPrimary<GroupRow>(
     knex,
-    `SELECT g.id, g.name, ${sql.now} AS now, i.idle_since, i.live_since,
+    `SELECT g.id, g.name, ${sql.now} AS now,
        (SELECT MAX(p.latest_published_at) FROM group_progress p WHERE p.group_id = g.id AND p.latest_published_at <= ${sql.now}) AS progress_at
-     FROM consumer_group g LEFT JOIN (
-       SELECT group_id, CASE WHEN MIN(idle) = 1 THEN MIN(heartbeat_at) END AS idle_since, MIN(started_at) AS live_since FROM instance
-       WHERE kind = ${InstanceKind.CONSUMER} AND ${isLive(sql)} GROUP BY group_id) i ON i.group_id = g.id`,
-    [policies.instanceGoneMs, policies.instanceGoneMs],
+     FROM consumer_group g`,
   );
-  const groups = rows.map(({ id, name, progress_at, idle_since, live_since }) => ({
-    facts: { id, name, idleSince: idle_since ?? undefined, liveSince: live_since ?? undefined },
+  const live = await readLiveInstances(ctx);
+  const groups = rows.map(({ id, name, progress_at }) => ({
+    facts: { id, name, instances: live.get(id) ?? [] },
     latestProgressAt: progress_at ?? undefined,
   }));
   return { groups, now: rows[0]?.now ?? 0 };

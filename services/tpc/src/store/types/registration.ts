@@ -15,10 +15,13 @@ export type RegisterConsumer = {
   /** '' for a consumer without the library, which is a store of its own. */
   storeId: string;
   instanceId: string;
-  /** Tags empty: all tags. */
-  subscriptions: readonly { topic: string; tags: readonly string[] }[];
+  /**
+   * Tags empty: all tags. `idle`: the last long poll of this topic came back empty; told of all subscriptions, these are all that the instance takes.
+   * Absent: `idle` of the registration counts.
+   */
+  subscriptions: readonly { topic: string; tags: readonly string[]; idle?: boolean | undefined }[];
   host: string;
-  /** Its link to the broker works and its last long poll came back empty. */
+  /** Its link to the broker works and its last long polls of all topics came back empty. */
   idle: boolean;
 };
 
