@@ -12,7 +12,7 @@ const HALLS: Readonly<Record<string, number>> = {
   // Rooms by duty: receive, handle, report, inbox, observe.
   'packages/client/src/consumer': 48,
   // Rooms by duty: transaction, delivery, check-back, outbox.
-  'packages/client/src/producer': 38,
+  'packages/client/src/producer': 37,
 };
 
 /**

@@ -45,8 +45,8 @@ describe(`round trips on ${TOGETHER[0]}`, () => {
       await bed.run({ handle: async (tx, { messageKey }) => void (await tx('effect').insert({ message_key: messageKey, by: TOPIC })) });
       await until(async () => (await bed.took('m1')) === 1);
       const first = packets().findIndex((sql) => sql.includes('insert into `effect`'));
-      expect(packets()[first]).toMatch(/^BEGIN;\nUPDATE tpc_inbox SET state = [^;]*;\ninsert into `effect` [^\n]*$/);
-      await until(() => packets().includes('COMMIT;', first));
+      expect(packets()[first]).toMatch(/^SET autocommit=0;\nUPDATE tpc_inbox SET state = [^;]*;\ninsert into `effect` [^\n]*$/);
+      await until(() => packets().includes('SET autocommit=1', first));
     } finally {
       await bed.close();
     }

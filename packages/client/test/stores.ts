@@ -49,7 +49,16 @@ async function sqliteStore(): Promise<TestStore> {
   return { knex, second: open, drop };
 }
 
-async function mariadbStore(multipleStatements = false): Promise<TestStore> {
+type Session = { query(statement: string | { sql: string }, ...rest: unknown[]): unknown };
+
+/** Makes the session send other statements, as if the server or a proxy before it answered differently. */
+function replacing(session: Session, replace: (sql: string) => string): void {
+  const query = session.query.bind(session);
+  session.query = (statement, ...rest) => query(typeof statement === 'string' ? statement : { ...statement, sql: replace(statement.sql) }, ...rest);
+}
+
+/** @param replace what is sent in place of a statement; default: itself */
+export async function mariadbStore(multipleStatements = false, replace?: (sql: string) => string): Promise<TestStore> {
   const database = await createTestDatabase('client');
   const pools: Knex[] = [];
   const open = (port?: number) => {
@@ -58,7 +67,14 @@ async function mariadbStore(multipleStatements = false): Promise<TestStore> {
     const knex = knexFactory({
       client: 'mysql2',
       connection: { uri: url.toString(), supportBigNumbers: true, multipleStatements } as unknown as Knex.MySql2ConnectionConfig,
-      pool: { min: 0, max: 8 },
+      pool: {
+        min: 0,
+        max: 8,
+        afterCreate: (session: Session, done: (error: unknown, session: Session) => void) => {
+          if (replace) replacing(session, replace);
+          done(null, session);
+        },
+      },
       acquireConnectionTimeout: 5000,
     });
     pools.push(knex);
@@ -124,17 +140,7 @@ export const PACKET_STORES = [...STORES, TOGETHER];
 /** A server, or a proxy before it, that takes no condition at COMMIT. */
 const UNCONDITIONAL: (typeof STORES)[number] = [
   'MariaDB without a condition at COMMIT',
-  async () => {
-    const store = await mariadbStore();
-    const client = store.knex.client as { query: (connection: unknown, statement: string | { sql: string }) => Promise<unknown> };
-    const query = client.query.bind(client);
-    client.query = async (connection, statement) => {
-      const { sql } = typeof statement === 'string' ? { sql: statement } : statement;
-      if (sql.startsWith('SET autocommit = (')) throw Object.assign(new Error('you have an error in your SQL syntax'), { errno: 1064 });
-      return query(connection, statement);
-    };
-    return store;
-  },
+  () => mariadbStore(false, (sql) => (sql.startsWith('SET autocommit = (') ? 'SET autocommit = nonsense (' : sql)),
 ];
 
 /** For what a transaction does at its end. */

@@ -10,12 +10,14 @@ export { Loop, type LoopOptions, type Turn } from './loop.ts';
 export { isMistake } from './mistake.ts';
 export { BatchDeadlineExceeded, BatcherFull, NaturalBatcher, type NaturalBatcherOptions } from './natural-batcher.ts';
 export { isExhausted, type RetryPolicy, waitBeforeRetry, withRetries } from './retry-policy.ts';
-export { type BeginningConnection, beginBy, beginTogether, type Opening, takesPackets } from './sql/begin.ts';
+export { type Beginning, type BeginningConnection, beginBy, type Opening, openedBy, takesPackets } from './sql/begin.ts';
 export { type Dialect, dialectOf } from './sql/dialect.ts';
+export { inTransaction } from './sql/in-transaction.ts';
+export { lend } from './sql/lent-connection.ts';
 export { type Migrations, migrate, pendingMigrations } from './sql/migrate.ts';
 export { bodyInPacket } from './sql/packet-size.ts';
 export { afterCommit, inPacketTransaction, runOnPrimary, runTogether, writeLater } from './sql/packet-transaction.ts';
-export { inTransaction, placeholders, run, valueRows } from './sql/run.ts';
+export { placeholders, run, valueRows } from './sql/run.ts';
 export { underServerLock } from './sql/server-lock.ts';
 export {
   acquire,
@@ -24,16 +26,23 @@ export {
   disposeIfUseless,
   isUseless,
   readSettings,
-  settingsWithin,
   UnsuitableSession,
 } from './sql/session/checked-sessions.ts';
 export { type SessionFault, sessionFaults } from './sql/session/faults.ts';
 export { type DatabaseFinding, databaseFindings } from './sql/session/findings.ts';
 export { ServerStatus, serverStatusOf } from './sql/session/server-status.ts';
 export { OtherServer, ServerWatch } from './sql/session/server-watch.ts';
-export { endedTransaction, type SessionSettings, type SettingRow, SHOW_SETTINGS, settingsOf } from './sql/session/settings.ts';
+export {
+  endedTransaction,
+  isReadCommitted,
+  type SessionSettings,
+  type SettingRow,
+  SHOW_SETTINGS,
+  serverOf,
+  settingsOf,
+} from './sql/session/settings.ts';
 export { limitStatements, ROLLBACK_LIMIT_MS, withinLimit } from './sql/session/statement-limit.ts';
-export { connectionOf, isStillOpen } from './sql/session/still-open.ts';
+export { isStillOpen } from './sql/session/still-open.ts';
 export {
   classifySqlError,
   doomsTransaction,
@@ -44,6 +53,7 @@ export {
   type SqlErrorKind,
 } from './sql/sql-errors.ts';
 export type { Sql, SqlResult, SqlValue } from './sql/types.ts';
+export { bound } from './sql/values.ts';
 export { withoutValues } from './sql/without-values.ts';
 export { durationMs, orAborted, pause, secondsAndNanos, toDuration, type WireDuration, withDeadline } from './time.ts';
 export { traceIdOf } from './trace-id.ts';

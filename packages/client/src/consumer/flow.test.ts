@@ -1,3 +1,4 @@
+import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GROUP, TestBed, TOPIC, takeEffect, until } from '../../test/consumer-kit.ts';
 import { MARIADBS, SQLITE, STORES } from '../../test/stores.ts';
@@ -202,9 +203,24 @@ describe.each(MARIADBS)('a handler on %s', (_name, open) => {
   });
   afterEach(() => bed.close());
 
-  it('leaves no row of a transaction that it went on with after a deadlock', async () => {
+  type Sent = (tx: Knex.Transaction, message: { messageKey: string }) => Promise<unknown>;
+  const victim = (tx: Knex.Transaction) => tx('account').where({ id: 2 }).update({ n: 1 });
+  const beside: Sent = (tx, message) => takeEffect(tx, message, 'beside the deadlock');
+
+  it.each<[string, Sent]>([
+    ['with a statement beside it', (tx, message) => Promise.allSettled([victim(tx), beside(tx, message)])],
+    ['in a nested transaction', (tx, message) => tx.transaction((nested) => Promise.allSettled([victim(nested), beside(nested, message)]))],
+    ['beside a nested transaction', (tx, message) => Promise.allSettled([tx.transaction((nested) => beside(nested, message)), victim(tx)])],
+    [
+      'in a nested transaction within another',
+      (tx, message) => tx.transaction((outer) => outer.transaction((nested) => Promise.allSettled([victim(nested), beside(outer, message)]))),
+    ],
+  ])('leaves no row of a transaction that it went on with after a deadlock %s', async (_what, send) => {
     const { knex } = bed.store;
     let deadlocks = 0;
+    knex.on('query-error', ({ errno }: { errno?: number }) => {
+      if (errno === 1213) deadlocks++;
+    });
     const consumer = await bed.run({
       handle: async (tx, message) => {
         if (deadlocks > 0) return takeEffect(tx, message, 'second try');
@@ -217,10 +233,7 @@ describe.each(MARIADBS)('a handler on %s', (_name, open) => {
           .where({ id: 1 })
           .update({ n: 2 })
           .then(() => other.commit());
-        const blocked = tx('account').where({ id: 2 }).update({ n: 1 });
-        const beside = takeEffect(tx, message, 'beside the deadlock');
-        await blocked.catch(() => deadlocks++);
-        await beside.catch(() => undefined);
+        await send(tx, message).catch(() => undefined);
         await takeEffect(tx, message, 'after the deadlock').catch(() => undefined);
         await waits;
       },

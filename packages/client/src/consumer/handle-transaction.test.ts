@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { GROUP, storeAndDie, TestBed, TOPIC, takeEffect } from '../../test/consumer-kit.ts';
-import { PACKET_STORES } from '../../test/stores.ts';
+import { GROUP, storeAndDie, TestBed, TOPIC, takeEffect, until } from '../../test/consumer-kit.ts';
+import { PACKET_STORES, SQLITE } from '../../test/stores.ts';
 import { createTelemetry } from './counters.ts';
 import { settingsOf } from './defaults.ts';
 import { createTransactionExecutor } from './handle-transaction.ts';
@@ -81,6 +81,27 @@ describe.each(PACKET_STORES)("a handler's transaction on %s", (_name, makeStore)
     expect(await bed.inbox('swallowed')).toMatchObject({ state: 30 });
   });
 
+  it('keeps its connection where the handler fails', async ({ skip }) => {
+    const { knex } = bed.store;
+    skip(knex.client.driverName !== 'mysql2', 'SQLite has one connection');
+    const ids = async () => (await knex.raw('SELECT id FROM information_schema.processlist WHERE db = DATABASE() ORDER BY id'))[0];
+    const claimed = await storeAndDie(knex, ['k1', 'k2'], 60_000);
+    const before = await ids();
+    await executor(() => Promise.reject(new Error('no'))).execute(claimed);
+    expect(await bed.inbox('k2')).toMatchObject({ state: 10, attempts: 1 });
+    expect(await ids()).toEqual(before);
+  });
+
+  it('takes effect once where a stored procedure has rolled the transaction back and begun another', async ({ skip }) => {
+    const { knex } = bed.store;
+    skip(knex.client.driverName !== 'mysql2', 'SQLite has no stored procedures');
+    await knex.raw("CREATE PROCEDURE anew() BEGIN ROLLBACK; INSERT INTO effect (message_key, `by`) VALUES ('p1', 'procedure'); END");
+    const { execute } = executor(async (tx) => void (await tx.raw('CALL anew()')));
+    await execute(await storeAndDie(knex, ['p1'], 60_000));
+    expect(await bed.took('p1')).toBe(0);
+    expect(await bed.inbox('p1')).toMatchObject({ state: 10, attempts: 1 });
+  });
+
   it.each<[string, (tx: Knex.Transaction) => Promise<unknown>]>([
     ['with an error', async (tx) => tx.rollback(new Error('not now'))],
     ['without one', async (tx) => tx.rollback()],
@@ -101,5 +122,33 @@ describe.each(PACKET_STORES)("a handler's transaction on %s", (_name, makeStore)
     await execute([claimed]);
     await recordFailure(parts, claimed, Object.assign(new Error('lost'), { code: 'PROTOCOL_CONNECTION_LOST' }), 0);
     expect(await bed.inbox('c1')).toMatchObject({ state: 30, due_at: null });
+  });
+});
+
+describe("a handler's transaction on SQLite that the database has ended", () => {
+  const [, makeStore] = SQLITE;
+
+  it.each<[string, Handle]>([
+    ['and it goes on', (tx, message) => takeEffect(tx, message, 'behind')],
+    ['and it goes on in a nested transaction', (tx, message) => tx.transaction((nested) => takeEffect(nested, message, 'behind'))],
+  ])('takes effect once where the handler swallows the error, %s', async (_what, goOn) => {
+    const bed = await TestBed.open(makeStore);
+    try {
+      await bed.store.knex.raw('CREATE TABLE once (id INTEGER PRIMARY KEY)');
+      await bed.store.knex.raw('INSERT INTO once VALUES (1)');
+      let tries = 0;
+      await bed.run({
+        handle: async (tx, message) => {
+          if (++tries > 1) return takeEffect(tx, message, 'second try');
+          await tx.raw('INSERT OR ROLLBACK INTO once VALUES (1)').catch(() => undefined);
+          return goOn(tx, message).catch(() => undefined);
+        },
+      });
+      bed.broker.deliver({ messageKey: 'k', topic: TOPIC, body: 'x' });
+      await until(async () => (await bed.inbox('k'))?.state === 30);
+      expect(await bed.store.knex('effect').pluck('by')).toEqual(['second try']);
+    } finally {
+      await bed.close();
+    }
   });
 });

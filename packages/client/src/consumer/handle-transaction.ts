@@ -1,5 +1,6 @@
-import { classifySqlError, errorTypeOf, inTransaction } from '@tpc/core';
+import { classifySqlError, errorTypeOf } from '@tpc/core';
 import type { Knex } from 'knex';
+import { KnexSession } from '../knex-session/knex-session.ts';
 import { callTeam } from './careless/team-code.ts';
 import type { HandlerParts } from './handler-parts.ts';
 import { type ClaimedRow, messageOfRow } from './inbox-row.ts';
@@ -28,21 +29,28 @@ export function createTransactionExecutor(parts: HandlerParts, handler: Transact
 
   const startSpans = (rows: readonly ClaimedRow[]) => settings.tracing && new ProcessSpans(settings.tracing, settings.group, rows);
 
-  const transaction = (rows: readonly ClaimedRow[]) =>
-    inTransaction(
-      settings.knex,
-      async (tx) => {
-        const guard = await guardTransaction(tx, () => markStands(tx, settings.group, rows));
-        // One that never ends must not keep its transaction, nor its place; what it asks of the ended transaction later is refused.
-        await withTimeLimit(
+  async function transaction(rows: readonly ClaimedRow[]): Promise<void> {
+    const { knex, group, reportRepeatMs, handlerTimeoutMs } = settings;
+    const opening = openByMark(knex, group, rows, reportRepeatMs);
+    const session = await KnexSession.open(knex, { isolationLevel: 'read committed', opening });
+    const guard = guardTransaction(session, () => markStands(session.tx, group, rows));
+    try {
+      // One that never ends must not keep its transaction, nor its place; what it asks of the ended transaction later is refused.
+      await session.work(() =>
+        withTimeLimit(
           'the handler',
-          settings.handlerTimeoutMs,
-          callTeam(() => call(tx, rows.map(messageOfRow))),
-        );
-        await guard.check();
-      },
-      openByMark(settings.knex, settings.group, rows, settings.reportRepeatMs),
-    );
+          handlerTimeoutMs,
+          callTeam(() => call(session.tx, rows.map(messageOfRow))),
+        ),
+      );
+      await guard.check();
+    } catch (error) {
+      guard.allowEnd();
+      await session.rollback();
+      throw error;
+    }
+    await session.commit();
+  }
 
   async function attempt(rows: readonly ClaimedRow[], spans: ProcessSpans | undefined): Promise<void> {
     const started = performance.now();

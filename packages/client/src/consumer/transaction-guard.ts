@@ -1,6 +1,6 @@
-import { connectionOf, endedTransaction, isStillOpen, ServerStatus, serverStatusOf, settingsWithin } from '@tpc/core';
-import type { Knex } from 'knex';
-import { endsTransactionOn } from '../transaction-end.ts';
+import { endedTransaction } from '@tpc/core';
+import type { KnexSession } from '../knex-session/knex-session.ts';
+import { endsTransactionOn } from '../knex-session/transaction-end.ts';
 import { TransactionEnded } from './errors.ts';
 
 const NOT_YOURS =
@@ -8,23 +8,29 @@ const NOT_YOURS =
 
 const GAVE_UP = 'the handler has rolled its transaction back';
 
-type Query = (connection: unknown, statement: unknown) => Promise<{ response?: [unknown] }>;
+/** What runs statements that cannot be seen from here, and which may end the transaction and begin another. */
+const RUNS_OTHERS = /\b(call|execute)\b/i;
+
+export type TransactionGuard = {
+  /** Waits for all statements. @throws why the transaction must not commit */
+  check(): Promise<void>;
+  /** From here on COMMIT and ROLLBACK are the library's own. */
+  allowEnd(): void;
+};
 
 /**
- * Keeps a handler's transaction that the server has ended from going on by itself. After a deadlock (1213) the server has rolled everything
- * back, the mark included; if the handler's code swallows that error, or has sent another statement beside it, the next statement would commit
- * alone and the message would take effect twice. So statements go one by one (a connection does no more anyway), from the first such error on
- * every further one is refused, and `check` throws before the COMMIT. It waits for statements that the handler has sent and not awaited: behind the
- * COMMIT they would be lost, and the message consumed without them. The handler's own statements may not end the transaction either: what it sent next
- * would commit alone. It may give up by `tx.rollback`, as by an error.
+ * Keeps a handler's transaction that the database has ended from going on. After a deadlock (1213) the server has rolled everything back, the mark
+ * included; if the handler's code swallows that error, or has sent another statement beside it, what follows would be committed without the mark, and the
+ * message would take effect twice. So from the first such error on every further statement is refused, and `check` throws before the COMMIT. What is on its
+ * way already stands in a transaction of its own, which is rolled back: nothing in the session commits by itself. The handler's own statements may not end
+ * the transaction either. It may give up by `tx.rollback`, as by an error.
  * @param markStands asks within the transaction whether its mark is there; asked before COMMIT where a statement has failed
  */
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a factory around shared state; each function in it is short
-export async function guardTransaction(tx: Knex.Transaction, markStands: () => Promise<boolean>): Promise<{ check(): Promise<void> }> {
-  const settings = await settingsWithin(tx);
-  const connection = await connectionOf(tx);
+export function guardTransaction(session: KnexSession, markStands: () => Promise<boolean>): TransactionGuard {
+  const { tx } = session;
   let doomed: unknown;
-  let hasFailed = false;
+  let gaveUp: unknown;
+  let isDoubtful = false;
   let working = true;
   const { commit, rollback } = tx;
   tx.commit = (value) => {
@@ -34,53 +40,33 @@ export async function guardTransaction(tx: Knex.Transaction, markStands: () => P
   tx.rollback = (error) => {
     working = false;
     // Without an error knex would resolve the transaction, and the message would count as handled though nothing of it is there.
-    return rollback(error ?? new Error(GAVE_UP));
+    gaveUp ??= error ?? new Error(GAVE_UP);
+    return rollback(gaveUp);
   };
   // Savepoints have a client of their own; their events come here too, and what is thrown here refuses the statement.
   tx.on('query-error', (error: unknown) => {
-    hasFailed = true;
-    if (endedTransaction(error, settings)) doomed ??= error;
+    isDoubtful = true;
+    if (endedTransaction(error, session.settings)) doomed ??= error;
   });
-  tx.on('query', (query: { sql: string }) => {
-    if (working && !isStillOpen(connection)) doomed ??= new TransactionEnded();
-    if (doomed !== undefined && !/^\s*rollback/i.test(query.sql)) throw doomed;
-    if (working && endsTransactionOn(tx, query.sql)) throw new Error(NOT_YOURS);
-  });
-  const client = tx.client as { query: Query };
-  const query = client.query;
-  let last: Promise<unknown> = Promise.resolve();
-  client.query = (connection, statement) => {
-    // The end of the transaction is knex's own, and knex counts it as ended at once.
-    if (/^\s*(commit|rollback\s*;?\s*$)/i.test(textOf(statement))) return query.call(client, connection, statement);
-    const turn = last.then(() => query.call(client, connection, statement));
-    turn.then(
-      (answer) => {
-        if (saysNoTransaction(answer?.response?.[0])) doomed ??= new TransactionEnded();
-      },
-      () => undefined,
-    );
-    last = turn.catch(() => undefined); // the caller of this statement has the error; the next one only waits
-    return turn;
+  const doom = () => {
+    if (!session.isOpen && gaveUp === undefined) doomed ??= new TransactionEnded();
+    return doomed;
   };
+  tx.on('query', ({ sql }: { sql: string }) => {
+    if (doom() !== undefined && !/^\s*rollback/i.test(sql)) throw doomed;
+    if (working && endsTransactionOn(tx, sql)) throw new Error(NOT_YOURS);
+    isDoubtful ||= RUNS_OTHERS.test(sql);
+  });
   return {
     async check() {
-      for (let seen: unknown; seen !== last; ) {
-        seen = last;
-        await seen;
-      }
-      if (!isStillOpen(connection)) doomed ??= new TransactionEnded();
-      if (doomed !== undefined) throw doomed;
-      if (hasFailed && !(await markStands())) throw new TransactionEnded();
+      await session.quiet();
+      const reason = gaveUp ?? doom();
+      if (reason !== undefined) throw reason;
+      if (isDoubtful && !(await markStands())) throw new TransactionEnded();
+      this.allowEnd();
+    },
+    allowEnd() {
       working = false;
     },
   };
-}
-
-function saysNoTransaction(answer: unknown): boolean {
-  const status = serverStatusOf(answer);
-  return status !== undefined && (status & ServerStatus.IN_TRANSACTION) === 0;
-}
-
-function textOf(statement: unknown): string {
-  return typeof statement === 'string' ? statement : String((statement as { sql?: string } | undefined)?.sql ?? '');
 }

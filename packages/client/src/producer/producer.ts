@@ -4,6 +4,7 @@ import type { Knex } from 'knex';
 import { v7 as uuidv7 } from 'uuid';
 import { checkDatabase } from '../check-database.ts';
 import { codeOf } from '../error-code.ts';
+import { KnexSession } from '../knex-session/knex-session.ts';
 import { discreet, firstFailuresLog, type Log } from '../log.ts';
 import { readStoreMeta } from '../migrations/index.ts';
 import { messageTracer } from '../tracing.ts';
@@ -20,7 +21,6 @@ import {
   DEFAULT_SWEEP,
   type ProducerOptions,
 } from './config.ts';
-import { commitsOnCondition } from './database-session.ts';
 import { Delivery } from './delivery.ts';
 import { checkGroup, type OutboxMessage } from './domain/message.ts';
 import { OutboxMisuse } from './errors.ts';
@@ -58,8 +58,6 @@ export type Producer = {
   answerOnce(waitMs?: number): Promise<number>;
 };
 
-type Store = { storeId: string } & Pick<TransactionParts, 'commitsOnCondition'>;
-
 /** Makes a producer; nothing runs before `start`. @throws InvalidMessage for a bad group */
 export function createProducer(options: ProducerOptions): Producer {
   checkGroup(options.group);
@@ -77,11 +75,11 @@ class OutboxProducer implements Producer {
   readonly #link: Link;
   readonly #sweeper: Sweeper;
   readonly #checkBack: CheckBack;
-  readonly #transactionParts: Omit<TransactionParts, 'commitsOnCondition'>;
+  readonly #transactionParts: TransactionParts;
   readonly #open = new Set<Promise<unknown>>();
   readonly #metrics: ProducerMetrics;
   #stopObserving: () => void = () => {};
-  #store: Promise<Store> | undefined;
+  #store: Promise<string> | undefined;
   #storeId = '';
   #stopped = false;
 
@@ -96,7 +94,7 @@ class OutboxProducer implements Producer {
     const { prepareBudgetMs = DEFAULT_PREPARE_BUDGET_MS, callDeadlineMs = DEFAULT_CALL_DEADLINE_MS, instanceId = uuidv7() } = options;
     const sweep = { ...DEFAULT_SWEEP, ...options.sweep };
     const checkBack = { ...DEFAULT_CHECK_BACK, ...options.checkBack };
-    const storeId = async () => (await this.#readStore()).storeId;
+    const storeId = () => this.#readStoreId();
     this.#knex = knex;
     this.#group = group;
     this.#log = log;
@@ -153,7 +151,7 @@ class OutboxProducer implements Producer {
   }
 
   async start(): Promise<void> {
-    await this.#readStore();
+    await this.#readStoreId();
     await checkDatabase(this.#knex, this.#log);
     for (const problem of await durabilityProblems(this.#knex)) this.#log.warn({ problem }, 'the outbox database may lose committed transactions');
     for (const other of await findUnsweptGroups(this.#knex, this.#group)) {
@@ -196,9 +194,7 @@ class OutboxProducer implements Producer {
 
   async transaction<T>(work: Work<T>, { isolationLevel }: { isolationLevel?: Knex.IsolationLevels } = {}): Promise<T> {
     if (this.#stopped) throw new OutboxMisuse('the producer is stopped');
-    const transaction = this.#readStore().then(({ storeId: _storeId, ...server }) =>
-      BusinessTransaction.run({ ...this.#transactionParts, ...server }, work, isolationLevel),
-    );
+    const transaction = this.#readStoreId().then(() => BusinessTransaction.run(this.#transactionParts, work, isolationLevel));
     this.#open.add(transaction);
     try {
       return await transaction;
@@ -220,14 +216,14 @@ class OutboxProducer implements Producer {
   }
 
   /** Read once; again after a failure. */
-  #readStore(): Promise<Store> {
-    this.#store ??= readStore(this.#knex).catch((error) => {
+  #readStoreId(): Promise<string> {
+    this.#store ??= readStoreId(this.#knex).catch((error) => {
       this.#store = undefined;
       throw error;
     });
-    return this.#store.then((store) => {
-      this.#storeId = store.storeId;
-      return store;
+    return this.#store.then((storeId) => {
+      this.#storeId = storeId;
+      return storeId;
     });
   }
 }
@@ -255,9 +251,11 @@ function harmlessTelemetry(
   };
 }
 
-async function readStore(knex: Knex): Promise<Store> {
+/** Asks the server how it commits, too, so that no transaction has to. */
+async function readStoreId(knex: Knex): Promise<string> {
   const { storeId } = await readStoreMeta(knex);
-  return { storeId, commitsOnCondition: await commitsOnCondition(knex) };
+  await (await KnexSession.open(knex, { conditional: true })).commit();
+  return storeId;
 }
 
 function registration({ group, topics = [], host = hostname(), outboxRetentionMs }: ProducerOptions, instanceId: string, storeId: string) {

@@ -69,7 +69,7 @@ describe.each(COMMITTING_STORES)('the guard of a transaction on %s', (_name, ope
     await fixture.producer.transaction(async (tx, outbox) => {
       await outbox.add(MESSAGE);
       tx.on('query', ({ sql }: { sql: string }) => {
-        if (/COUNT\(\*\)/.test(sql))
+        if (/COUNT\(\*\)|^COMMIT/.test(sql))
           slipped.resolve(
             tx('account')
               .insert({ name: 'ada' })
@@ -77,7 +77,7 @@ describe.each(COMMITTING_STORES)('the guard of a transaction on %s', (_name, ope
           );
       });
     });
-    // Of the look that commits by itself knex is the one to refuse what comes behind it.
+    // Where COMMIT looks by itself, knex is the one to refuse what comes behind it.
     expect(await slipped.promise).toMatchObject({
       message: expect.stringMatching(/work of this transaction is over|Transaction query already complete/),
     });

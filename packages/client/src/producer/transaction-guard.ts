@@ -1,6 +1,6 @@
 import { endedTransaction } from '@tpc/core';
-import { endsTransactionOn } from '../transaction-end.ts';
-import type { DatabaseSession } from './database-session.ts';
+import type { KnexSession } from '../knex-session/knex-session.ts';
+import { endsTransactionOn } from '../knex-session/transaction-end.ts';
 import { Savepoints } from './domain/savepoints.ts';
 import { OutboxMisuse, TransactionDoomed } from './errors.ts';
 import { LAST_LOOK } from './store/outbox-rows.ts';
@@ -11,12 +11,12 @@ import { LAST_LOOK } from './store/outbox-rows.ts';
  * they leave.
  */
 export class TransactionGuard {
-  readonly #session: DatabaseSession;
+  readonly #session: KnexSession;
   readonly #savepoints = new Savepoints();
   #doom: TransactionDoomed | undefined;
   #phase: 'work' | 'last look' | 'end' = 'work';
 
-  constructor(session: DatabaseSession) {
+  constructor(session: KnexSession) {
     this.#session = session;
     const { tx } = session;
     // Nested transactions have a client of their own; their events come here too, and what is thrown here refuses the statement.

@@ -1,8 +1,9 @@
 import { context as contexts, SpanKind, trace } from '@opentelemetry/api';
 import { inSpan, type MessageLimits, type MessageTracer, onlyKey, run, type Sql, statementsUnderSpan } from '@tpc/core';
 import type { Knex } from 'knex';
+import { KnexSession } from '../knex-session/knex-session.ts';
+import { NotCommitted } from '../knex-session/transaction-connection.ts';
 import type { OutboxContent } from './content-codec.ts';
-import { DatabaseSession, NotCommitted } from './database-session.ts';
 import type { Delivery, Prepared } from './delivery.ts';
 import type { TraceContext } from './domain/trace-context.ts';
 import { OutcomeUnknown } from './errors.ts';
@@ -24,8 +25,6 @@ export type TransactionParts = {
   openKeys: OpenKeys;
   prepareBudgetMs: number;
   firstWaitMs: number;
-  /** See `commitsOnCondition`. */
-  commitsOnCondition: boolean;
   traceContext: () => TraceContext | undefined;
   onEvent: (event: ProducerEvent) => void;
   tracing: MessageTracer | undefined;
@@ -48,7 +47,7 @@ type Added = { content: OutboxContent; prepared: Promise<Prepared> | undefined }
  */
 export class BusinessTransaction {
   readonly #parts: TransactionParts;
-  readonly #session: DatabaseSession;
+  readonly #session: KnexSession;
   readonly #guard: TransactionGuard;
   readonly #outbox: TransactionOutbox;
   readonly #added: Added[] = [];
@@ -56,10 +55,12 @@ export class BusinessTransaction {
 
   static async run<T>(parts: TransactionParts, work: Work<T>, isolationLevel?: Knex.IsolationLevels): Promise<T> {
     const span = parts.tracing?.begin('transaction', SpanKind.INTERNAL, contexts.active());
-    return inSpan(span, async () => new BusinessTransaction(parts, await DatabaseSession.open(parts.knex, isolationLevel)).#run(work));
+    return inSpan(span, async () =>
+      new BusinessTransaction(parts, await KnexSession.open(parts.knex, { isolationLevel, conditional: true })).#run(work),
+    );
   }
 
-  private constructor(parts: TransactionParts, session: DatabaseSession) {
+  private constructor(parts: TransactionParts, session: KnexSession) {
     this.#parts = parts;
     this.#session = session;
     this.#guard = new TransactionGuard(session);
@@ -100,7 +101,7 @@ export class BusinessTransaction {
       await this.#outbox.close();
       this.#throwIfDoomed();
       await this.#awaitPrepares();
-      if (!this.#parts.commitsOnCondition) {
+      if (!this.#session.commitsOnCondition) {
         this.#guard.beginLastLook();
         await this.#lookForRows();
       }
@@ -138,7 +139,7 @@ export class BusinessTransaction {
   async #commit(): Promise<void> {
     const { delivery, onEvent, tracing } = this.#parts;
     const messages = this.#added.length;
-    const condition = this.#parts.commitsOnCondition && messages > 0 ? lastLook(this.#keys) : undefined;
+    const condition = this.#session.commitsOnCondition && messages > 0 ? lastLook(this.#keys) : undefined;
     this.#guard.allowEnd();
     try {
       await (tracing ? this.#commitUnderSpan(tracing, condition) : this.#session.commit(condition));

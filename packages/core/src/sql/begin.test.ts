@@ -2,7 +2,8 @@ import { text } from 'node:stream/consumers';
 import knexFactory, { type Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/mariadb.ts';
-import { inTransaction, run } from './run.ts';
+import { inTransaction } from './in-transaction.ts';
+import { run } from './run.ts';
 
 describe('BEGIN with the first statement', () => {
   let database: Awaited<ReturnType<typeof createTestDatabase>>;
@@ -216,5 +217,35 @@ describe('BEGIN with the first statement', () => {
     expect(packets.at(-1)).toBe("INSERT INTO seen (word) VALUES ('alone')");
     await expect(inTransaction(db, (tx) => tx('seen').insert({ word: 'alone' }))).rejects.toMatchObject({ errno: 1062 });
     expect(await words()).toEqual(['alone']);
+  });
+});
+
+describe.each([true, false])('a transaction whose isolation level cannot be set, with several statements in a packet: %s', (multipleStatements) => {
+  it('leaves nothing of itself on its connection', async () => {
+    type Session = { query(statement: { sql: string }, ...rest: unknown[]): unknown };
+    let killed = true;
+    /** The server answers as where somebody kills the statement. */
+    const kill = (session: Session, done: (error: unknown, session: unknown) => void) => {
+      const query = session.query.bind(session);
+      session.query = (statement, ...rest) => {
+        const isLevel = killed && statement.sql.startsWith('SET TRANSACTION');
+        return query(isLevel ? { sql: "SIGNAL SQLSTATE '70100' SET MYSQL_ERRNO = 1317" } : statement, ...rest);
+      };
+      done(null, session);
+    };
+    const database = await createTestDatabase();
+    const connection = { uri: database.url, multipleStatements } as unknown as Knex.MySql2ConnectionConfig;
+    const db = knexFactory({ client: 'mysql2', connection, pool: { min: 0, max: 1, afterCreate: kill } });
+    try {
+      await run(db, 'CREATE TABLE seen (word VARCHAR(10) PRIMARY KEY)');
+      const opening = { statements: [{ sql: "INSERT INTO seen VALUES ('opening')", params: [] }], check: () => undefined };
+      await expect(inTransaction(db, async () => undefined, opening)).rejects.toMatchObject({ errno: 1317 });
+      killed = false;
+      await db.transaction((tx) => tx('seen').insert({ word: 'mine' }));
+      expect(await db('seen').pluck('word')).toEqual(['mine']);
+    } finally {
+      await db.destroy();
+      await database.drop();
+    }
   });
 });

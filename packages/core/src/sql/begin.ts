@@ -1,5 +1,7 @@
 import type { Knex } from 'knex';
 import { dialectOf } from './dialect.ts';
+import { lend } from './lent-connection.ts';
+import { run } from './run.ts';
 import { classifySqlError, doomsTransaction } from './sql-errors.ts';
 import type { Sql } from './types.ts';
 import { bound } from './values.ts';
@@ -29,25 +31,40 @@ export function takesPackets(db: Knex | Knex.Transaction): boolean {
   return connectionSettings?.multipleStatements === true;
 }
 
-/**
- * Makes the transaction that knex opens next on this connection begin by `begin`, on a connection that is lent to it alone.
- * @param begin a statement without values
- */
-export function beginBy(connection: BeginningConnection, begin: string): void {
-  const { query } = connection;
-  connection.query = (statement, values, answered) => {
-    if ((statement as { sql?: string }).sql !== KNEX_BEGIN) return query.call(connection, statement, values, answered);
-    connection.query = query;
-    return query.call(connection, { sql: begin }, values, answered);
-  };
-}
+/** A transaction of knex's that begins in a way of its own, on a connection that is lent to it alone. The connection itself stays as it is. */
+export type Beginning = {
+  /** The connection as knex must be given it, for this transaction and no other. */
+  connection: BeginningConnection;
+  /**
+   * Does the work of the transaction behind its opening.
+   * @throws why the opening ends the transaction, whatever the work makes of it
+   */
+  around<T>(tx: Knex.Transaction, work: () => Promise<T>): Promise<T>;
+};
 
 /**
- * Like `beginBy`, with all that the transaction begins with in one packet: BEGIN, what opens it, and the statements that its work sends first, those of
- * one turn of the event loop. An opening leaves at the end of this turn at the latest. Only where the connection `takesPackets`.
+ * Makes a transaction of knex's begin by `begin`. Where the pool's connections take several statements in a packet, all that it begins with is one packet:
+ * `begin`, what opens it, and the statements that its work sends first, those of one turn of the event loop. An opening leaves at the end of this turn at
+ * the latest.
+ * @param begin a statement without values
  */
-export function beginTogether(connection: BeginningConnection, begin: string, opening?: Opening): FirstPacket {
-  return new FirstPacket(connection, begin, opening);
+export function beginBy(db: Knex, connection: BeginningConnection, begin: string, opening?: Opening): Beginning {
+  if (takesPackets(db)) return new FirstPacket(connection, begin, opening);
+  const query: Send = (statement, values, answered) => connection.query(isBegin(statement) ? { sql: begin } : statement, values, answered);
+  return { connection: lend(connection, { query }), around: (tx, work) => openedBy(opening, tx, work) };
+}
+
+/** Sends the opening's statements one by one, and then does the work. */
+export async function openedBy<T>(opening: Opening | undefined, tx: Knex.Transaction, work: () => Promise<T>): Promise<T> {
+  if (opening === undefined) return work();
+  const affected: number[] = [];
+  for (const { sql, params } of opening.statements) affected.push((await run(tx, sql, params)).affected);
+  opening.check(affected);
+  return work();
+}
+
+function isBegin(statement: unknown): boolean {
+  return (statement as { sql?: string }).sql === KNEX_BEGIN;
 }
 
 /** One statement, without comments, that only a header is answered to: others may follow it, and can be told apart where one fails. */
@@ -58,44 +75,39 @@ const MAX_GATHERED_BYTES = 64 * 1024;
 
 type Sent = { statement: { sql: string }; values: readonly unknown[]; answered: Answered };
 
-class FirstPacket {
+class FirstPacket implements Beginning {
+  readonly connection: BeginningConnection;
   readonly #connection: BeginningConnection;
-  readonly #query: Send;
-  readonly #execute: Send;
   readonly #opening: Opening | undefined;
   /** BEGIN, the opening, and then what the work sends. */
   readonly #statements: Sent[];
   readonly #opened: number;
   readonly #outcome = Promise.withResolvers<void>();
   #failure: unknown;
-  #sent = false;
+  /** Before BEGIN knex sets the isolation level of the transaction. */
+  #state: 'before BEGIN' | 'gathering' | 'sent' = 'before BEGIN';
 
   constructor(connection: BeginningConnection, begin: string, opening: Opening | undefined) {
     this.#connection = connection;
-    this.#query = connection.query;
-    this.#execute = connection.execute;
     this.#opening = opening;
     const lead = [{ sql: begin, params: [] }, ...(opening?.statements ?? [])];
     this.#statements = lead.map(({ sql, params }) => ({ statement: { sql }, values: bound(params), answered: () => undefined }));
     this.#opened = lead.length;
     this.#outcome.promise.catch(() => undefined);
-    connection.query = (statement, values, answered) => {
-      // What knex says before BEGIN, as the transaction's isolation level.
-      if ((statement as { sql?: string }).sql !== KNEX_BEGIN || answered === undefined)
-        return this.#query.call(connection, statement, values, answered);
-      this.#gather();
-      return queueMicrotask(() => answered(null));
-    };
+    this.connection = lend(connection, {
+      query: (...command) => this.#query(...command),
+      execute: (...command) => {
+        this.#send();
+        return connection.execute(...command);
+      },
+    });
   }
 
-  /**
-   * Does the work between the opening and the end.
-   * @throws why the opening ends the transaction, whatever the work makes of it
-   */
-  async around<T>(work: () => Promise<T>): Promise<T> {
+  async around<T>(_tx: Knex.Transaction, work: () => Promise<T>): Promise<T> {
+    if (this.#opening === undefined) return work();
     // What opens the transaction claims something. Work that does not send its first statement in this turn of the event loop may do something else for
     // long, and the claim must stand meanwhile.
-    if (this.#opening !== undefined) setImmediate(() => this.#send());
+    setImmediate(() => this.#send());
     try {
       const result = await work();
       this.#send();
@@ -106,20 +118,19 @@ class FirstPacket {
     }
   }
 
-  #gather(): void {
-    this.#connection.query = (statement, values, answered) => {
-      const sent = sentOf(statement, values, answered);
-      if (sent === undefined || !this.#takes(sent)) {
-        this.#send();
-        return this.#query.call(this.#connection, statement, values, answered);
-      }
-      if (this.#statements.length === this.#opened) process.nextTick(() => this.#send());
-      this.#statements.push(sent);
-    };
-    this.#connection.execute = (...command) => {
+  #query(statement: unknown, values?: unknown, answered?: Answered): unknown {
+    if (this.#state === 'before BEGIN' && answered !== undefined && isBegin(statement)) {
+      this.#state = 'gathering';
+      return queueMicrotask(() => answered(null));
+    }
+    if (this.#state !== 'gathering') return this.#connection.query(statement, values, answered);
+    const sent = sentOf(statement, values, answered);
+    if (sent === undefined || !this.#takes(sent)) {
       this.#send();
-      return this.#execute.apply(this.#connection, command);
-    };
+      return this.#connection.query(statement, values, answered);
+    }
+    if (this.#statements.length === this.#opened) process.nextTick(() => this.#send());
+    return this.#statements.push(sent);
   }
 
   #takes(next: Sent): boolean {
@@ -131,14 +142,13 @@ class FirstPacket {
 
   /** Commands of one connection are answered in their order, so whatever is sent behind this has its transaction. */
   #send(): void {
-    if (this.#sent) return;
-    this.#sent = true;
-    Object.assign(this.#connection, { query: this.#query, execute: this.#execute });
+    if (this.#state !== 'gathering') return;
+    this.#state = 'sent';
     const all = this.#statements;
     const packet = { ...all.at(-1)?.statement, sql: all.map(({ statement }) => statement.sql).join(';\n') };
     const headers: Header[] = [];
     const values = all.flatMap((each) => each.values);
-    const command = this.#query.call(this.#connection, packet, values, (error, rows, fields) => {
+    const command = this.#connection.query(packet, values, (error, rows, fields) => {
       if (error) this.#failed(error, headers);
       else this.#answer(all.length === 1 ? [rows] : (rows as unknown[]), all.length === 1 ? [fields] : (fields as unknown[]));
     }) as Command | undefined;
@@ -167,7 +177,7 @@ class FirstPacket {
       if (failure !== undefined) answered(failure);
       else if (at < failed) answered(null, headers[at]);
       else if (at === failed || over) answered(error);
-      else this.#query.call(this.#connection, statement, values, answered);
+      else this.#connection.query(statement, values, answered);
     });
   }
 

@@ -2,7 +2,8 @@ import knexFactory, { type Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/mariadb.ts';
 import type { Opening } from './begin.ts';
-import { inTransaction, run } from './run.ts';
+import { inTransaction } from './in-transaction.ts';
+import { run } from './run.ts';
 import type { Sql } from './types.ts';
 
 type Store = { knex: Knex; drop(): Promise<void> };

@@ -1,7 +1,8 @@
 import type { Knex } from 'knex';
 import { takesPackets } from './begin.ts';
 import { dialectOf } from './dialect.ts';
-import { ask, inTransaction, run, toResult, withConnection } from './run.ts';
+import { inTransaction } from './in-transaction.ts';
+import { ask, run, toResult, withConnection } from './run.ts';
 import { assertCommitted, dispose } from './session/checked-sessions.ts';
 import { ROLLBACK_LIMIT_MS, withinLimit } from './session/statement-limit.ts';
 import { classifySqlError } from './sql-errors.ts';

@@ -1,7 +1,8 @@
 import knexFactory, { type Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/mariadb.ts';
-import { inTransaction, run } from './run.ts';
+import { inTransaction } from './in-transaction.ts';
+import { run } from './run.ts';
 
 describe('inTransaction on SQLite', () => {
   let db: Knex;

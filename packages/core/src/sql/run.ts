@@ -1,11 +1,8 @@
 import type { Knex } from 'knex';
-import { type BeginningConnection, beginBy, beginTogether, type Opening, takesPackets } from './begin.ts';
 import { dialectOf } from './dialect.ts';
-import { acquire, assertCommitted, assertFitsPacket, readSettings } from './session/checked-sessions.ts';
+import { acquire, assertCommitted, assertFitsPacket } from './session/checked-sessions.ts';
 import { watchOf } from './session/server-watch.ts';
-import { isReadCommitted } from './session/settings.ts';
 import { withinLimit } from './session/statement-limit.ts';
-import { TransactionEnds } from './session/transaction-ends.ts';
 import type { Connection, MysqlClient, SqlResult, SqlValue, Statement } from './types.ts';
 import { bound, textBytes } from './values.ts';
 
@@ -74,57 +71,4 @@ export function placeholders(count: number): string {
 /** The same template `count` times, as a list: the rows behind VALUES of one INSERT. */
 export function valueRows(template: string, count: number): string {
   return Array(count).fill(template).join(', ');
-}
-
-/**
- * Runs `work` in a transaction at READ COMMITTED (SQLite: its one writer is serial anyway). Rolls back and rethrows when `work` or COMMIT fails.
- * @param opening writes that go before those of `work`; where the pool's connections take several statements in a packet, together with its first, so that
- *   `work` may have begun when the check fails. Nothing is committed then, whatever `work` makes of the error.
- */
-export function inTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>, opening?: Opening): Promise<T> {
-  if (dialectOf(db).name === 'mysql') return mysqlTransaction(db, work, opening);
-  return sqliteTransaction(db, opened(work, opening));
-}
-
-function opened<T>(work: (tx: Knex.Transaction) => Promise<T>, opening: Opening | undefined): (tx: Knex.Transaction) => Promise<T> {
-  if (opening === undefined) return work;
-  return async (tx) => {
-    const affected: number[] = [];
-    for (const { sql, params } of opening.statements) affected.push((await run(tx, sql, params)).affected);
-    opening.check(affected);
-    return work(tx);
-  };
-}
-
-/**
- * Where the session's own level is the right one already, as on pools of the services, the round trip that sets it is saved; those of BEGIN and of the opening
- * where the pool's connections take several statements in a packet.
- */
-function mysqlTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>, opening: Opening | undefined): Promise<T> {
-  const client = db.client as MysqlClient;
-  return withConnection(client, async (connection) => {
-    const byItself = isReadCommitted(await readSettings(client, connection));
-    const config = { connection, ...(byItself ? {} : { isolationLevel: 'read committed' as const }) };
-    const ends = new TransactionEnds(client, connection);
-    if (!takesPackets(db)) {
-      beginBy(connection as BeginningConnection, 'BEGIN');
-      return await ends.around((own) => db.transaction(own(opened(work, opening)), config));
-    }
-    const packet = beginTogether(connection as BeginningConnection, 'BEGIN', opening);
-    return await ends.around((own) => db.transaction(own(opening === undefined ? work : (tx) => packet.around(() => work(tx))), config));
-  });
-}
-
-/** SQLite keeps a transaction open whose COMMIT failed (a full disk); the pool's only connection would never begin another. */
-async function sqliteTransaction<T>(db: Knex, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
-  const connection = (await db.client.acquireConnection()) as { inTransaction: boolean; exec: (sql: string) => void };
-  try {
-    return await db.transaction(work, { connection });
-  } finally {
-    try {
-      if (connection.inTransaction) connection.exec('ROLLBACK');
-    } finally {
-      await db.client.releaseConnection(connection);
-    }
-  }
 }

@@ -1,8 +1,9 @@
 import knexFactory, { type Knex } from 'knex';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/mariadb.ts';
+import { inTransaction } from './in-transaction.ts';
 import { inPacketTransaction, runTogether, writeLater } from './packet-transaction.ts';
-import { inTransaction, run } from './run.ts';
+import { run } from './run.ts';
 import type { SqlValue } from './types.ts';
 
 const MODES = ['', 'NO_BACKSLASH_ESCAPES', 'ANSI_QUOTES', 'PIPES_AS_CONCAT', 'ORACLE', 'ORACLE,NO_BACKSLASH_ESCAPES'] as const;

@@ -1,4 +1,4 @@
-import { statementsOf } from '../../transaction-end.ts';
+import { statementsOf } from '../../knex-session/transaction-end.ts';
 
 /**
  * Follows a transaction's statements to know whether a savepoint is open. An outbox row written inside one could be dropped by ROLLBACK TO

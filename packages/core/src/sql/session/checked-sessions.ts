@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { dialectOf } from '../dialect.ts';
+import { originOf } from '../lent-connection.ts';
 import { classifySqlError } from '../sql-errors.ts';
 import type { Connection, MysqlClient } from '../types.ts';
 import { withoutValues } from '../without-values.ts';
@@ -68,7 +69,7 @@ function uncommittedBy(status: number | undefined): string | undefined {
 
 /** @returns undefined when the connection may be used at once */
 function admit(client: MysqlClient, connection: Connection): Promise<void> | undefined {
-  if (admitted.has(connection) || !checkedPools.has(client.config)) return undefined;
+  if (admitted.has(originOf(connection)) || !checkedPools.has(client.config)) return undefined;
   return look(client, connection);
 }
 
@@ -79,16 +80,16 @@ async function look(client: MysqlClient, connection: Connection): Promise<void> 
     connection.destroy?.();
     throw new UnsuitableSession(faults.map(({ line }) => line));
   }
-  admitted.add(connection);
+  admitted.add(originOf(connection));
 }
 
 /** Settings of the connection's session as they were when they were first asked for. */
 export async function readSettings(client: MysqlClient, connection: Connection): Promise<SessionSettings> {
-  const known = settings.get(connection);
+  const known = settings.get(originOf(connection));
   if (known !== undefined) return known;
   const [rows] = (await client.query(connection, { sql: SHOW_SETTINGS, bindings: [] })).response as [SettingRow[]];
   const read = settingsOf(rows);
-  settings.set(connection, read);
+  settings.set(originOf(connection), read);
   return read;
 }
 
@@ -97,7 +98,7 @@ export async function readSettings(client: MysqlClient, connection: Connection):
  * @throws Error as the server's own: errno 1153
  */
 export function assertFitsPacket(connection: Connection, bytes: number): void {
-  const most = Number(settings.get(connection)?.get('max_allowed_packet') ?? Number.POSITIVE_INFINITY);
+  const most = Number(settings.get(originOf(connection))?.get('max_allowed_packet') ?? Number.POSITIVE_INFINITY);
   if (bytes <= most) return;
   const message = `a statement of ${bytes} bytes is larger than the max_allowed_packet of the server, ${most} bytes`;
   throw Object.assign(new Error(message), { errno: 1153, code: 'ER_NET_PACKET_TOO_LARGE' });

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Knex } from 'knex';
+import { originOf } from '../lent-connection.ts';
 import type { Connection, MysqlClient } from '../types.ts';
 import { dispose, readSettings } from './checked-sessions.ts';
 import { serverOf } from './settings.ts';
@@ -71,7 +72,7 @@ export class ServerWatch {
 
   /** @throws OtherServer when the work that is about to use this connection has begun with another server */
   async admit(client: MysqlClient, connection: Connection): Promise<void> {
-    if (!this.#known.has(connection)) this.#note(connection, serverOf(await readSettings(client, connection)));
+    if (!this.#known.has(originOf(connection))) this.#note(originOf(connection), serverOf(await readSettings(client, connection)));
     const generation = this.#generationOfWork.getStore();
     if (generation !== undefined && generation !== this.#generation) throw new OtherServer();
   }

@@ -8,8 +8,3 @@ export type TellingConnection = { inTransaction?: boolean };
 export function isStillOpen(connection: TellingConnection): boolean {
   return connection.inTransaction !== false;
 }
-
-/** The connection on which a transaction runs. A transaction's client lends its own, and takes nothing back. */
-export function connectionOf(tx: { client: { acquireConnection(): Promise<unknown> } }): Promise<TellingConnection> {
-  return tx.client.acquireConnection() as Promise<TellingConnection>;
-}
