@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isExhausted, type RetryPolicy, waitBeforeRetry, withRetries } from './retry-policy.ts';
 
@@ -5,6 +6,7 @@ const policy: RetryPolicy = { firstWaitMs: 1000, factor: 2, maxWaitMs: 60_000, j
 
 describe('waitBeforeRetry', () => {
   it.each([
+    [0, 1000],
     [1, 1000],
     [2, 2000],
     [3, 4000],
@@ -18,6 +20,26 @@ describe('waitBeforeRetry', () => {
   it('spreads by the jitter and never leaves it', () => {
     expect(waitBeforeRetry(policy, 1, 0)).toBe(800);
     expect(waitBeforeRetry(policy, 1, 0.999_999)).toBe(1200);
+    expect(waitBeforeRetry({ ...policy, jitter: 1 }, 1, 0.25)).toBe(500);
+  });
+
+  it('is a whole number of milliseconds that a timer takes, at least 1, whatever the policy', () => {
+    const policies = fc.record({
+      firstWaitMs: fc.double({ min: 0, max: 10_000, noNaN: true }),
+      factor: fc.double({ min: 1, max: 10, noNaN: true }),
+      maxWaitMs: fc.integer({ min: 1, max: 100_000 }),
+      jitter: fc.double({ min: 0, max: 1, noNaN: true }),
+      maxAttempts: fc.constant(undefined),
+    });
+    const randoms = fc.double({ min: 0, max: 0.999_999, noNaN: true });
+    fc.assert(
+      fc.property(policies, fc.integer({ min: 0, max: 10_000 }), randoms, (any, attempt, random) => {
+        const wait = waitBeforeRetry(any, attempt, random);
+        expect(Number.isInteger(wait) && wait >= 1 && wait <= Math.ceil(any.maxWaitMs * (1 + any.jitter))).toBe(true);
+      }),
+    );
+    // A first wait of 0 that has grown without end is no number.
+    expect(waitBeforeRetry({ ...policy, firstWaitMs: 0 }, 5000, 0.5)).toBe(60_000);
   });
 });
 

@@ -83,7 +83,7 @@ const BY_WORDS: readonly VerdictRow[] = [
     verdict: 'deferred',
     stages: MAIL_STAGES,
     code: /^5/,
-    words: /\b(mailbox|inbox|user|recipient|account|quota|storage)\b.{0,30}\b(full|over ?quota|exceeded|insufficient)\b|over ?quota/i,
+    words: /\b(mailbox|inbox|user|recipient|account|quota|storage)\b.{0,30}\b(full|exceeded|insufficient)\b|over ?quota/i,
   },
   {
     rule: 'words: our limit',
@@ -107,7 +107,7 @@ const BY_WORDS: readonly VerdictRow[] = [
     stages: ['recipient'],
     code: /^5/,
     words:
-      /\b(recipient|user|mailbox|account|address)\b.{0,60}\b(unknown|unavailable|not found|not exist|n.t exist|disabled|inactive|rejected|invalid|no longer)\b|\b(no such|unknown|invalid) (recipient|user|mailbox|account|address)\b/i,
+      /\b(recipient|user|mailbox|account|address)\b.{0,60}(\b(unknown|unavailable|not found|not exist|disabled|inactive|rejected|invalid|no longer)|n.t exist)\b|\b(no such|unknown|invalid) (recipient|user|mailbox|account|address)\b/i,
   },
 ];
 
