@@ -17,7 +17,17 @@ export {
   tokensFileSetting,
   tpcLinkSettings,
 } from './auth/index.ts';
-export { type BrokerConnection, brokerConnectionFrom, brokerSettings } from './broker-settings.ts';
+export { AppError, type AppErrorOptions, type FieldViolation, SchemaBehind, StartError, toAppError, UnsuitableDatabase } from './errors.ts';
+export { type ConnectionLimits, connectionSettings } from './grpc/connection-limits.ts';
+export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, SHORT_REQUEST_BYTES, serve, startGrpcServer } from './grpc/grpc-server.ts';
+export { createPageTokens, type PageTokens } from './grpc/page-token.ts';
+export { OK_STATUS, readRpcStatus, toRpcStatus, toServiceError } from './grpc/status-details.ts';
+export type { CallContext, UnaryHandler, UnaryHandlers } from './grpc/unary.ts';
+export { createDatabaseProbe, probeWrite } from './health/database-probe.ts';
+export { type HealthServer, healthSettings, LIVE, startHealthServer } from './health/health-server.ts';
+export { createHealthWatch } from './health/health-watch.ts';
+export { createRepeater, type Repeater } from './health/repeater.ts';
+export { type BrokerConnection, brokerConnectionFrom, brokerSettings } from './host/broker-settings.ts';
 export {
   bindSetting,
   type ConfigSchema,
@@ -33,30 +43,20 @@ export {
   portSetting,
   type SettingRow,
   secretSetting,
-} from './config.ts';
-export { AppError, type AppErrorOptions, type FieldViolation, SchemaBehind, StartError, toAppError, UnsuitableDatabase } from './errors.ts';
-export { type ConnectionLimits, connectionSettings } from './grpc/connection-limits.ts';
-export { type GrpcServer, type GrpcServerOptions, type ServiceEntry, SHORT_REQUEST_BYTES, serve, startGrpcServer } from './grpc/grpc-server.ts';
-export { createPageTokens, type PageTokens } from './grpc/page-token.ts';
-export { OK_STATUS, readRpcStatus, toRpcStatus, toServiceError } from './grpc/status-details.ts';
-export type { CallContext, UnaryHandler, UnaryHandlers } from './grpc/unary.ts';
-export { createDatabaseProbe, probeWrite } from './health/database-probe.ts';
-export { type HealthServer, healthSettings, LIVE, startHealthServer } from './health/health-server.ts';
-export { createHealthWatch } from './health/health-watch.ts';
-export { createRepeater, type Repeater } from './health/repeater.ts';
+} from './host/config.ts';
+export { type Running, runMain, STOP_DEADLINE_MS, stopAll } from './host/lifecycle.ts';
+export { didYouMean } from './host/near-misses.ts';
+export { type Program, runProgram } from './host/program.ts';
 export type { KeyValueState, KeyValueStore } from './key-value/key-value-store.ts';
 export { openKeyValueStore } from './key-value/open-key-value-store.ts';
 export { isRedisAddress, REDIS_ADDRESS_FORMS } from './key-value/redis-address.ts';
 export { openRedisKeyValueStore, type RedisKeyValueOptions } from './key-value/redis-key-value-store.ts';
 export { openSqliteKeyValueStore } from './key-value/sqlite-key-value-store.ts';
-export { type Running, runMain, STOP_DEADLINE_MS, stopAll } from './lifecycle.ts';
-export { createLog, type Log, type LogOptions, logFrom, logPartsOf, partLog } from './log.ts';
-export { LOG_LEVELS, type LogLevel } from './log-levels.ts';
-export { formatSetting, levelSetting, logSettings } from './log-settings.ts';
-export { didYouMean } from './near-misses.ts';
+export { createLog, type Log, type LogOptions, logFrom, logPartsOf, partLog } from './log/log.ts';
+export { LOG_LEVELS, type LogLevel } from './log/log-levels.ts';
+export { formatSetting, levelSetting, logSettings } from './log/log-settings.ts';
 export { ipNetwork, plainIp } from './net/ip-network.ts';
 export { type Protocol, whatAnswers } from './net/what-answers.ts';
-export { type Program, runProgram } from './program.ts';
 export { type DatabaseSetting, judgeDatabaseFailure } from './sql/database-failures.ts';
 export { durabilityWarnings } from './sql/durability.ts';
 export { assertWritable, type DatabaseOptions, openDatabase } from './sql/open-database.ts';

@@ -13,7 +13,7 @@ import { hashToken } from '../src/auth/tokens.ts';
 import { type GrpcServer, serve, startGrpcServer } from '../src/grpc/grpc-server.ts';
 import { readRpcStatus } from '../src/grpc/status-details.ts';
 import type { CallContext } from '../src/grpc/unary.ts';
-import { createLog } from '../src/log.ts';
+import { createLog } from '../src/log/log.ts';
 
 export const VIEWER = 'tpc_the-token-of-a-viewer';
 export const PRODUCER = 'tpc_the-token-of-a-producer';

@@ -1,7 +1,7 @@
 import { ServerCredentials } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { StartError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../log/log.ts';
 import { createGate, type Gate, OPEN_GATE } from './gate.ts';
 import { checkMaterial, ReplaceableServerCredentials, type TlsMaterial } from './server-tls.ts';
 import { createTokenTable, parseTokensFile, type TokenTable } from './tokens.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { secretSetting } from '../config.ts';
+import { secretSetting } from '../host/config.ts';
 
 /** Settings of the way to TPC, beside TPC_ADDRESS; @tpc/client reads them (tpcOptionsFrom). */
 export const tpcLinkSettings = {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { StartError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../log/log.ts';
 
 /** A setting and the file that it names. */
 export type NamedFile = { setting: string; path: string };

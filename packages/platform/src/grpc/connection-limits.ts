@@ -1,7 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Server } from '@grpc/grpc-js';
-import { integerSetting } from '../config.ts';
+import { integerSetting } from '../host/config.ts';
 import { ipNetwork, plainIp } from '../net/ip-network.ts';
 
 const DEFAULT_MAX_CONNECTIONS = 4_000;

@@ -8,7 +8,7 @@ import { ServerReflectionClient, type ServerReflectionResponse } from '@tpc/gen/
 import { type GetNotificationResponse, NotificationServiceClient, NotificationServiceService } from '@tpc/gen/opc/v1/notification_service';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError, StartError } from '../errors.ts';
-import { createLog } from '../log.ts';
+import { createLog } from '../log/log.ts';
 import { type GrpcServer, serve, startGrpcServer } from './grpc-server.ts';
 import { readRpcStatus } from './status-details.ts';
 import type { CallContext } from './unary.ts';

@@ -3,7 +3,7 @@ import { durationMs, type WireDuration } from '@tpc/core';
 import { LogServiceService, LogLevel as WireLevel, type LogPart as WirePart } from '@tpc/gen/ops/v1/log_service';
 import { guard, needs } from '../auth/rules.ts';
 import { AppError, type FieldViolation } from '../errors.ts';
-import { LOG_LEVELS, type LogLevel, type LogPart, type LogParts } from '../log-levels.ts';
+import { LOG_LEVELS, type LogLevel, type LogPart, type LogParts } from '../log/log-levels.ts';
 import type { UnaryHandlers } from './unary.ts';
 
 /** Longest time after which a level goes back, milliseconds: a day. */

@@ -5,7 +5,7 @@ import { ServerReflectionClient, type ServerReflectionRequest, type ServerReflec
 import { NotificationServiceClient, NotificationServiceService } from '@tpc/gen/opc/v1/notification_service';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AppError } from '../errors.ts';
-import { createLog } from '../log.ts';
+import { createLog } from '../log/log.ts';
 import { type GrpcServer, serve, startGrpcServer } from './grpc-server.ts';
 
 const DEADLINE_MS = 10_000;

@@ -5,7 +5,7 @@ import type { ServerReflectionRequest, ServerReflectionResponse } from '@tpc/gen
 import { expect, it } from 'vitest';
 import type { Visit } from '../auth/gate.ts';
 import { authError } from '../auth/reasons.ts';
-import { createLog } from '../log.ts';
+import { createLog } from '../log/log.ts';
 import { createReflection } from './reflection.ts';
 import { answerEach } from './stream.ts';
 

@@ -1,6 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { toAppError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../log/log.ts';
 import type { Admission } from './admission.ts';
 import { isUnreadable } from './requests.ts';
 import { toServiceError } from './status-details.ts';

@@ -5,7 +5,7 @@ import type { Caller } from '../auth/caller.ts';
 import type { Visit } from '../auth/gate.ts';
 import { isAuthError } from '../auth/reasons.ts';
 import { type AppError, toAppError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../log/log.ts';
 import { type ServiceTracing, startCallSpan } from '../telemetry/call-spans.ts';
 import type { NoteCall } from '../telemetry/metrics-parts.ts';
 import type { Admission, OnRefused } from './admission.ts';

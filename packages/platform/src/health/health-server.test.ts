@@ -2,10 +2,10 @@ import { credentials } from '@grpc/grpc-js';
 import { HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { loadConfig } from '../config.ts';
 import { StartError } from '../errors.ts';
 import { startGrpcServer } from '../grpc/grpc-server.ts';
-import { createLog } from '../log.ts';
+import { loadConfig } from '../host/config.ts';
+import { createLog } from '../log/log.ts';
 import { healthSettings, LIVE, startHealthServer } from './health-server.ts';
 
 const log = createLog({ service: 'test', level: 'silent', format: 'json' });

@@ -1,10 +1,10 @@
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { OPEN_GATE } from '../auth/gate.ts';
-import { optionalPortSetting } from '../config.ts';
 import { createAdmission } from '../grpc/admission.ts';
 import { bind } from '../grpc/bind.ts';
 import { type ConnectionLimits, limitConnections } from '../grpc/connection-limits.ts';
-import type { Running } from '../lifecycle.ts';
+import { optionalPortSetting } from '../host/config.ts';
+import type { Running } from '../host/lifecycle.ts';
 import { HealthEntries } from './health-service.ts';
 
 /** Setting of the health port, the same in every service. */

@@ -1,4 +1,4 @@
-import type { Log } from '../log.ts';
+import type { Log } from '../log/log.ts';
 import { createRepeater, type Repeater } from './repeater.ts';
 
 /** How often health is looked at, milliseconds. */

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import { expect, it } from 'vitest';
-import { createLog } from '../log.ts';
+import { createLog } from '../log/log.ts';
 import { createDatabaseProbe } from './database-probe.ts';
 import { createHealthWatch } from './health-watch.ts';
 

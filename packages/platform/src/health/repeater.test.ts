@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { createLog } from '../log.ts';
+import { createLog } from '../log/log.ts';
 import { createRepeater } from './repeater.ts';
 
 const log = createLog({ service: 'test', level: 'silent', format: 'json' });

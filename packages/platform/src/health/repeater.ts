@@ -1,6 +1,6 @@
 import { Loop } from '@tpc/core';
-import type { Running } from '../lifecycle.ts';
-import type { Log } from '../log.ts';
+import type { Running } from '../host/lifecycle.ts';
+import type { Log } from '../log/log.ts';
 
 export type RepeaterOptions = {
   /** For the log. */

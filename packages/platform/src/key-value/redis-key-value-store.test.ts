@@ -9,7 +9,7 @@ import { createTestCa } from '../../../../test/support/network/certificates.ts';
 import { until } from '../../../../test/support/product.ts';
 import { startRedis, type TestRedis } from '../../../../test/support/redis.ts';
 import { StartError } from '../errors.ts';
-import { createLog } from '../log.ts';
+import { createLog } from '../log/log.ts';
 import type { KeyValueStore } from './key-value-store.ts';
 import { openRedisKeyValueStore } from './redis-key-value-store.ts';
 

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { type RetryPolicy, waitBeforeRetry, withDeadline } from '@tpc/core';
 import { Cluster, Redis } from 'ioredis';
 import { StartError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../log/log.ts';
 import { whatAnswers } from '../net/what-answers.ts';
 import type { KeyValueState, KeyValueStore } from './key-value-store.ts';
 import { parseRedisAddress, type RedisAddress } from './redis-address.ts';

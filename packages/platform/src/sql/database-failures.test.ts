@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../../../test/support/free-port.ts';
 import { createTestDatabase, startMariaDb } from '../../../../test/support/mariadb.ts';
 import { StartError } from '../errors.ts';
-import { createLog } from '../log.ts';
+import { createLog } from '../log/log.ts';
 import { whenDatabaseAnswers } from './database-failures.ts';
 import { openDatabase } from './open-database.ts';
 

@@ -1,6 +1,6 @@
 import { classifySqlError, isTransient, type RetryPolicy, withRetries } from '@tpc/core';
 import { SchemaBehind, StartError, UnsuitableDatabase } from '../errors.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../log/log.ts';
 import { whatAnswers } from '../net/what-answers.ts';
 
 /** Waits between two tries to reach a database that is away. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Knex } from 'knex';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { StartError } from '../errors.ts';
-import { createLog } from '../log.ts';
+import { createLog } from '../log/log.ts';
 import { openDatabase } from './open-database.ts';
 import { migrateDatabase, prepareDatabase, schemaOf } from './prepare-database.ts';
 

@@ -1,8 +1,8 @@
 import { type DatabaseFinding, databaseFindings, type Migrations, migrate, pendingMigrations } from '@tpc/core';
 import type { Knex } from 'knex';
-import type { MigrateMode } from '../config.ts';
 import { SchemaBehind, StartError, UnsuitableDatabase } from '../errors.ts';
-import type { Log } from '../log.ts';
+import type { MigrateMode } from '../host/config.ts';
+import type { Log } from '../log/log.ts';
 import { whenDatabaseAnswers } from './database-failures.ts';
 import { durabilityWarnings } from './durability.ts';
 import { openDatabase } from './open-database.ts';

@@ -3,7 +3,7 @@ import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import type { MetricReader, ResourceMetrics } from '@opentelemetry/sdk-metrics';
 import { cannotListen } from '@tpc/core';
 import { StartError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../log/log.ts';
 
 /** A scraper that says nothing for this long is let go, milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;

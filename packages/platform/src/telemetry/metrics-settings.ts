@@ -1,4 +1,4 @@
-import { optionalBindSetting, optionalPortSetting } from '../config.ts';
+import { optionalBindSetting, optionalPortSetting } from '../host/config.ts';
 
 /** Settings of a service's metrics endpoint; the port is each service's own. */
 export const metricsHostSetting = () =>

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import { createLog } from '../log.ts';
+import { createLog } from '../log/log.ts';
 import { MAX_SERIES, type Metrics, startMetrics } from './metrics.ts';
 
 const log = createLog({ service: 'test', level: 'silent', format: 'json' });

@@ -3,8 +3,8 @@ import { createNoopMeter, type Meter, type MeterProvider as MeterProviderApi } f
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AggregationTemporality, InstrumentType, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { harmlessMeter } from '@tpc/core';
-import type { Running } from '../lifecycle.ts';
-import type { Log } from '../log.ts';
+import type { Running } from '../host/lifecycle.ts';
+import type { Log } from '../log/log.ts';
 import { listenForScrapes } from './metrics-endpoint.ts';
 import { observeProcess } from './metrics-process.ts';
 

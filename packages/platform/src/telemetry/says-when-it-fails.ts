@@ -1,5 +1,5 @@
 import type { SpanExporter } from '@opentelemetry/sdk-trace';
-import type { Log } from '../log.ts';
+import type { Log } from '../log/log.ts';
 
 /** 0 is success (ExportResultCode of OpenTelemetry). */
 const SUCCESS = 0;

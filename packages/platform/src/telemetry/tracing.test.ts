@@ -3,8 +3,8 @@ import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-tr
 import { contextOf, contextUnder, endSpan, MessageSpan, run, statementsUnderSpan } from '@tpc/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { loadConfig } from '../config.ts';
-import { createLog } from '../log.ts';
+import { loadConfig } from '../host/config.ts';
+import { createLog } from '../log/log.ts';
 import { openDatabase } from '../sql/open-database.ts';
 import { saysWhenItFails } from './says-when-it-fails.ts';
 import { traceStatements } from './statement-spans.ts';

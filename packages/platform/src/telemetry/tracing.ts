@@ -12,7 +12,7 @@ import {
 } from '@opentelemetry/sdk-trace';
 import { MessageTracer, withDeadline } from '@tpc/core';
 import { z } from 'zod';
-import type { Log } from '../log.ts';
+import type { Log } from '../log/log.ts';
 import { PresetIds } from './preset-ids.ts';
 import { saysWhenItFails } from './says-when-it-fails.ts';
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { StartError } from '../errors.ts';
 import {
   bindSetting,
   describeConfig,
@@ -14,7 +15,6 @@ import {
   portSetting,
   secretSetting,
 } from './config.ts';
-import { StartError } from './errors.ts';
 
 const schema = z.object({
   TPC_GRPC_PORT: portSetting(50051).describe('Port of the gRPC server.'),

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
+import { StartError } from '../errors.ts';
 import { type ConfigSchema, describeConfig, loadConfig } from './config.ts';
-import { StartError } from './errors.ts';
 import { type Running, runMain } from './lifecycle.ts';
 import { didYouMean, nearMisses } from './near-misses.ts';
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { StartError } from '../errors.ts';
+import { type Protocol, whatAnswers } from '../net/what-answers.ts';
 import { secretSetting } from './config.ts';
-import { StartError } from './errors.ts';
-import { type Protocol, whatAnswers } from './net/what-answers.ts';
 
 /** How a service reaches the broker: the same settings in every service. */
 export const brokerSettings = () => ({

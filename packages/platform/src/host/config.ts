@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { StartError } from './errors.ts';
+import { StartError } from '../errors.ts';
 
 /** A configuration is a zod object whose keys are the environment variables' names, each with `.describe()` and a default. */
 export type ConfigSchema = z.ZodObject<z.ZodRawShape>;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { loadConfig } from './config.ts';
+import { loadConfig } from '../host/config.ts';
 import { logSettings } from './log-settings.ts';
 
 const schema = z.object(logSettings('tpc', ['publish', 'grpc']));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
 it('obeys a signal though the start waits for something that never comes', async () => {
-  const program = join(import.meta.dirname, '..', 'test', 'never-starts.ts');
+  const program = join(import.meta.dirname, '../..', 'test', 'never-starts.ts');
   const child = spawn(process.execPath, ['--conditions=tpc-source', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 30_000,

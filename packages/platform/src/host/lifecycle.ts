@@ -1,6 +1,6 @@
 import { withDeadline } from '@tpc/core';
 import closeWithGrace from 'close-with-grace';
-import { StartError } from './errors.ts';
+import { StartError } from '../errors.ts';
 
 /** Something that runs until it is stopped. */
 export interface Running {
