@@ -61,6 +61,27 @@ describe('NaturalBatcher', () => {
     expect(batches).toEqual([[4, 4], [4], [50], [1, 1, 1], [1]]);
   });
 
+  it('does first in the next flush what a flush has left, where it may', async () => {
+    const batches: number[][] = [];
+    const flush = async (items: readonly number[]) => {
+      batches.push([...items]);
+      return items.slice(0, 2);
+    };
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, leavesRest: true });
+    const first = [1, 2, 3].map((n) => batcher.add(n));
+    void first[0]?.then(() => batcher.add(4));
+    expect(await Promise.all(first)).toEqual([1, 2, 3]);
+    await batcher.drain();
+    expect(batches).toEqual([
+      [1, 2, 3],
+      [3, 4],
+    ]);
+    const strict = new NaturalBatcher<number, number>({ name: 'strict', flush, bisect: () => false });
+    await expect(Promise.all([1, 2, 3].map((n) => strict.add(n)))).rejects.toThrow('strict: 2 results for 3 items');
+    const idle = new NaturalBatcher<number, number>({ name: 'idle', flush: async () => [], bisect: () => false, leavesRest: true });
+    await expect(idle.add(1)).rejects.toThrow('idle: 0 results for 1 items');
+  });
+
   it('fails only the bad item of a batch', async () => {
     const flush = async (items: readonly number[]) => {
       if (items.includes(3)) throw new Error('bad 3');

@@ -50,6 +50,11 @@ export type NaturalBatcherOptions<I, O> = {
   maxQueued?: number;
   /** Whether a rejected flush is tried again in halves, down to single items, so that one bad item fails alone. Default: always. */
   bisect?: (error: unknown) => boolean;
+  /**
+   * Whether a flush may end before it has done all items, as one that holds up the event loop should. Its results are those of the first items, of one at
+   * least; the others go first in the next flush. Default false.
+   */
+  leavesRest?: boolean;
   /** Called after each flush with the batch's size and length of time in milliseconds; for metrics. */
   onFlush?: (count: number, elapsedMs: number) => void;
 };
@@ -78,6 +83,7 @@ export class NaturalBatcher<I, O> {
       maxRestMs: 0,
       maxQueued: 100_000,
       bisect: () => true,
+      leavesRest: false,
       ...options,
     };
   }
@@ -161,6 +167,11 @@ export class NaturalBatcher<I, O> {
     return batch;
   }
 
+  #putBack(rest: readonly Waiting<I, O>[]): void {
+    this.#queue = [...rest, ...this.#queue.slice(this.#head)];
+    this.#head = 0;
+  }
+
   #drop(late: Waiting<I, O>): void {
     late.reject(new BatchDeadlineExceeded(this.#options.name));
   }
@@ -181,7 +192,9 @@ export class NaturalBatcher<I, O> {
         batch.map((waiting) => waiting.item),
         until,
       );
-      if (results.length !== batch.length) throw new Error(`${this.#options.name}: ${results.length} results for ${batch.length} items`);
+      const { leavesRest } = this.#options;
+      const enough = results.length === batch.length || (leavesRest && results.length > 0 && results.length < batch.length);
+      if (!enough) throw new Error(`${this.#options.name}: ${results.length} results for ${batch.length} items`);
     } catch (error) {
       if (batch.length > 1 && this.#options.bisect(error)) {
         const middle = batch.length >> 1;
@@ -190,10 +203,11 @@ export class NaturalBatcher<I, O> {
       } else for (const waiting of batch) waiting.reject(error);
       return;
     }
-    batch.forEach((waiting, index) => {
-      const result = results[index] as O | Error;
+    results.forEach((result, index) => {
+      const waiting = batch[index] as Waiting<I, O>;
       if (result instanceof Error) waiting.reject(result);
       else waiting.resolve(result);
     });
+    if (results.length < batch.length) this.#putBack(batch.slice(results.length));
   }
 }

@@ -2,11 +2,12 @@
  * The mails and their parts in SQLite. `add` resolves once the mail is committed, so that SMTP may answer 250 then and never before. Mails that
  * arrive together share a commit.
  */
+
 import { randomBytes } from 'node:crypto';
+import { NaturalBatcher } from '@tpc/core';
 import type Database from 'better-sqlite3';
 import type { MailAddress, MailPeople, Message, MessageAttachment, MessageSummary, MessagesSummary } from '../inbox/mailpit.ts';
 import type { IncomingMail } from '../smtp/parse.ts';
-import { createGroupCommit } from './group-commit.ts';
 import { parseSearch } from './search.ts';
 
 export type MailStore = {
@@ -55,13 +56,14 @@ const SNIPPET_LENGTH = 250;
  */
 export function createMailStore({ db, maxMessages }: { db: Database.Database; maxMessages: number }): MailStore {
   const insertAll = prepareInsert(db, maxMessages);
-  const groupCommit = createGroupCommit(insertAll);
+  // One commit for all mails that arrived together; one that cannot be stored fails alone.
+  const inserts = new NaturalBatcher<IncomingMail, MessageSummary>({ name: 'mail store', flush: async (mails) => insertAll(mails) });
   return {
-    add: groupCommit.add,
+    add: (mail) => inserts.add(mail),
     ...prepareReads(db),
     ...prepareChanges(db),
     async close() {
-      await groupCommit.drain();
+      await inserts.drain();
       db.close();
     },
   };
