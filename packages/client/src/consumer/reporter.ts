@@ -3,6 +3,7 @@ import {
   batchAttributes,
   databaseAttributes,
   errorTypeOf,
+  MAX_BATCH,
   MessageSpan,
   NaturalBatcher,
   onlyKey,
@@ -24,8 +25,8 @@ type Gathered = {
   ripeAt: number;
 };
 
-/** Below the contract's 1,024, so that failures with their words stay below 2 MiB. */
-const MAX_REPORTS = 512;
+/** Below the contract's MAX_REPORTS, so that failures with their words stay below 2 MiB. */
+const REPORTS_AT_ONCE = MAX_BATCH;
 const DEADLINE_MS = 5_000;
 
 const { RECEIVED, CONSUMED, FAILED } = ReportKind;
@@ -50,7 +51,7 @@ export class Reporter {
     this.#telemetry = telemetry;
     this.#batcher = new NaturalBatcher<Gathered, undefined>({
       name: 'reports',
-      maxCount: MAX_REPORTS,
+      maxCount: REPORTS_AT_ONCE,
       maxQueued: 20_000,
       gatherMs: settings.reportGatherMs,
       bisect: () => false,
@@ -106,7 +107,7 @@ export class Reporter {
     const { knex, group, reportRepeatMs } = this.#settings;
     let acknowledged = 0;
     while (this.#open) {
-      const reports = await claimDueReports(knex, { group, limit: MAX_REPORTS, repeatMs: reportRepeatMs });
+      const reports = await claimDueReports(knex, { group, limit: REPORTS_AT_ONCE, repeatMs: reportRepeatMs });
       if (reports.length === 0) break;
       if (!(await this.#sendAll(reports))) break;
       acknowledged += reports.length;
