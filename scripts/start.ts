@@ -28,6 +28,7 @@ import { startUacService, configSchema as uacSchema } from '@tpc/uac-service';
 import { z } from 'zod';
 import { assertPortsFree, type WantedPort } from './lib/free-ports.ts';
 import { lockFolder } from './lib/lock-folder.ts';
+import { START_PORTS } from './lib/start-ports.ts';
 import { startScreen } from './lib/start-screen.ts';
 import { createTracePrinter } from './trace/trace-printer.ts';
 
@@ -81,23 +82,10 @@ async function start(config: StartConfig, stopping: AbortSignal): Promise<Runnin
   return { stop: () => stopAll(parts.reverse()) };
 }
 
-const PORTS = [
-  'UAC_HTTP_PORT',
-  'INBOX_HTTP_PORT',
-  'SMTP_PORT',
-  'BROKER_GRPC_PORT',
-  'TPC_GRPC_PORT',
-  'UAC_GRPC_PORT',
-  'OPC_GRPC_PORT',
-  'TPC_METRICS_PORT',
-  'UAC_METRICS_PORT',
-  'OPC_METRICS_PORT',
-] as const satisfies readonly (keyof StartConfig)[];
-
 /** The mail server of SMTP_HOST has its port, and needs no inbox page. */
 function wantedPorts(config: StartConfig): WantedPort[] {
   const ofCatcher = ['SMTP_PORT', 'INBOX_HTTP_PORT'];
-  const ours = PORTS.filter((setting) => !config.SMTP_HOST || !ofCatcher.includes(setting));
+  const ours = START_PORTS.filter((setting) => !config.SMTP_HOST || !ofCatcher.includes(setting));
   return ours.map((setting) => ({ setting, host: config.BIND_HOST, port: config[setting] }));
 }
 

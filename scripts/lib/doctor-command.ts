@@ -1,7 +1,7 @@
 /** npm run doctor, apart from the process. */
 import { parseArgs } from 'node:util';
-import { type DatabaseFinding, databaseFindings } from '@tpc/core';
-import { durabilityWarnings, judgeDatabaseFailure, loadConfig, openDatabase, StartError, secretSetting, UnsuitableDatabase } from '@tpc/platform';
+import { type DatabaseFinding, databaseFindings, durabilityWarnings } from '@tpc/core';
+import { judgeDatabaseFailure, loadConfig, openDatabase, StartError, secretSetting, UnsuitableDatabase } from '@tpc/platform';
 import knexFactory, { type Knex } from 'knex';
 import { z } from 'zod';
 

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PORTS, Product, until } from '../support/product.ts';
+import { START_PORTS } from '../../scripts/lib/start-ports.ts';
+import { Product, until } from '../support/product.ts';
 
 /** Runs npm start's program with settings; answers with its exit code and what it wrote to stderr. */
 function run(
@@ -48,7 +49,7 @@ describe('npm start with something wrong says so in one line and ends', () => {
     taken.close();
   });
 
-  it.each(PORTS)('a taken %s', async (name) => {
+  it.each(START_PORTS)('a taken %s', async (name) => {
     const { code, stderr } = await run({ ...quiet, ...free, [name]: port, DATA_DIR: newFolder() });
     expect(code).toBe(1);
     expect(stderr.trim().split('\n')).toHaveLength(1);

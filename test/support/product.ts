@@ -5,23 +5,11 @@ import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import type { Message } from '@tpc/gen/tpc/v1/message';
 import { type ListMessagesRequest, MessageAdminServiceClient } from '@tpc/gen/tpc/v1/message_admin_service';
+import { START_PORTS } from '../../scripts/lib/start-ports.ts';
 import type { Stack } from '../../tools/stack/stack.ts';
 import { freePort } from './free-port.ts';
 
-/** The settings of the ports that `npm start` opens. */
-export const PORTS = [
-  'UAC_HTTP_PORT',
-  'INBOX_HTTP_PORT',
-  'SMTP_PORT',
-  'BROKER_GRPC_PORT',
-  'TPC_GRPC_PORT',
-  'UAC_GRPC_PORT',
-  'OPC_GRPC_PORT',
-  'TPC_METRICS_PORT',
-  'UAC_METRICS_PORT',
-  'OPC_METRICS_PORT',
-] as const;
-type Ports = Record<(typeof PORTS)[number], string>;
+type Ports = Record<(typeof START_PORTS)[number], string>;
 
 /** A mail as the inbox's Mailpit API lists it. */
 export type ListedMail = { ID: string; MessageID: string; From: { Address: string }; To: { Address: string }[]; Subject: string; Created: string };
@@ -43,7 +31,7 @@ export class Product {
   }
 
   static async make(env: Record<string, string> = {}): Promise<Product> {
-    const ports = Object.fromEntries(await Promise.all(PORTS.map(async (name) => [name, String(await freePort())]))) as Ports;
+    const ports = Object.fromEntries(await Promise.all(START_PORTS.map(async (name) => [name, String(await freePort())]))) as Ports;
     return new Product(ports, mkdtempSync(join(tmpdir(), 'tpc-product-')), env, 'scripts/start.ts');
   }
 
@@ -51,7 +39,7 @@ export class Product {
   static async onStack(stack: Stack, env: Record<string, string> = {}): Promise<Product> {
     const { STACK_INBOX_PORT, STACK_SMTP_PORT, STACK_BROKER_PORT } = stack.settings;
     const stackPorts = { INBOX_HTTP_PORT: STACK_INBOX_PORT, SMTP_PORT: STACK_SMTP_PORT, BROKER_GRPC_PORT: STACK_BROKER_PORT };
-    const own = PORTS.filter((name) => !(name in stackPorts)).map(async (name) => [name, await freePort()] as const);
+    const own = START_PORTS.filter((name) => !(name in stackPorts)).map(async (name) => [name, await freePort()] as const);
     const all = { ...stackPorts, ...Object.fromEntries(await Promise.all(own)) };
     const ports = Object.fromEntries(Object.entries(all).map(([name, port]) => [name, String(port)])) as Ports;
     const settings = Object.fromEntries(Object.entries(stack.settings).map(([name, value]) => [name, String(value)]));

@@ -28,6 +28,7 @@ export {
   readSettings,
   UnsuitableSession,
 } from './sql/session/checked-sessions.ts';
+export { durabilityWarnings } from './sql/session/durability.ts';
 export { type SessionFault, sessionFaults } from './sql/session/faults.ts';
 export { type DatabaseFinding, databaseFindings } from './sql/session/findings.ts';
 export { ServerStatus, serverStatusOf } from './sql/session/server-status.ts';

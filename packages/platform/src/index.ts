@@ -58,7 +58,6 @@ export { formatSetting, levelSetting, logSettings } from './log/log-settings.ts'
 export { ipNetwork, plainIp } from './net/ip-network.ts';
 export { type Protocol, whatAnswers } from './net/what-answers.ts';
 export { type DatabaseSetting, judgeDatabaseFailure } from './sql/database-failures.ts';
-export { durabilityWarnings } from './sql/durability.ts';
 export { assertWritable, type DatabaseOptions, openDatabase } from './sql/open-database.ts';
 export { bringUpToDate, migrateDatabase, prepareDatabase, schemaOf } from './sql/prepare-database.ts';
 export { type Metrics, type MetricsOptions, startMetrics } from './telemetry/metrics.ts';

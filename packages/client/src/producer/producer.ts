@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { checkSessionsOf, limitStatements, toDuration, withDeadline } from '@tpc/core';
+import { checkSessionsOf, durabilityWarnings, limitStatements, toDuration, withDeadline } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v7 as uuidv7 } from 'uuid';
 import { checkDatabase } from '../check-database.ts';
@@ -28,7 +28,6 @@ import type { ProducerState } from './events.ts';
 import { Link } from './link.ts';
 import { createProducerMetrics, type ProducerMetrics } from './metrics.ts';
 import { OpenKeys } from './open-keys.ts';
-import { durabilityProblems } from './store/durability.ts';
 import { findUnsweptGroups } from './store/other-groups.ts';
 import { readOutboxBacklog } from './store/read-backlog.ts';
 import { Sweeper, type SweepResult } from './sweeper.ts';
@@ -153,7 +152,7 @@ class OutboxProducer implements Producer {
   async start(): Promise<void> {
     await this.#readStoreId();
     await checkDatabase(this.#knex, this.#log);
-    for (const problem of await durabilityProblems(this.#knex)) this.#log.warn({ problem }, 'the outbox database may lose committed transactions');
+    for (const problem of await durabilityWarnings(this.#knex)) this.#log.warn({ problem }, 'the outbox database may lose committed transactions');
     for (const other of await findUnsweptGroups(this.#knex, this.#group)) {
       const fields = { producer_group: this.#group, other_group: other };
       this.#log.warn(

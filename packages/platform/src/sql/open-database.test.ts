@@ -1,12 +1,11 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { classifySqlError, type Migrations, migrate, pendingMigrations, placeholders, run } from '@tpc/core';
+import { classifySqlError, durabilityWarnings, type Migrations, migrate, pendingMigrations, placeholders, run } from '@tpc/core';
 import type { Knex } from 'knex';
 import { describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/mariadb.ts';
 import { StartError } from '../errors.ts';
-import { durabilityWarnings } from './durability.ts';
 import { openDatabase } from './open-database.ts';
 
 const tables: Migrations = {

@@ -1,10 +1,9 @@
-import { type DatabaseFinding, databaseFindings, type Migrations, migrate, pendingMigrations } from '@tpc/core';
+import { type DatabaseFinding, databaseFindings, durabilityWarnings, type Migrations, migrate, pendingMigrations } from '@tpc/core';
 import type { Knex } from 'knex';
 import { SchemaBehind, StartError, UnsuitableDatabase } from '../errors.ts';
 import type { MigrateMode } from '../host/config.ts';
 import type { Log } from '../log/log.ts';
 import { whenDatabaseAnswers } from './database-failures.ts';
-import { durabilityWarnings } from './durability.ts';
 import { openDatabase } from './open-database.ts';
 
 /** A part of a database's schema that is brought up to date by itself: a service's own tables, or a library's. */
