@@ -7,11 +7,9 @@ import { mailsByUser } from '../support/registrations.ts';
 import { traceInJaeger } from '../support/tracing/jaeger.ts';
 import { OWN_HOPS } from '../support/tracing/seen-spans.ts';
 import { expectEachOnce, failedAtFirst, finishedKeys, settle, subscribed } from './support/count.ts';
-import { Demo, type Pod } from './support/demo.ts';
+import { Demo, type Pod, PREPARE_MS } from './support/demo.ts';
 import { Load, type Registered } from './support/load.ts';
 
-/** Preparing may build Kubernetes, all images and a base. */
-const PREPARE_MS = 1_800_000;
 const STEP_MS = 600_000;
 /** Everybody of the load comes from one address. */
 const SETTINGS = { uac: { UAC_REGISTER_PER_IP: '0' } };

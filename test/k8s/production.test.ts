@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { until } from '../support/product.ts';
 import { expectEachOnce, failedAtFirst, settle, subscribed } from './support/count.ts';
-import { Demo, NAMESPACE } from './support/demo.ts';
+import { Demo, NAMESPACE, PREPARE_MS } from './support/demo.ts';
 import type { Kubectl } from './support/kubectl.ts';
 import { Load } from './support/load.ts';
 import { applyStrictly, rolledOut, writeVariant } from './support/variant.ts';
 
 const PRODUCTION = 'tpc';
-const PREPARE_MS = 1_800_000;
 const STEP_MS = 600_000;
 const SERVICES = ['tpc', 'uac', 'opc'] as const;
 /** What the Secrets hold beside the database's address, each as the demonstration has it. */

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectEachOnce, failedAtFirst, settle, subscribed } from './support/count.ts';
-import { Demo } from './support/demo.ts';
+import { Demo, PREPARE_MS } from './support/demo.ts';
 import { Load, type Registered } from './support/load.ts';
 import { previousRevision } from './support/previous.ts';
 
-const PREPARE_MS = 1_800_000;
 const STEP_MS = 900_000;
 const SETTINGS = { uac: { UAC_REGISTER_PER_IP: '0' } };
 const PER_SECOND = 3;

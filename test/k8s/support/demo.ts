@@ -6,6 +6,8 @@ import type { Kubectl } from './kubectl.ts';
 import { applyStrictly, rolledOut, type Settings, writeVariant } from './variant.ts';
 
 export const NAMESPACE = 'tpc-demo';
+/** Preparing may build Kubernetes, Jaeger, all images and their bases, beside other work. What is built stays for the next file. */
+export const PREPARE_MS = 3_600_000;
 
 export type Pod = {
   metadata: { name: string; uid: string; deletionTimestamp?: string };
