@@ -40,6 +40,11 @@ describe('judgeClaims', () => {
     expect(judged(holders)).toBe(verdict);
   });
 
+  it('names the field of what is taken', () => {
+    const holders = [{ ...active, holds: { loginName: true, mobileNo: true, email: true } }];
+    expect(judgeClaims(holders, other)).toMatchObject({ taken: [{ field: 'loginName' }, { field: 'mobileNo' }, { field: 'email' }] });
+  });
+
   it.each<[string, Partial<Holder>, { password: boolean; mobile: boolean }, string]>([
     ['the same password', { holds: EMAIL }, { password: true, mobile: true }, '1'],
     ['the same password, contested before', { holds: EMAIL, contested: true }, { password: true, mobile: true }, '1 contested'],

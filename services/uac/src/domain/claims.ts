@@ -42,7 +42,7 @@ export function waitingAtAddress(holders: readonly Holder[]): Holder | undefined
  */
 export function judgeClaims(holders: readonly Holder[], same: SameAddress): Claims {
   const waiting = waitingAtAddress(holders);
-  const repeated = waiting?.holds.loginName === true && same.password && same.mobile;
+  const repeated = same.password && same.mobile;
   const keeps = (holder: Holder) => !holder.waiting || (holder === waiting ? repeated : holder.linkWorks);
   const [first, ...more] = takenOf(holders.filter(keeps));
   if (first) return { taken: [first, ...more] };

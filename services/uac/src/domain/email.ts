@@ -21,7 +21,8 @@ export function emailAddress(typed: string): string | undefined {
   if (text.length > MAX_ADDRESS) return undefined;
   const at = text.lastIndexOf('@');
   const domain = text.slice(at + 1);
-  const address = ASCII.test(domain) ? text : `${text.slice(0, at + 1)}${NO_DOMAIN.test(domain) ? '' : domainToASCII(domain)}`;
+  if (NO_DOMAIN.test(domain)) return undefined;
+  const address = ASCII.test(domain) ? text : `${text.slice(0, at + 1)}${domainToASCII(domain)}`;
   if (address.length > MAX_ADDRESS || address.indexOf('@') > MAX_LOCAL_PART || !ADDRESS.test(address)) return undefined;
   return address;
 }

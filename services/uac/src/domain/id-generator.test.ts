@@ -79,7 +79,7 @@ describe('createIdGenerator', () => {
     ids.setLease({ workerId: 1, after: START + 4, until: START + 5 });
     expect(Number(BigInt(ids.next()) >> 22n) + ID_EPOCH_MS).toBe(START + 5);
     clock.now = START + 6;
-    expect(() => ids.next()).toThrow('no worker id is leased');
+    expect(() => ids.next()).toThrow(expect.objectContaining({ name: 'NoIdLease', message: expect.stringContaining('no worker id is leased') }));
     expect(ids.lastUsed()).toBe(START + 5);
   });
 });

@@ -65,6 +65,7 @@ describe('secret tokens', () => {
 describe('states of a user', () => {
   it.each([
     [{ status: 'ENABLE', everActive: true } as const, undefined, false],
+    [{ status: 'ENABLE', everActive: false } as const, undefined, false],
     [{ status: 'DISABLE', everActive: false } as const, 'UAC10011106', true],
     [{ status: 'DISABLE', everActive: true } as const, 'UAC10011107', false],
   ])('%o: login refused with %s, awaits activation %s', (user, refusal, awaits) => {
