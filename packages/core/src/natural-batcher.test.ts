@@ -174,6 +174,60 @@ describe('NaturalBatcher', () => {
     await Promise.all(calls);
   });
 
+  it('says in its errors whose they are', async () => {
+    const { flush, release } = gate();
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxQueued: 1 });
+    const first = batcher.add(1);
+    await new Promise(setImmediate);
+    const late = batcher.add(2, 0);
+    await expect(batcher.add(3)).rejects.toMatchObject({ name: 'BatcherFull', message: 't: 1 calls wait already' });
+    await release();
+    await first;
+    await expect(late).rejects.toMatchObject({ name: 'BatchDeadlineExceeded', message: 't: the deadline ran out before the work began' });
+  });
+
+  it('takes an answer with another number of results for none', async () => {
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush: async () => [1, 2] });
+    await expect(batcher.add(1)).rejects.toThrow('t: 2 results for 1 items');
+    expect(await Promise.all([batcher.add(2), batcher.add(3)])).toEqual([1, 2]);
+  });
+
+  it('by default takes 128 at a time, in order, however many wait, and counts their bytes only where told how', async () => {
+    const flushed: number[] = [];
+    const untils = new Set<number>();
+    const flush = async (items: readonly number[], until: number) => {
+      untils.add(until);
+      return items;
+    };
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, onFlush: (count) => flushed.push(count) });
+    const numbers = Array.from({ length: 3_000 }, (_, n) => n);
+    const calls = numbers.map((n) => batcher.add(n));
+    expect(batcher.queued).toBe(3_000);
+    expect(await Promise.all(calls)).toEqual(numbers);
+    expect(flushed).toEqual([...Array(23).fill(128), 56]);
+    expect(untils).toEqual(new Set([Number.POSITIVE_INFINITY]));
+    expect(batcher.queued).toBe(0);
+    await batcher.drain();
+  });
+
+  it('has as many flushes under way at once as it is told', async () => {
+    const { batches, flush, release } = gate();
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxCount: 1, maxInFlight: 2 });
+    const calls = [1, 2, 3].map((n) => batcher.add(n));
+    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+    expect(batches).toEqual([[1], [2]]);
+    for (const _ of calls) await release();
+    expect(await Promise.all(calls)).toEqual([10, 20, 30]);
+  });
+
+  it('fits into a flush what fills its bytes exactly', async () => {
+    const flushed: number[] = [];
+    const options = { name: 't', flush: async (items: readonly number[]) => items, maxBytes: 10, sizeOf: (n: number) => n };
+    const batcher = new NaturalBatcher<number, number>({ ...options, onFlush: (count) => flushed.push(count) });
+    await Promise.all([4, 6, 1].map((n) => batcher.add(n)));
+    expect(flushed).toEqual([2, 1]);
+  });
+
   it('drains what waits and what is under way', async () => {
     const done: number[] = [];
     const flush = async (items: readonly number[]) => {
