@@ -35,6 +35,13 @@ describe('a deferred mail', () => {
     expect(deferrals).toBeLessThan(50);
   });
 
+  it('waits at least a millisecond, and no longer than its life has left', () => {
+    expect(waitAfterDeferral(0, { ...policy, firstWaitMs: 0.1 }, MIDDLE)).toBe(1);
+    expect(waitAfterDeferral(0, { ...policy, lifeMs: 7 }, MIDDLE)).toBe(7);
+    expect(waitAfterDeferral(1, { ...policy, lifeMs: 30 * SECOND }, MIDDLE)).toBeUndefined();
+    expect(waitAfterDeferral(1, { ...policy, lifeMs: 30 * SECOND + 1 }, MIDDLE)).toBe(1);
+  });
+
   it('has failed after so many tries, where a number is set', () => {
     expect(waitAfterDeferral(1, { ...policy, maxDeferrals: 3 }, MIDDLE)).toBeDefined();
     expect(waitAfterDeferral(2, { ...policy, maxDeferrals: 3 }, MIDDLE)).toBeUndefined();
@@ -60,6 +67,13 @@ it.each([
   [36 * HOUR, '36 hours'],
   [90 * 60 * SECOND, '90 minutes'],
   [1_500, '2 seconds'],
+  [2 * DAY, '2 days'],
+  [2 * DAY - SECOND, '48 hours'],
+  [2 * HOUR, '2 hours'],
+  [120 * SECOND, '2 minutes'],
+  [119 * SECOND, '119 seconds'],
+  [1_000, '1 second'],
+  [0, '0 seconds'],
 ])('%i ms are %s', (ms, words) => {
   expect(inWords(ms)).toBe(words);
 });

@@ -48,6 +48,32 @@ describe('readEmailMessage', () => {
     expect(read(content)).toMatchObject({ bad: { field } });
   });
 
+  it.each([
+    ['{"to":', 'is not JSON in UTF-8'],
+    [[good], 'is not a JSON object'],
+    ['null', 'is not a JSON object'],
+    ['"text"', 'is not a JSON object'],
+    [{ ...good, to: 'ann@example.com' }, 'is not a list of addresses'],
+    [{ ...good, to: [] }, 'has 0 addresses; allowed are 1 to 100'],
+    [{ ...good, to: ['bob'] }, 'is not a mail address'],
+    [{ ...good, subject: 7 }, 'is not a string'],
+    [{ ...good, subject: ' ' }, 'is empty'],
+    [{ ...good, subject: 'a\u009fb' }, 'holds a line break or another control character'],
+    [{ ...good, subject: 'x'.repeat(999) }, 'has 999 characters; at most 998 are allowed'],
+    [{ ...good, text: 7 }, 'is not a string'],
+    [{ ...good, text: ' ' }, 'is empty'],
+    [{ ...good, plain: '' }, 'is empty'],
+    [{ ...good, text: 'x'.repeat(MAX_TEXT_BYTES + 1) }, 'has 1048577 bytes; at most 1048576 are allowed'],
+  ])('says in words what is wrong', (content, problem) => {
+    expect(read(content)).toMatchObject({ bad: { problem } });
+  });
+
+  it('takes a plain text of null for none, and tabs in a subject', () => {
+    expect(read({ ...good, subject: 'a\tb', plain: null })).toEqual({
+      email: { recipients: ['ann@example.com'], subject: 'a\tb', html: '<p>Hello</p>', plain: undefined },
+    });
+  });
+
   it('refuses bytes that are not UTF-8', () => {
     expect(readEmailMessage(Buffer.from([0x7b, 0xff, 0x7d]))).toMatchObject({ bad: { field: 'body' } });
   });

@@ -24,7 +24,7 @@ export type BadField = { field: string; problem: string };
 class FieldError extends Error {
   readonly bad: BadField;
   constructor(field: string, problem: string) {
-    super(`${field}: ${problem}`);
+    super();
     this.bad = { field, problem };
   }
 }

@@ -27,9 +27,32 @@ describe('the hold of all mails', () => {
     const hold = new MailHold(policy);
     hold.failed(false, 0, MIDDLE);
     const first = done(hold, 2_000);
-    expect(hold.admit(2_000)).toHaveProperty('waitMs');
+    expect(hold.admit(2_000)).toEqual({ waitMs: 1_000 });
     first();
     expect(hold.admit(2_000)).toHaveProperty('done');
+  });
+
+  it('spreads its waits by a fifth to both sides, and never waits less than a millisecond', () => {
+    expect(new MailHold(policy).failed(true, 0, 0).waitMs).toBe(1_600);
+    expect(new MailHold(policy).failed(true, 0, 0.999_999).waitMs).toBe(2_400);
+    expect(new MailHold({ firstWaitMs: 0, maxWaitMs: 10 }).failed(true, 0, MIDDLE).waitMs).toBe(1);
+  });
+
+  it('lasts until its wait is over, from the last failure on', () => {
+    const hold = new MailHold(policy);
+    hold.failed(true, 0, MIDDLE);
+    hold.failed(true, 1_000, MIDDLE);
+    expect(hold.admit(4_999)).toEqual({ waitMs: 1 });
+    expect(hold.admit(5_000)).toHaveProperty('done');
+  });
+
+  it('that is over is forgotten: the connection may fail anew, and a check ends that', () => {
+    const hold = new MailHold(policy);
+    hold.failed(false, 0, MIDDLE);
+    hold.taken();
+    hold.failed(true, 0, MIDDLE);
+    hold.reachable();
+    expect(hold.holds).toBe(false);
   });
 
   it('ends when a mail is taken, and begins with the first wait again', () => {

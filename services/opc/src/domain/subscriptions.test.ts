@@ -19,6 +19,11 @@ describe('parseSubscriptions', () => {
     expect(parseSubscriptions(text)).toEqual({ subscriptions });
   });
 
+  it('says in words what is wrong', () => {
+    expect(parseSubscriptions(' ; ')).toEqual({ problem: 'no topic is named' });
+    expect(parseSubscriptions('T; U@A|B ')).toEqual({ problem: '"U@A|B" is not TOPIC@TAG||TAG' });
+  });
+
   it.each(['', ' ; ', '@A', 'T@', 'T@A|B', 'T@A@B', 'T@A||', 'T T@A', `${'T'.repeat(65)}@A`])('refuses %j', (text) => {
     expect(parseSubscriptions(text)).toHaveProperty('problem');
   });
