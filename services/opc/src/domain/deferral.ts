@@ -34,7 +34,7 @@ export function deferredFor(deferrals: number, { firstWaitMs, maxWaitMs }: Defer
 export function waitAfterDeferral(deferrals: number, policy: DeferralPolicy, random: number): number | undefined {
   const { firstWaitMs, maxWaitMs, lifeMs, maxDeferrals } = policy;
   const left = lifeMs - deferredFor(deferrals, policy);
-  if (left <= 0 || (maxDeferrals !== undefined && deferrals + 1 >= maxDeferrals)) return undefined;
+  if (left <= 0 || deferrals + 1 >= (maxDeferrals ?? Number.POSITIVE_INFINITY)) return undefined;
   const doubling = { firstWaitMs, factor: 2, maxWaitMs: Math.min(maxWaitMs, left), jitter: JITTER, maxAttempts: undefined };
   return waitBeforeRetry(doubling, deferrals + 1, random);
 }

@@ -76,6 +76,8 @@ describe('readEmailMessage', () => {
 
   it('refuses bytes that are not UTF-8', () => {
     expect(readEmailMessage(Buffer.from([0x7b, 0xff, 0x7d]))).toMatchObject({ bad: { field: 'body' } });
+    const latin1 = Buffer.from(JSON.stringify({ ...good, subject: 'Grüße' }), 'latin1');
+    expect(readEmailMessage(latin1)).toMatchObject({ bad: { field: 'body', problem: 'is not JSON in UTF-8' } });
   });
 
   it('takes the largest allowed subject, text and number of recipients', () => {

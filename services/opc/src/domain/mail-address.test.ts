@@ -2,11 +2,17 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { addressIdentity, needsSmtpUtf8, parseMailAddress, recipientHash } from './mail-address.ts';
 
+/** 252 characters, so that the shortest address of it has 254. */
+const LONGEST_DOMAIN = `${`${'b'.repeat(62)}.`.repeat(4)}`.slice(0, -1).concat('b');
+
 describe('parseMailAddress', () => {
   it.each([
     ['ann@example.com', 'ann@example.com'],
     ['  Ann.Lee+news@Example.COM ', 'Ann.Lee+news@example.com'],
     ['root@localhost', 'root@localhost'],
+    ['a@b.c', 'a@b.c'],
+    ['ann@mail2.example.com', 'ann@mail2.example.com'],
+    [`a@${LONGEST_DOMAIN}`, `a@${LONGEST_DOMAIN}`],
     ["o'neil_x@mail.example.co.uk", "o'neil_x@mail.example.co.uk"],
     ['张三@例子.中国', '张三@xn--fsqu00a.xn--fiqs8s'],
     [`${'a'.repeat(64)}@example.com`, `${'a'.repeat(64)}@example.com`],
@@ -33,6 +39,8 @@ describe('parseMailAddress', () => {
     'ann@example..com',
     'ann@ex_ample.com',
     'ann@%65xample.com',
+    'ann@example．com',
+    `aa@${LONGEST_DOMAIN}`,
     `${'a'.repeat(65)}@example.com`,
     `${'张'.repeat(22)}@example.com`,
     `ann@${'a'.repeat(64)}.com`,

@@ -3,7 +3,6 @@ import { domainToASCII } from 'node:url';
 
 /** Limits of RFC 5321 §4.5.3.1, in octets. */
 const MAX_LOCAL = 64;
-const MAX_DOMAIN = 253;
 const MAX_ADDRESS = 254;
 
 /** As HTML's e-mail inputs have it, and so without quotes, comments, blanks and control characters; with letters beyond ASCII (RFC 6531). */
@@ -25,7 +24,7 @@ export function parseMailAddress(text: string): string | undefined {
   const written = trimmed.slice(at + 1);
   if (!LOCAL.test(local) || Buffer.byteLength(local) > MAX_LOCAL || !DOMAIN_AS_WRITTEN.test(written)) return undefined;
   const domain = domainToASCII(written).toLowerCase();
-  if (domain.length > MAX_DOMAIN || !domain.split('.').every((label) => LABEL.test(label))) return undefined;
+  if (!domain.split('.').every((label) => LABEL.test(label))) return undefined;
   const address = `${local}@${domain}`;
   return Buffer.byteLength(address) <= MAX_ADDRESS ? address : undefined;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeSmtpFailure, parseSmtpReply, verdictRowOf, withoutAddresses } from './smtp-failure.ts';
+import { isAtConnection, judgeSmtpFailure, parseSmtpReply, verdictRowOf, withoutAddresses } from './smtp-failure.ts';
 import { type SmtpStage, type SmtpVerdict, VERDICTS } from './smtp-verdicts.ts';
 
 /** One answer or more for each row of the table, in its order; the last part is the begin of the row's rule. */
@@ -97,6 +97,13 @@ describe('parseSmtpReply', () => {
     ['550 no such user', { code: '550', enhanced: undefined, words: 'no such user' }],
     ['550 10.0.0.1 is blocked', { code: '550', enhanced: undefined, words: '10.0.0.1 is blocked' }],
     ['250 2.0.0 Ok', { code: '250', enhanced: '2.0.0', words: 'Ok' }],
+    ['550', { code: '550', enhanced: undefined, words: '' }],
+    ['550  5.10.1 no ', { code: '550', enhanced: '5.10.1', words: 'no' }],
+    [' \r\n550 5.1.10 no', { code: '550', enhanced: '5.1.10', words: 'no' }],
+    ['550 5.100.100 call 123 4', { code: '550', enhanced: '5.100.100', words: 'call 123 4' }],
+    ['550 5.1.1000 no', { code: '550', enhanced: undefined, words: '5.1.1000 no' }],
+    ['x550 5.1.1 no', undefined],
+    ['150 no', undefined],
     ['Connection timeout', undefined],
   ])('%j', (reply, read) => {
     expect(parseSmtpReply(reply)).toEqual(read);
@@ -115,9 +122,31 @@ describe('judgeSmtpFailure', () => {
     ['EENVELOPE', 'API', undefined, 'mail'],
     ['EENVELOPE', 'RCPT TO', '550 5.1.1 no', 'recipient'],
     ['EMESSAGE', 'DATA', '554 5.6.0 no', 'mail'],
+    ['ESTREAM', 'DATA', undefined, 'mail'],
+    ['EMESSAGES', 'DATA', undefined, 'unavailable'],
+    ['NOEMESSAGE', 'DATA', undefined, 'unavailable'],
+    ['EMESSAGE', 'DATA', 'no answer', 'mail'],
+    ['EENVELOPE', 'MAIL FROM', '552 5.3.4 no', 'mail'],
+    ['EENVELOPE', 'MAIL FROM', '550 no', 'ours'],
+    ['EENVELOPE', 'RCPT TO', '550 no', 'recipient'],
+    ['EMESSAGE', 'DATA', '550 no', 'mail'],
+    ['EPROTOCOL', 'EHLO', '550 no', 'ours'],
+    // No answer to a failure, and so nothing is given up for it.
+    ['EPROTOCOL', 'DATA', '354 go on', 'unavailable'],
   ])('%s at %s answered %j: %s', (errorCode, command, reply, verdict) => {
     expect(judgeSmtpFailure({ errorCode, command, reply })).toBe(verdict);
   });
+});
+
+it.each([
+  ['CONN', true],
+  ['EHLO', true],
+  ['AUTH PLAIN', true],
+  ['MAIL FROM', false],
+  ['RCPT TO', false],
+  ['DATA', false],
+])('%s is at the connection: %s', (command, at) => {
+  expect(isAtConnection(command)).toBe(at);
 });
 
 describe('withoutAddresses', () => {

@@ -15,10 +15,11 @@ export type SmtpReply = { code: string; enhanced: string | undefined; words: str
 
 /** Reads an answer; undefined when it is none. */
 export function parseSmtpReply(reply: string): SmtpReply | undefined {
-  const [, code, enhanced] = /^([2-5]\d\d)(?:[ -]+([245]\.\d{1,3}\.\d{1,3})(?!\d))?/.exec(reply.trim()) ?? [];
+  const text = reply.trim();
+  const [, code, enhanced] = /^([2-5]\d\d)(?:[ -]+([245]\.\d{1,3}\.\d{1,3})(?!\d))?/.exec(text) ?? [];
   if (code === undefined) return undefined;
   // The second line of a long answer repeats both codes.
-  const words = reply.replace(/^\d{3}[ -]?(?:[245]\.\d{1,3}\.\d{1,3}\s)?/gm, '').replace(/\s+/g, ' ');
+  const words = text.replace(/^\d{3}[ -]*(?:[245]\.\d{1,3}\.\d{1,3}\s)?/gm, '').replace(/\s+/g, ' ');
   return { code, enhanced, words: words.trim() };
 }
 
@@ -65,7 +66,7 @@ const MAX_REPLY = 500;
  */
 export function withoutAddresses(text: string, address: string): string {
   const local = address.slice(0, address.lastIndexOf('@'));
-  const named = [address, ...(local.length > 2 ? [local] : [])].map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  const named = (local.length > 2 ? [address, local] : [address]).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   return text
     .replace(/[^\s<>"'(),;:=]+@[^\s<>"'(),;:=]+/g, '<address>')
     .replace(new RegExp(`(?<![\\p{L}\\p{N}])(${named.join('|')})(?![\\p{L}\\p{N}])`, 'giu'), '<address>')

@@ -7,12 +7,12 @@ function verdict(stage: SmtpStage, reply: string): string {
   return (answer && verdictRowOf(stage, answer)?.verdict) ?? 'none';
 }
 
-/** First letters of the verdicts on `X50 X.subject.detail`, for details from 0 to 30. */
+/** First letters of the verdicts on `X50 X.subject.detail`, for details from 0 to 99. */
 function letters(stage: SmtpStage, kind: 4 | 5, subject: number): string {
-  return Array.from({ length: 31 }, (_, detail) => verdict(stage, `${kind}50 ${kind}.${subject}.${detail}`).charAt(0)).join('');
+  return Array.from({ length: 100 }, (_, detail) => verdict(stage, `${kind}50 ${kind}.${subject}.${detail}`).charAt(0)).join('');
 }
 
-describe('an enhanced code by itself, from X.S.0 to X.S.30', () => {
+describe('an enhanced code by itself, from X.S.0 to X.S.99', () => {
   // recipient, mail, deferred, ours; what is left out at the end is as the class of the code has it.
   it.each([
     { subject: 0, toRecipient: '', toMail: '', forNow: '' },
@@ -21,18 +21,18 @@ describe('an enhanced code by itself, from X.S.0 to X.S.30', () => {
     { subject: 3, toRecipient: 'rddmmor', toMail: 'mddmmom', forNow: 'dddddod' },
     { subject: 4, toRecipient: 'rrddrordr', toMail: 'mrddrordm', forNow: 'dddddod' },
     { subject: 5, toRecipient: 'rrror', toMail: 'mmmom', forNow: '' },
-    { subject: 6, toRecipient: 'rmmmmmmr'.padEnd(31, 'm'), toMail: 'mmmmmmmr', forNow: '' },
+    { subject: 6, toRecipient: 'rmmmmmmr'.padEnd(100, 'm'), toMail: 'mmmmmmmr', forNow: '' },
     {
       subject: 7,
-      toRecipient: 'ooroommmooooooommrrroooooooooor',
-      toMail: 'mmroommmooooooommrrroooooooooom',
-      forNow: 'dddoodddooooooodddddooooooooood',
+      toRecipient: 'ooroommmooooooommrrroooooooooo'.padEnd(50, 'r').padEnd(100, 'o'),
+      toMail: 'mmroommmooooooommrrroooooooooo'.padEnd(50, 'm').padEnd(100, 'o'),
+      forNow: 'dddoodddooooooodddddoooooooooo'.padEnd(50, 'd').padEnd(100, 'o'),
     },
     { subject: 8, toRecipient: '', toMail: '', forNow: '' },
   ])('subject $subject', ({ subject, toRecipient, toMail, forNow }) => {
-    expect(letters('recipient', 5, subject)).toBe(toRecipient.padEnd(31, 'r'));
-    expect(letters('data', 5, subject)).toBe(toMail.padEnd(31, 'm'));
-    for (const stage of ['recipient', 'data'] as const) expect(letters(stage, 4, subject)).toBe(forNow.padEnd(31, 'd'));
+    expect(letters('recipient', 5, subject)).toBe(toRecipient.padEnd(100, 'r'));
+    expect(letters('data', 5, subject)).toBe(toMail.padEnd(100, 'm'));
+    for (const stage of ['recipient', 'data'] as const) expect(letters(stage, 4, subject)).toBe(forNow.padEnd(100, 'd'));
   });
 
   it.each([
@@ -53,8 +53,8 @@ describe('an enhanced code by itself, from X.S.0 to X.S.30', () => {
   it('before a recipient is named is about us, but for the size of the mail', () => {
     for (let subject = 0; subject <= 8; subject++) {
       const size = { 2: 'ooom', 3: 'oooom' }[subject] ?? '';
-      expect(letters('sender', 5, subject)).toBe(size.padEnd(31, 'o'));
-      expect(letters('sender', 4, subject)).toBe('o'.repeat(31));
+      expect(letters('sender', 5, subject)).toBe(size.padEnd(100, 'o'));
+      expect(letters('sender', 4, subject)).toBe('o'.repeat(100));
     }
   });
 });
@@ -71,6 +71,10 @@ describe('three digits by themselves', () => {
         ['454', 'ours'],
       ]);
     expect(new Set(digits('connection', 4).map(([, found]) => found))).toEqual(new Set(['unavailable']));
+  });
+
+  it.each(['250', '250 mailbox full', '354', '350 5.7.1'])('that are no refusal say nothing: %s', (reply) => {
+    for (const stage of ['recipient', 'data'] as const) expect(verdict(stage, reply)).toBe('none');
   });
 
   it('of 5yz are for good, but where they are about us or about room', () => {

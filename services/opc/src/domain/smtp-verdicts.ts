@@ -91,7 +91,7 @@ const BY_WORDS: readonly VerdictRow[] = [
     stages: MAIL_STAGES,
     code: /^5/,
     words:
-      /\b(sending|send|rate|hourly|daily|outgoing|outbound|messages|mails|e-?mails)\b.{0,60}\b(limit|quota|exceeded)\b|\blimits?\b.{0,80}\bexceeded\b|\bexceeded\b.{0,60}\b(limits?|max(imum)?)\b|\brate.?limited\b|\btoo many (messages|mails|e-?mails|connections)\b|\bthrottl|\bratelimit|\btry (again|it)? ?later\b/i,
+      /\b(sending|send|rate|hourly|daily|outgoing|outbound|messages|mails|e-?mails)\b.{0,60}\b(limit|quota|exceeded)\b|\blimits?\b.{0,80}\bexceeded\b|\bexceeded\b.{0,60}\b(limits?|max(imum)?)\b|\brate.limited\b|\btoo many (messages|mails|e-?mails|connections)\b|\bthrottl|\bratelimit|\btry (again|it)? ?later\b/i,
   },
   {
     rule: 'words: our address or proof',

@@ -12,6 +12,7 @@ describe('parseSubscriptions', () => {
       ],
     ],
     ['T@*', [{ topic: 'T', tags: [] }]],
+    [`${'T%_-9'.padEnd(64, 'z')}@A`, [{ topic: 'T%_-9'.padEnd(64, 'z'), tags: ['A'] }]],
     ['T@A;T@B||A', [{ topic: 'T', tags: ['A', 'B'] }]],
     ['T@A;T', [{ topic: 'T', tags: [] }]],
     ['T;T@A', [{ topic: 'T', tags: [] }]],
