@@ -648,7 +648,7 @@ export const NotificationServiceService = {
     responseDeserialize: (value: Buffer): GetNotificationResponse => GetNotificationResponse.decode(value),
   },
   /**
-   * Lists the messages in OPC's inbox, newest first (F-56). A page looks at 10,000 of them at most, so that it costs the same however many are stored:
+   * Lists the messages in OPC's inbox, newest first (F-56). A page looks at 2,000 of them at most, so that it costs the same however many are stored:
    * where few pass the filters, it holds fewer than page_size, even none, and the next one goes on where it stopped.
    */
   listNotifications: {
@@ -668,7 +668,7 @@ export interface NotificationServiceServer extends UntypedServiceImplementation 
   /** What became of one message's mails. Unknown key: NOT_FOUND, NOTIFICATION_NOT_FOUND. */
   getNotification: handleUnaryCall<GetNotificationRequest, GetNotificationResponse>;
   /**
-   * Lists the messages in OPC's inbox, newest first (F-56). A page looks at 10,000 of them at most, so that it costs the same however many are stored:
+   * Lists the messages in OPC's inbox, newest first (F-56). A page looks at 2,000 of them at most, so that it costs the same however many are stored:
    * where few pass the filters, it holds fewer than page_size, even none, and the next one goes on where it stopped.
    */
   listNotifications: handleUnaryCall<ListNotificationsRequest, ListNotificationsResponse>;
@@ -692,7 +692,7 @@ export interface NotificationServiceClient extends Client {
     callback: (error: ServiceError | null, response: GetNotificationResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Lists the messages in OPC's inbox, newest first (F-56). A page looks at 10,000 of them at most, so that it costs the same however many are stored:
+   * Lists the messages in OPC's inbox, newest first (F-56). A page looks at 2,000 of them at most, so that it costs the same however many are stored:
    * where few pass the filters, it holds fewer than page_size, even none, and the next one goes on where it stopped.
    */
   listNotifications(

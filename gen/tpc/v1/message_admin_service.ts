@@ -39,10 +39,10 @@ export interface ListMessagesRequest {
   tag: string;
   /**
    * Only these states; empty: all. DEAD alone leads straight to the dead ones; WAITING_CONFIRM and SENDING, alone or together, straight to the open
-   * ones while at most 10,000 are open (with a producer group: of its own). Others are looked for among the messages, 10,000 a page.
+   * ones while at most 2,000 are open (with a producer group: of its own). Others are looked for among the messages, 10,000 a page.
    */
   states: MessageState[];
-  /** Only messages that need an operator's attention. Leads straight to them. */
+  /** Only messages that need an operator's attention. Leads straight to them; 2,000 of them a page are looked at for the other filters. */
   attentionOnly: boolean;
   /** Only the message with this key; empty: all. Leads straight to it. */
   messageKey: string;

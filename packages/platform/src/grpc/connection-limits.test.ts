@@ -4,8 +4,10 @@ import { credentials, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { afterEach, expect, it } from 'vitest';
 import { HealthEntries } from '../health/health-service.ts';
+import { createLog } from '../log/log.ts';
 import { bind } from './bind.ts';
 import { type ConnectionLimits, limitConnections, listenersOf } from './connection-limits.ts';
+import { startGrpcServer } from './grpc-server.ts';
 
 const undo: (() => void)[] = [];
 afterEach(() => {
@@ -19,8 +21,12 @@ async function start(limits: ConnectionLimits) {
   const refused: string[] = [];
   limitConnections(server, limits, ({ limit, address }) => void refused.push(`${limit} ${address}`));
   undo.push(() => server.forceShutdown());
-  /** Whether a connection from an address is served: the server's settings come, or it is closed. */
-  const open = (localAddress: string) => {
+  return { server, port, refused, open: opener(port) };
+}
+
+/** Whether a connection from an address is served: the server's settings come, or it is closed. */
+function opener(port: number) {
+  return (localAddress: string) => {
     const session: ClientHttp2Session = connect(`http://127.0.0.1:${port}`, {
       createConnection: () => connectTcp({ port, host: '127.0.0.1', localAddress }),
     });
@@ -31,7 +37,6 @@ async function start(limits: ConnectionLimits) {
       session.once('close', () => resolve('closed'));
     });
   };
-  return { server, port, refused, open };
 }
 
 const OWN = 'GRPC_MAX_CONNECTIONS_PER_ADDRESS';
@@ -61,4 +66,24 @@ it('closes what comes beyond the limit of all; 0 is no limit for one address', a
 it('finds the listening servers within grpc-js', async () => {
   const { server, port } = await start({ GRPC_MAX_CONNECTIONS: 3, GRPC_MAX_CONNECTIONS_PER_ADDRESS: 0 });
   expect(listenersOf(server).map((listener) => listener.address())).toEqual([expect.objectContaining({ port })]);
+});
+
+it('holds for a service, whose log says which limit is reached', async () => {
+  const said: { limit?: string }[] = [];
+  const silent = createLog({ service: 'test', level: 'silent', format: 'json' });
+  const log = Object.assign(Object.create(silent), { warn: (fields: { limit?: string }) => void said.push(fields) });
+  const server = await startGrpcServer({
+    host: '127.0.0.1',
+    port: 0,
+    portSetting: 'X',
+    domain: 'x',
+    services: [],
+    connections: { GRPC_MAX_CONNECTIONS: 1, GRPC_MAX_CONNECTIONS_PER_ADDRESS: 0 },
+    log,
+  });
+  undo.push(() => void server.stop());
+  const open = opener(server.port);
+  expect(await open('127.0.0.1')).not.toBe('closed');
+  for (let n = 0; n < 5; n++) expect(await open('127.0.0.1')).toBe('closed');
+  expect(said).toContainEqual({ limit: 'GRPC_MAX_CONNECTIONS', address: '127.0.0.1', times: expect.any(Number) });
 });

@@ -2,8 +2,11 @@ import { dialectOf, placeholders, run, type SqlValue } from '@tpc/core';
 import type { Knex } from 'knex';
 import { COLUMNS, type Columns, entryOf, type InboxEntry } from './read-inbox.ts';
 
-/** Entries that one page looks at, at most, so that it costs the same however many are stored and however few pass the filters. */
-const LOOK_AT_MOST = 10_000;
+/**
+ * Entries that one page looks at, at most, so that it costs the same however many are stored and however few pass the filters. They are found by an index, so
+ * each may be a page of the database's own, to be read from the disk.
+ */
+const LOOK_AT_MOST = 2_000;
 
 /** Where a list stands: behind this entry. */
 export type InboxPosition = Pick<InboxEntry, 'receivedAt' | 'messageKey' | 'generation'>;
@@ -31,7 +34,7 @@ export type InboxPage = {
 type Where = { text: string[]; params: SqlValue[] };
 
 /**
- * Lists a group's inbox, newest first, page by page by key. A page looks at 10,000 entries at most: where few of them pass the filters it is short, even
+ * Lists a group's inbox, newest first, page by page by key. A page looks at 2,000 entries at most: where few of them pass the filters it is short, even
  * empty, and the next one goes on where it stopped. Index tpc_inbox_received (consumer_group, received_at).
  * @param lookAtMost only for tests: how many entries a page looks at
  */

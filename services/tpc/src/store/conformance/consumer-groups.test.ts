@@ -84,6 +84,17 @@ describe.each(STORES)('consumer groups, on %s', (_name, open) => {
     expect(await names()).toEqual([GROUP]);
   });
 
+  it('with many copies are removed without looking for them again after each part', async () => {
+    for (let part = 0; part < 3; part++) await publish(test, ...Array.from({ length: 150 }, (_, n) => key(part * 150 + n)));
+    await stopInstances();
+    const looks: string[] = [];
+    const note = ({ sql }: { sql: string }) => void (/SELECT m.id FROM message m JOIN confirm/.test(sql) && looks.push(sql));
+    test.knex.on('query', note);
+    expect(await test.store.removeConsumerGroup(remove())).toMatchObject({ skipped: 450 });
+    test.knex.removeListener('query', note);
+    expect(looks).toHaveLength(2);
+  });
+
   it('are removed once for one request id, which is answered alike', async () => {
     await publish(test, key(1));
     await stopInstances();

@@ -64,6 +64,8 @@ function combinations(): MessageFilter[] {
   return choices.reduce((all, some) => all.flatMap((filter) => some.map((more) => ({ ...filter, ...more }))), [{}] as MessageFilter[]);
 }
 
+const most = (n: number) => ({ inOrder: n, byIndex: n });
+
 async function fill(test: TestStore, facts: readonly Facts[]): Promise<void> {
   await subscribe(test, 'CID_OPC', TOPIC, []);
   await prepare(test, `${PRODUCER}:model`);
@@ -107,7 +109,7 @@ describe.each(STORES)('lists of messages, on %s', (name, open) => {
     let pages = 0;
     let after: number | undefined;
     do {
-      const page = await listMessages(test.ctx, { filter, pageSize: 7, after }, lookAtMost);
+      const page = await listMessages(test.ctx, { filter, pageSize: 7, after }, most(lookAtMost));
       expect(page.next === undefined || page.searchedBackTo !== undefined).toBe(true);
       ids.push(...page.messages.map(({ id }) => id));
       after = page.next;
@@ -130,10 +132,10 @@ describe.each(STORES)('lists of messages, on %s', (name, open) => {
   );
 
   it('tell how far a page without a find has looked, and where the next one begins', async () => {
-    const first = await listMessages(test.ctx, { filter: { topic: 'NOBODY' }, pageSize: 7, after: undefined }, 40);
+    const first = await listMessages(test.ctx, { filter: { topic: 'NOBODY' }, pageSize: 7, after: undefined }, most(40));
     expect(first).toEqual({ messages: [], next: undefined, searchedBackTo: undefined });
     await test.ctx.names.topic('QUIET');
-    const quiet = await listMessages(test.ctx, { filter: { topic: 'QUIET' }, pageSize: 7, after: undefined }, 40);
+    const quiet = await listMessages(test.ctx, { filter: { topic: 'QUIET' }, pageSize: 7, after: undefined }, most(40));
     const rest = FACTS[ROWS - 41] as Facts;
     expect(quiet).toEqual({ messages: [], next: rest.id + 1, searchedBackTo: rest.createdAt });
     expect((await follow({ topic: 'QUIET' }, 40)).pages).toBe(4);
@@ -142,14 +144,14 @@ describe.each(STORES)('lists of messages, on %s', (name, open) => {
   });
 
   it('stay whole while messages come, go and change', async () => {
-    const page = await listMessages(test.ctx, { filter: { states: [FINISHED] }, pageSize: 7, after: undefined }, 40);
+    const page = await listMessages(test.ctx, { filter: { states: [FINISHED] }, pageSize: 7, after: undefined }, most(40));
     const finished = FACTS.filter(({ state }) => state === FINISHED).map(({ id }) => id);
     const behind = finished.reverse().slice(7);
     await test.sql('UPDATE message SET state = ? WHERE id = ?', CANCELLED, page.messages[3]?.id as number);
     await test.sql('UPDATE message SET id = id + 9000 WHERE id = ?', page.messages[5]?.id as number);
     const rest: number[] = [];
     for (let { next } = page; next !== undefined; ) {
-      const more = await listMessages(test.ctx, { filter: { states: [FINISHED] }, pageSize: 7, after: next }, 40);
+      const more = await listMessages(test.ctx, { filter: { states: [FINISHED] }, pageSize: 7, after: next }, most(40));
       rest.push(...more.messages.map(({ id }) => id));
       next = more.next;
     }
@@ -160,7 +162,9 @@ describe.each(STORES)('lists of messages, on %s', (name, open) => {
     await test.sql('DELETE FROM message');
     const far = FACTS.map((fact) => ({ ...fact, id: fact.id * 1_000 }));
     await fill(test, far);
-    for (const time of [0, START, START + 333_333, START + 900_000, START + 10_000_000]) {
+    // Among them such that lie between an older row and those before it.
+    const disordered = FACTS.filter((_, n) => n % 13 === 12).map(({ createdAt }) => createdAt + 5_000);
+    for (const time of [0, START, START + 333_333, START + 900_000, START + 10_000_000, ...disordered]) {
       const end = (await firstIdSince(test.ctx, time)) as number;
       const [younger] = await test.sql<{ n: number }>('SELECT COUNT(*) AS n FROM message WHERE id >= ? AND created_at < ?', end, time);
       const [older] = await test.sql<{ n: number }>('SELECT COUNT(*) AS n FROM message WHERE id < ? AND created_at >= ?', end, time + 120_000);
@@ -229,7 +233,7 @@ describe('what a page reads, however many messages there are', () => {
     let after: number | undefined;
     for (let page = 0; page < 4; page++) {
       const read = await reads(async () => {
-        after = (await listMessages(ctx, { filter, pageSize: 20, after }, LOOK_AT)).next;
+        after = (await listMessages(ctx, { filter, pageSize: 20, after }, most(LOOK_AT))).next;
       });
       expect(read).toBeLessThan(MOST);
       if (after === undefined) return;
@@ -251,7 +255,7 @@ describe('the plans on SQLite', () => {
     const sent: { sql: string; bindings: Knex.RawBinding[] }[] = [];
     const note = ({ sql, bindings }: (typeof sent)[number]) => void sent.push({ sql, bindings });
     test.knex.on('query', note);
-    await listMessages(test.ctx, { filter, pageSize: 20, after: 5_300 }, 40);
+    await listMessages(test.ctx, { filter, pageSize: 20, after: 5_300 }, most(40));
     test.knex.removeListener('query', note);
     const details: string[] = [];
     // A look at the one end of the table is no scan.

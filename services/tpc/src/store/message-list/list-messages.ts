@@ -7,7 +7,14 @@ import { CLOCK_DISORDER_MS, firstIdSince } from './first-id-since.ts';
 import { hintOf, type Source, sourceOf } from './sources.ts';
 
 /** Messages that one page looks at, at most, so that it costs the same however many are stored and however few pass the filter. */
-export const LOOK_AT_MOST = 10_000;
+export type LookAtMost = {
+  /** Of messages that stand side by side in the order of ids. */
+  inOrder: number;
+  /** Of messages that are found by another index: each may be a page of the database's own, to be read from the disk. */
+  byIndex: number;
+};
+
+const LOOK_AT_MOST: LookAtMost = { inOrder: 10_000, byIndex: 2_000 };
 
 const NOTHING: MessagePage = { messages: [], next: undefined, searchedBackTo: undefined };
 
@@ -19,7 +26,7 @@ type Search = {
   source: Source;
   below: number;
   pageSize: number;
-  lookAtMost: number;
+  most: number;
 };
 
 /**
@@ -27,7 +34,7 @@ type Search = {
  * filter it is short, even empty, and the next one goes on where it stopped. Late commits may slip in before a page that was shown already, so it is
  * for looking, not for work.
  * Index: UNIQUE (message_key) for a key; otherwise that of the source (sourceOf).
- * @param lookAtMost only for tests: how many messages a page looks at
+ * @param lookAtMost only for tests
  */
 export async function listMessages(ctx: StoreContext, request: ListMessages, lookAtMost = LOOK_AT_MOST): Promise<MessagePage> {
   const { filter, after, pageSize } = request;
@@ -35,10 +42,11 @@ export async function listMessages(ctx: StoreContext, request: ListMessages, loo
   if (conditions === undefined) return NOTHING;
   return ctx.retry(async () => {
     if (filter.messageKey) return { ...NOTHING, messages: await readPage(ctx, conditions, 1) };
-    const source = await sourceOf(ctx, filter, lookAtMost);
+    const source = await sourceOf(ctx, filter, lookAtMost.byIndex);
     const below = after ?? (await firstIdSince(ctx, filter.createdTo));
     if (below === undefined) return NOTHING;
-    const search = { ctx, filter, conditions, source, below, pageSize, lookAtMost };
+    const most = source.index === 'PRIMARY' ? lookAtMost.inOrder : lookAtMost.byIndex;
+    const search = { ctx, filter, conditions, source, below, pageSize, most };
     return source.small ? searchAll(search) : searchPart(search);
   });
 }
@@ -49,11 +57,11 @@ async function searchAll(search: Search): Promise<MessagePage> {
 
 /** Looks at the last ids first, which fill a page where many rows pass; then at as many rows more as a page may look at, should ids have gaps. */
 async function searchPart(search: Search): Promise<MessagePage> {
-  const { below, lookAtMost, pageSize } = search;
-  const near = below - lookAtMost;
+  const { below, most, pageSize } = search;
+  const near = below - most;
   const found = await readRange(search, { from: near, below });
   if (found.length > pageSize || near <= 1) return pageOf(search, found, undefined);
-  const from = await nthIdBelow(search, lookAtMost);
+  const from = await nthIdBelow(search, most);
   if (from === undefined || from < near) found.push(...(await readRange(search, { from, below: near })));
   return pageOf(search, found, from === undefined ? undefined : await newestBelow(search, Math.min(from, near)));
 }
