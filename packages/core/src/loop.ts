@@ -74,10 +74,12 @@ function nap(run: Run, ms: number): Promise<void> {
   return new Promise((resolve) => {
     // Also where there is nothing to wait for, what else is due comes first.
     if (ms <= 0 || run.woken || run.ending.signal.aborted) return void setImmediate(resolve);
-    const timer = setTimeout(resolve, ms);
+    const timer = setTimeout(resolve, timerMs(ms));
     run.wake = () => {
       clearTimeout(timer);
       resolve();
     };
   });
 }
+
+import { timerMs } from './time.ts';

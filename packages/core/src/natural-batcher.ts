@@ -1,3 +1,5 @@
+import { timerMs } from './time.ts';
+
 /**
  * Natural batching: while one flush of a kind is under way, callers gather; the next flush takes all of them. No timers: alone,
  * a call goes at once; under load, batches grow by themselves to what one round trip costs. One class serves every write path: TPC's
@@ -125,7 +127,7 @@ export class NaturalBatcher<I, O> {
       void this.#run();
     };
     // A full batch has nothing to wait for.
-    if (waitMs > 0 && !full) this.#gathering = setTimeout(start, waitMs);
+    if (waitMs > 0 && !full) this.#gathering = setTimeout(start, timerMs(waitMs));
     else setImmediate(start);
   }
 

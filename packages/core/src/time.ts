@@ -4,6 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const LATE = Symbol('late');
 
+/** The longest time that a timer of Node takes, milliseconds: some 25 days. Set to more, or to Infinity, it runs out at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** A time as a timer takes it: where somebody asks for more, the longest. */
+export function timerMs(ms: number): number {
+  return Math.min(MAX_TIMER_MS, Math.max(0, ms));
+}
+
 /**
  * Waits for work, but no longer than a time. The work itself goes on, and a failure that comes later is nobody's concern.
  * @param ms milliseconds; not above 0 waits for one turn of the event loop
@@ -12,7 +20,7 @@ const LATE = Symbol('late');
  */
 export async function withDeadline<T, L = undefined>(work: Promise<T>, ms: number, late?: () => L): Promise<T | L> {
   const overdue = Promise.withResolvers<typeof LATE>();
-  const timer = setTimeout(overdue.resolve, Math.max(0, ms), LATE);
+  const timer = setTimeout(overdue.resolve, timerMs(ms), LATE);
   try {
     const first = await Promise.race([work, overdue.promise]);
     return first === LATE ? (late?.() as L) : first;
@@ -37,7 +45,7 @@ export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promi
 
 /** Waits so many milliseconds, or until the signal. Never rejects. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, signal && { signal }).catch(() => undefined);
+  await sleep(timerMs(ms), undefined, signal && { signal }).catch(() => undefined);
 }
 
 /** A google.protobuf.Duration as the generated code has it. */

@@ -72,10 +72,13 @@ export function settingsOf(options: ConsumerOptions): Settings {
   ] as const) {
     if (!(settings[name] >= 1)) throw new Error(`${name}: ${settings[name]} is not at least 1`);
   }
+  for (const name of ['leaseMs', 'reportRepeatMs', 'sweepMs'] as const) {
+    if (!Number.isFinite(settings[name])) throw new Error(`${name}: ${settings[name]} is no number of milliseconds`);
+  }
   for (const [topic, handler] of Object.entries(settings.handlers)) {
     if ('handleBatch' in handler && !(handler.maxBatch >= 1)) throw new Error(`handlers.${topic}.maxBatch: ${handler.maxBatch} is not at least 1`);
     if (!('effects' in handler)) continue;
-    if (!(handler.timeoutMs < handler.leaseMs)) {
+    if (!(handler.timeoutMs < handler.leaseMs && Number.isFinite(handler.leaseMs))) {
       throw new Error(`handlers.${topic}.timeoutMs: ${handler.timeoutMs} is not below leaseMs ${handler.leaseMs}`);
     }
     if (!(handler.concurrency >= 1)) throw new Error(`handlers.${topic}.concurrency: ${handler.concurrency} is not at least 1`);

@@ -1,6 +1,10 @@
+import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { PACKET_STORES } from '../../test/stores.ts';
+import { OutboxMisuse } from './errors.ts';
+import type { ProducerEvent } from './events.ts';
+import type { Outbox } from './outbox.ts';
 
 const TOPIC = 'SEND_EMAIL_TOPIC';
 
@@ -57,5 +61,45 @@ describe.each(PACKET_STORES)('a caller that goes on using what it has handed ove
     await fixture.fake.start();
     await eventually(() => fixture.fake.messages.length === 2 && fixture.fake.messages.every((message) => message.state === 20));
     expect([arrived('UAC:1')[0], arrived('UAC:2')[0]]).toEqual(['first', 'other']);
+  });
+
+  it.each([Number.POSITIVE_INFINITY, 2 ** 31])('prepares as ever where it may wait for %s ms', async (ms) => {
+    const outcomes: unknown[] = [];
+    const onEvent = (event: ProducerEvent) => void (event.type === 'prepare' && outcomes.push(event.outcome));
+    const producer = fixture.replica({ prepareBudgetMs: ms, callDeadlineMs: ms, statementLimitMs: ms, onEvent });
+    await producer.transaction((_tx, outbox) => outbox.add({ topic: TOPIC, body: 'x', key: 'UAC:1' }));
+    await eventually(() => fixture.fake.message('UAC:1')?.state === 20);
+    expect(outcomes).toEqual(['prepared']);
+    await producer.stop(ms);
+    expect(producer.state().pendingConfirms).toBe(0);
+  });
+
+  it('opens two hundred transactions at once on a pool of few connections', async () => {
+    const one = (n: number) =>
+      fixture.producer.transaction(async (tx, outbox) => {
+        await tx('account').insert({ name: `n${n}` });
+        await outbox.add({ topic: TOPIC, body: 'x', key: `UAC:${n}` });
+      });
+    const ends = await Promise.allSettled(Array.from({ length: 200 }, (_, n) => one(n)));
+    // Who got no connection in time has an error and nothing else.
+    const done = [...ends.keys()].filter((n) => ends[n]?.status === 'fulfilled');
+    const sent = () => fixture.fake.messages.filter((message) => message.state === 20).map(({ key }) => key);
+    await eventually(() => sent().length === done.length);
+    expect(sent().sort()).toEqual(done.map((n) => `UAC:${n}`).sort());
+    expect(await fixture.accounts()).toEqual(done.map((n) => `n${n}`).sort());
+    expect(done.length).toBeGreaterThan(0);
+    expect(fixture.producer.state()).toMatchObject({ openTransactions: 0, openKeys: 0 });
+  });
+
+  it('is refused what it asks of a transaction after its end', async () => {
+    let kept: { tx: Knex.Transaction; outbox: Outbox } | undefined;
+    await fixture.producer.transaction(async (tx, outbox) => {
+      kept = { tx, outbox };
+      await tx('account').insert({ name: 'ada' });
+    });
+    await expect(kept?.tx('account').insert({ name: 'late' })).rejects.toThrow(/complete/);
+    await expect(kept?.outbox.add({ topic: TOPIC, body: 'x' })).rejects.toThrow(OutboxMisuse);
+    expect(await fixture.accounts()).toEqual(['ada']);
+    expect(fixture.fake.messages).toEqual([]);
   });
 });

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { timerMs } from '../../time.ts';
 import type { Connection, MysqlClient } from '../types.ts';
 import { dispose, disposeIfUseless } from './checked-sessions.ts';
 
@@ -34,6 +35,6 @@ export function startLimit(client: MysqlClient, connection: Connection, atMostMs
   const limitMs = Math.min(atMostMs, limits.get(client.config) ?? Number.POSITIVE_INFINITY);
   // SQLite's connection is the database, and its statements are done when they return.
   if (limitMs === Number.POSITIVE_INFINITY || connection.stream === undefined) return () => undefined;
-  const timer = setTimeout(() => dispose(connection, new Error(`the database has not answered for ${limitMs} ms`)), limitMs);
+  const timer = setTimeout(() => dispose(connection, new Error(`the database has not answered for ${limitMs} ms`)), timerMs(limitMs));
   return () => clearTimeout(timer);
 }
