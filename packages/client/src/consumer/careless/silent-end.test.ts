@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TestBed, TOPIC, takeEffect, until } from '../../../test/consumer-kit.ts';
-import { SQLITE } from '../../../test/stores.ts';
+import { SQLITE, TOGETHER } from '../../../test/stores.ts';
 
 describe('a handler on SQLite whose transaction the database ended by itself', () => {
   let bed: TestBed;
@@ -44,5 +44,23 @@ describe('a handler on SQLite whose transaction the database ended by itself', (
     bed.broker.deliver({ messageKey: 'm1', topic: TOPIC, body: 'x' });
     await until(async () => (await bed.inbox('m1'))?.state === 30);
     expect([await bed.took('m1')]).toEqual([1]);
+  });
+});
+
+describe('a handler whose procedure has ended the transaction, in a text that ends in a query', () => {
+  it('takes effect once', async () => {
+    const bed = await TestBed.open(TOGETHER[1]);
+    await bed.store.knex.raw('CREATE PROCEDURE gives_up() ROLLBACK');
+    let tries = 0;
+    await bed.run({
+      async handle(tx, message) {
+        if (++tries === 1) await tx.raw('CALL gives_up(); SELECT 1');
+        await takeEffect(tx, message);
+      },
+    });
+    bed.broker.deliver({ messageKey: 'm1', topic: TOPIC, body: 'x' });
+    await until(async () => (await bed.inbox('m1'))?.state === 30);
+    expect([await bed.took('m1'), tries]).toEqual([1, 2]);
+    await bed.close();
   });
 });
