@@ -106,7 +106,7 @@ function errorsPage(): string {
       ),
     ]),
     '## Why a message is dead\n',
-    '`reason` of a message, as ListMessages and GetMessage show it. None of these is an answer to a call. Acts are RPCs of `tpc.v1.MessageAdminService`.\n',
+    '`reason` of a message that is dead or needs attention, as ListMessages and GetMessage show it. None of these is an answer to a call. Acts are RPCs of `tpc.v1.MessageAdminService`.\n',
     wordsTable(OF_MESSAGES),
     "## Why a group's copy is dead\n",
     'The reason of a copy under a message, as GetMessage shows it: those that the client library gives. A handler or another client may give its own; those of',

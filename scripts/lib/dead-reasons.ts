@@ -39,6 +39,11 @@ export const OF_MESSAGES: Readonly<Record<DeadReason, Words>> = {
     meaning: 'At least one consumer group has given up; the reason of the group stands on its copy.',
     action: "GetMessage shows it. Mend the group's handler or the data, then ResendMessage to that group.",
   },
+  OVERDUE: {
+    meaning: 'It is not dead: a consumer group has not received it for longer than TPC_OVERDUE_AFTER_MS; its timeline names the group.',
+    action:
+      'See what the group lacks ("A consumer group that does not receive" in operating.md). It goes on by itself once the group is there again.',
+  },
 };
 
 /** `reason` of the copy of a group: those that the client library gives. A handler may give reasons of its own, and so may other clients. */

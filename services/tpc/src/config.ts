@@ -31,6 +31,8 @@ const DEFAULT_REDELIVER_FIRST_MS = 60_000;
 const DEFAULT_REDELIVER_MAX_MS = 600_000;
 /** A group that received something published this much later on the topic has lost what it did not receive, milliseconds. */
 const DEFAULT_REDELIVER_PASSED_MS = 60_000;
+/** How long after its publish a message that a group has not received is overdue, milliseconds. */
+const DEFAULT_OVERDUE_AFTER_MS = 1_800_000;
 /** How often instances of producers and consumers report, milliseconds; silent for three times as long they are gone. */
 const DEFAULT_HEARTBEAT_INTERVAL_MS = 10_000;
 /** How often each duty looks for due work when nothing wakes it, milliseconds. */
@@ -38,6 +40,7 @@ export const DEFAULT_PUBLISH_POLL_MS = 500;
 export const DEFAULT_CHECK_POLL_MS = 1_000;
 export const DEFAULT_REDELIVER_POLL_MS = 2_000;
 export const DEFAULT_RESUME_POLL_MS = 2_000;
+export const DEFAULT_OVERDUE_POLL_MS = 5_000;
 /** Most rows of one claim. */
 export const DEFAULT_CLAIM_COUNT = 128;
 /** Most names that one group may make. */
@@ -56,7 +59,7 @@ const DEFAULT_BROKER_RETENTION_DAYS = 3;
 const wait = (defaultValue: number, max = 86_400_000) => integerSetting(defaultValue, 10, max);
 
 /** Parts of the log that can have a level of their own. */
-const LOG_PARTS = ['publish', 'redeliver', 'check_back', 'resume', 'broker', 'database', 'grpc', 'metrics'];
+const LOG_PARTS = ['publish', 'redeliver', 'check_back', 'resume', 'overdue', 'broker', 'database', 'grpc', 'metrics'];
 
 /** Settings of TPC, read once from the environment. */
 export const configSchema = z.object({
@@ -101,6 +104,9 @@ export const configSchema = z.object({
   TPC_REDELIVER_PASSED_MS: integerSetting(DEFAULT_REDELIVER_PASSED_MS, 0, 86_400_000).describe(
     'A group that received something published this much later on the topic has lost what it did not receive, milliseconds.',
   ),
+  TPC_OVERDUE_AFTER_MS: wait(DEFAULT_OVERDUE_AFTER_MS, 30 * 86_400_000).describe(
+    'How long after its publish a message that a consumer group has not received is overdue, milliseconds: it is told in attention, timeline and metrics, and never DEAD for it.',
+  ),
   TPC_HEARTBEAT_INTERVAL_MS: wait(DEFAULT_HEARTBEAT_INTERVAL_MS, 600_000).describe(
     'How often instances of producers and consumers report, milliseconds; silent for three times as long they count as gone.',
   ),
@@ -112,6 +118,7 @@ export const configSchema = z.object({
   TPC_RESUME_POLL_MS: wait(DEFAULT_RESUME_POLL_MS).describe(
     'How often messages that are DEAD for want of a subscriber are resumed after a registration, milliseconds.',
   ),
+  TPC_OVERDUE_POLL_MS: wait(DEFAULT_OVERDUE_POLL_MS).describe('How often messages that have become overdue are looked for, milliseconds.'),
   TPC_CLAIM_COUNT: integerSetting(DEFAULT_CLAIM_COUNT, 1, 512).describe('Most rows that one claim of due work takes.'),
   TPC_MAX_GROUP_TOPICS: integerSetting(DEFAULT_MAX_GROUP_TOPICS, 1, 1_000_000).describe(
     'Most topics that one producer or consumer group may make by being the first to name them; more are refused (QUOTA_REACHED).',

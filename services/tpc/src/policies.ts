@@ -16,6 +16,7 @@ export function policiesOf(config: TpcConfig): StorePolicies {
     publish: growing(config.TPC_PUBLISH_RETRY_FIRST_MS, config.TPC_PUBLISH_RETRY_MAX_MS),
     redeliver: growing(config.TPC_REDELIVER_FIRST_MS, config.TPC_REDELIVER_MAX_MS),
     overtakenByMs: config.TPC_REDELIVER_PASSED_MS,
+    overdueAfterMs: config.TPC_OVERDUE_AFTER_MS,
     instanceGoneMs: config.TPC_HEARTBEAT_INTERVAL_MS * HEARTBEATS_UNTIL_GONE,
     quotas: { topics: config.TPC_MAX_GROUP_TOPICS, tags: config.TPC_MAX_GROUP_TAGS, stores: config.TPC_MAX_GROUP_STORES },
   };

@@ -38,6 +38,7 @@ import { createStore } from './store/create-store.ts';
 import { STEPS } from './store/migrations/index.ts';
 import type { StoreObserver } from './store/store-types.ts';
 import { createCheckBackWorker } from './workers/check-back.ts';
+import { createOverdueWorker } from './workers/mark-overdue.ts';
 import { createPublishDueWorker } from './workers/publish-due.ts';
 import { createRedeliverWorker } from './workers/redeliver.ts';
 import { createResumeWorker } from './workers/resume-unsubscribed.ts';
@@ -172,6 +173,7 @@ function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublish
   });
   const onResumed = publishDue.wake;
   const resume = createResumeWorker({ store, onResumed, log: partLog(log, 'resume'), config: { pollMs: config.TPC_RESUME_POLL_MS, claimCount } });
+  const overdue = createOverdueWorker({ store, log: partLog(log, 'overdue'), config: { pollMs: config.TPC_OVERDUE_POLL_MS, claimCount } });
   const checkBack = createCheckBackWorker({ store, log: partLog(log, 'check_back'), config: { pollMs: config.TPC_CHECK_POLL_MS } });
   const state = { ready: false };
   const bodyLimit = new BodyLimit(config.TPC_MAX_BODY_BYTES, partLog(log, 'database'));
@@ -197,7 +199,7 @@ function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublish
     state,
     bodyLimit,
     services,
-    workers: [publishDue, redeliver, resume, checkBack],
+    workers: [publishDue, redeliver, resume, overdue, checkBack],
     onBrokerBack: [publishDue, redeliver],
   };
 }

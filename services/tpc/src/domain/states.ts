@@ -51,5 +51,7 @@ export const DeadReason = {
   STRAY_COPIES: 'STRAY_COPIES',
   /** At least one group has finally failed; its own reason stands on its confirm row. */
   GROUP_FAILED: 'GROUP_FAILED',
+  /** A group has not received it for long; it is not dead, and this is shown rather than stored. */
+  OVERDUE: 'OVERDUE',
 } as const;
 export type DeadReason = (typeof DeadReason)[keyof typeof DeadReason];

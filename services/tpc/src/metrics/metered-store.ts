@@ -56,6 +56,12 @@ export function meteredStore(store: Store, metrics: TpcMetrics): Store {
         () => store.claimDueRedeliveries(limit, by),
         ({ items }) => items.length,
       ),
+    markOverdue: (limit) =>
+      claim(
+        'overdue',
+        () => store.markOverdue(limit),
+        ({ overdue }) => overdue,
+      ),
     resumeUnsubscribed: (limit) =>
       claim(
         'resume',

@@ -21,10 +21,11 @@ export function observeBacklog(meter: Meter, readBacklog: () => Promise<Backlog>
   const attention = gauge('tpc.attention.messages', 'Messages that a person should look at; every dead one is among them.');
   const unreceived = gauge('tpc.consumer_group.unreceived', 'Copies that a consumer group has not reported as received.');
   const overdue = gauge('tpc.consumer_group.due.age', 'How long the oldest copy of a consumer group has been due for a redelivery.', 's');
+  const late = gauge('tpc.consumer_group.overdue', 'Copies that a consumer group has not reported though they were published long ago.');
   const consumers = gauge('tpc.consumer_group.instances', 'Live instances of a consumer group that subscribes something.');
   const deadCopies = gauge('tpc.dead.copies', "Copies of a consumer group that are dead, also while the message's other groups are at work.");
   const producers = gauge('tpc.producer_group.instances', 'Live instances of a producer group.');
-  const all = [messages, uncertain, uncertainAge, dueAge, attention, unreceived, overdue, consumers, producers, deadCopies];
+  const all = [messages, uncertain, uncertainAge, dueAge, attention, unreceived, overdue, late, consumers, producers, deadCopies];
   meter.addBatchObservableCallback(async (result) => {
     const backlog = await read();
     if (backlog === undefined) return;
@@ -35,11 +36,11 @@ export function observeBacklog(meter: Meter, readBacklog: () => Promise<Backlog>
     result.observe(dueAge, backlog.unpublished.oldestDueMs / 1000, { state: 'sending', work: 'publish' });
     result.observe(dueAge, backlog.following.oldestDueMs / 1000, { state: 'sending', work: 'redeliver' });
     result.observe(attention, backlog.attention);
-    observeGroups(result, backlog, { unreceived, overdue, consumers, producers, deadCopies });
+    observeGroups(result, backlog, { unreceived, overdue, late, consumers, producers, deadCopies });
   }, all);
 }
 
-type GroupGauges = Record<'unreceived' | 'overdue' | 'consumers' | 'producers' | 'deadCopies', ObservableGauge>;
+type GroupGauges = Record<'unreceived' | 'overdue' | 'late' | 'consumers' | 'producers' | 'deadCopies', ObservableGauge>;
 
 /** The first so many groups, by the order in which they came. */
 function observeGroups(result: BatchObservableResult, backlog: Backlog, gauges: GroupGauges): void {
@@ -47,6 +48,7 @@ function observeGroups(result: BatchObservableResult, backlog: Backlog, gauges: 
     const labels = { consumer_group: group.consumerGroup };
     result.observe(gauges.unreceived, group.unreceived, labels);
     result.observe(gauges.overdue, group.oldestDueMs / 1000, labels);
+    result.observe(gauges.late, group.overdue, labels);
     result.observe(gauges.deadCopies, group.dead, labels);
     if (group.subscribed) result.observe(gauges.consumers, group.instances, labels);
   }

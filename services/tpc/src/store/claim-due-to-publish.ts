@@ -11,7 +11,7 @@ import type { Claim, PublishItem } from './store-types.ts';
  * Index: message_lane_due, one short look for each owner. Locks: message rows, skipping what others hold, so it never waits.
  */
 export async function claimDueToPublish(ctx: StoreContext, limit: number, claim: Claim): Promise<PublishItem[]> {
-  const owners = await ctx.retry(() => ownersWithDueWork(ctx));
+  const owners = await ctx.retry(() => ownersWithDueWork(ctx, LaneKind.PUBLISH));
   if (owners.length === 0) return [];
   const shares = fairShares(owners, limit, ctx.random());
   return ctx.retry(() =>
@@ -23,10 +23,11 @@ export async function claimDueToPublish(ctx: StoreContext, limit: number, claim:
   );
 }
 
-async function ownersWithDueWork(ctx: StoreContext): Promise<number[]> {
+/** Owners of messages with work of a kind that is due. Index: message_lane_due, one short look for each owner. */
+export async function ownersWithDueWork(ctx: StoreContext, kind: LaneKind): Promise<number[]> {
   const { rows } = await runOnPrimary<{ id: number; due_at: number | null }>(
     ctx.knex,
-    `SELECT o.id, (SELECT m.due_at FROM message m WHERE m.lane = ${laneSql(LaneKind.PUBLISH, 'o.id')} AND m.due_at <= ${ctx.sql.now}
+    `SELECT o.id, (SELECT m.due_at FROM message m WHERE m.lane = ${laneSql(kind, 'o.id')} AND m.due_at <= ${ctx.sql.now}
        ORDER BY m.due_at LIMIT 1) AS due_at
      FROM message_owner o`,
   );

@@ -2,6 +2,7 @@ import { placeholders, writeLater } from '@tpc/core';
 import type { Knex } from 'knex';
 import { DeadReason, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
+import { Attention, attentionOfOverdue } from './overdue/attention.ts';
 
 /** How the counts of a message change: groups that are no longer open, and groups that died (or came back). */
 export type GroupChange = { messageId: number; open: number; dead: number };
@@ -35,7 +36,8 @@ async function closeAlike(tx: Knex.Transaction, ctx: StoreContext, change: { ope
   await writeLater(
     tx,
     `UPDATE message SET
-       attention = CASE WHEN NOT (${clean}) OR ${contradicted} THEN 1 WHEN ${last} OR ${failed} THEN NULL ELSE attention END,
+       attention = CASE WHEN NOT (${clean}) OR ${contradicted} THEN ${Attention.NEEDED} WHEN ${last} THEN NULL
+         WHEN ${failed} THEN ${attentionOfOverdue} ELSE attention END,
        reason = CASE WHEN ${last} AND NOT (${clean}) THEN '${DeadReason.GROUP_FAILED}' WHEN ${contradicted} THEN reason
          WHEN NOT (${clean}) THEN COALESCE(reason, '${DeadReason.GROUP_FAILED}') WHEN ${last} OR ${failed} THEN NULL ELSE reason END,
        reason_detail = ${atEnd('NULL', 'reason_detail')},

@@ -16,6 +16,7 @@ import { markDeliveries } from './mark-deliveries.ts';
 import { MessageIds } from './message-ids.ts';
 import { listMessages } from './message-list/list-messages.ts';
 import { Names } from './names.ts';
+import { markOverdue } from './overdue/mark-overdue.ts';
 import { readBacklog } from './read-backlog.ts';
 import { recordPublishResults } from './record-publish-results.ts';
 import { recordRedeliveryResults } from './record-redelivery-results.ts';
@@ -38,6 +39,7 @@ export const DEFAULT_POLICIES: StorePolicies = {
   publish: { firstWaitMs: 500, factor: 2, maxWaitMs: 30_000, jitter: 0.2, maxAttempts: undefined },
   redeliver: { firstWaitMs: MINUTE_MS, factor: 2, maxWaitMs: 10 * MINUTE_MS, jitter: 0.2, maxAttempts: undefined },
   overtakenByMs: MINUTE_MS,
+  overdueAfterMs: 30 * MINUTE_MS,
   instanceGoneMs: 30_000,
   quotas: { topics: 1_000, tags: 10_000, stores: 1_000 },
 };
@@ -102,6 +104,7 @@ export function createStore(knex: Knex, options: StoreOptions = {}): Store {
     claimDueRedeliveries: (limit, claim) => claimDueRedeliveries(ctx, atMost(limit), claim),
     recordRedeliveryResults: async (token, results) =>
       sum(await inChunks(results, async (part) => [await recordRedeliveryResults(ctx, token, part)])),
+    markOverdue: (limit) => markOverdue(ctx, atMost(limit)),
     resumeUnsubscribed: (limit) => resumeUnsubscribed(ctx, atMost(limit)),
     markDeliveries: (marks) => inChunks(marks, (part) => markDeliveries(ctx, part)),
     registerProducer: (registration) => registerProducer(ctx, registration),

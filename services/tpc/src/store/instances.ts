@@ -1,4 +1,4 @@
-import { type Dialect, run } from '@tpc/core';
+import { type Dialect, placeholders, run, runOnPrimary } from '@tpc/core';
 import type { StoreContext } from './context.ts';
 import { isDuplicate } from './retrying.ts';
 
@@ -17,8 +17,12 @@ export type Heartbeat = {
   topics?: string | null;
 };
 
-/** Instances silent for longer are removed when a new one comes, milliseconds. */
-const FORGET_AFTER_MS = 24 * 3600 * 1000;
+/** Instances silent for longer are removed when a new one comes, milliseconds. Those of producers say who writes into an outbox database (shared-outbox.ts). */
+const FORGET_PRODUCERS_AFTER_MS = 24 * 3600 * 1000;
+/** Consumers': this many times the silence after which one counts as gone. */
+const FORGET_CONSUMERS_AFTER = 20;
+/** Instances that one look removes. */
+const FORGET_AT_ONCE = 100;
 
 /** Notes a sign of life. Index: PRIMARY of instance. */
 export async function noteHeartbeat(ctx: StoreContext, beat: Heartbeat): Promise<void> {
@@ -34,7 +38,8 @@ export async function noteHeartbeat(ctx: StoreContext, beat: Heartbeat): Promise
       ...key,
     ]);
   if ((await update()).affected > 0) return;
-  await run(ctx.knex, `DELETE FROM instance WHERE heartbeat_at < ${ctx.sql.now} - ?`, [FORGET_AFTER_MS]);
+  await forgetSilent(ctx, InstanceKind.PRODUCER, FORGET_PRODUCERS_AFTER_MS);
+  await forgetSilent(ctx, InstanceKind.CONSUMER, FORGET_CONSUMERS_AFTER * ctx.policies.instanceGoneMs);
   try {
     await run(
       ctx.knex,
@@ -45,6 +50,27 @@ export async function noteHeartbeat(ctx: StoreContext, beat: Heartbeat): Promise
   } catch (error) {
     if (!isDuplicate(error)) throw error;
     await update();
+  }
+}
+
+/**
+ * Removes some of the longest silent instances of a kind. One that wakes up after that registers anew by its next heartbeat. Index: instance_heartbeat
+ * (kind, heartbeat_at), and PRIMARY.
+ */
+async function forgetSilent({ knex, sql }: StoreContext, kind: InstanceKind, afterMs: number): Promise<void> {
+  const silent = `kind = ${kind} AND heartbeat_at < ${sql.now} - ?`;
+  const { rows } = await runOnPrimary<{ group_id: number; instance_id: string }>(
+    knex,
+    `SELECT group_id, instance_id FROM instance WHERE ${silent} ORDER BY heartbeat_at LIMIT ${FORGET_AT_ONCE}`,
+    [afterMs],
+  );
+  for (const [groupId, some] of Map.groupBy(rows, (row) => row.group_id)) {
+    const ids = some.map((row) => row.instance_id);
+    await run(knex, `DELETE FROM instance WHERE ${silent} AND group_id = ? AND instance_id IN (${placeholders(ids.length)})`, [
+      afterMs,
+      groupId,
+      ...ids,
+    ]);
   }
 }
 

@@ -7,7 +7,7 @@ export const LaneKind = {
   CHECK: 0,
   /** To be published, or claimed for it; due_at is the next try. Owner: message_owner. */
   PUBLISH: 1,
-  /** Published, waits for its groups; no due_at: their confirm rows have one. Owner: message_owner. */
+  /** Published, waits for its groups; due_at is when what they have not received becomes overdue, NULL after that. Owner: message_owner. */
   FOLLOW: 2,
   /** DEAD for want of a subscriber; due_at is when it came there. Owner: tag. */
   PARKED: 3,

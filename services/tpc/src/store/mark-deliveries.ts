@@ -8,6 +8,7 @@ import type { StoreContext } from './context.ts';
 import type { Progress } from './group-progress.ts';
 import { heldByAnother, inLockPasses, type LockedMessage, type LockPass, lockMessagesAndRead } from './lock-messages.ts';
 import { addEvents, type NewEvent } from './message-events.ts';
+import { type EndedOverdue, endOverdue } from './overdue/end-overdue.ts';
 import type { Mark, MarkResult } from './store-types.ts';
 
 /** One for each group, message and inbox database that reports. */
@@ -20,6 +21,7 @@ type CopyRow = {
   dead: number;
   generation: number;
   published_at: number | null;
+  overdue: number;
   now: number;
   /** The inbox database to which the group is bound; null: none yet. */
   inbox_store: string | null;
@@ -89,6 +91,7 @@ function markOnce(ctx: StoreContext, reports: readonly Report[], ids: readonly n
     const decided = onePerCopy(found.filter((report) => !isForeign(report))).map(decide);
     await writeCopies(tx, ctx, decided);
     await closeGroups(tx, ctx, decided);
+    await endOverdue(tx, ctx, decided.flatMap(endedOverdue));
     await addEvents(tx, ctx, decided.flatMap(failureEvent));
     return { decided, locked, fenced: found.filter(isForeign) };
   });
@@ -112,7 +115,7 @@ function decide(report: Found): Decided {
 function readCopies(ctx: StoreContext, messageIds: readonly number[], reports: readonly Report[]): Sql {
   const groups = [...new Set(reports.map((report) => report.groupId))];
   return {
-    sql: `SELECT message_id, group_id, status, dead, generation, published_at, ${ctx.sql.now} AS now,
+    sql: `SELECT message_id, group_id, status, dead, generation, published_at, overdue, ${ctx.sql.now} AS now,
        (SELECT inbox_store FROM consumer_group WHERE id = group_id) AS inbox_store
      FROM confirm WHERE message_id IN (${placeholders(messageIds.length)}) AND group_id IN (${placeholders(groups.length)})`,
     params: [...messageIds, ...groups],
@@ -138,7 +141,7 @@ async function setReceived(tx: Knex.Transaction, ctx: StoreContext, group: reado
   await writeLater(
     tx,
     `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.RECEIVED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
-       due_at = NULL, claim = NULL, urgent = 0
+       due_at = NULL, claim = NULL, urgent = 0, overdue = 0
      WHERE group_id = ? AND message_id IN (${placeholders(group.length)}) AND status = ${ConfirmStatus.UNCONFIRMED}`,
     paramsOf(group),
   );
@@ -148,7 +151,7 @@ async function setConsumed(tx: Knex.Transaction, ctx: StoreContext, group: reado
   await writeLater(
     tx,
     `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.CONSUMED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
-       consumed_at = ${ctx.sql.now}, dead = 0, reason = NULL, reason_detail = NULL, due_at = NULL, claim = NULL, urgent = 0
+       consumed_at = ${ctx.sql.now}, dead = 0, reason = NULL, reason_detail = NULL, due_at = NULL, claim = NULL, urgent = 0, overdue = 0
      WHERE group_id = ? AND message_id IN (${placeholders(group.length)}) AND status < ${ConfirmStatus.CONSUMED}`,
     paramsOf(group),
   );
@@ -164,10 +167,14 @@ async function setFailed(tx: Knex.Transaction, ctx: StoreContext, report: Decide
   await writeLater(
     tx,
     `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.RECEIVED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
-       dead = 1, reason = ?, reason_detail = ?, due_at = NULL, claim = NULL, urgent = 0
+       dead = 1, reason = ?, reason_detail = ?, due_at = NULL, claim = NULL, urgent = 0, overdue = 0
      WHERE group_id = ? AND message_id = ? AND status < ${ConfirmStatus.CONSUMED}`,
     [report.mark.generation, reason, detail.slice(0, 1024), report.groupId, report.messageId],
   );
+}
+
+function endedOverdue({ write, copy, messageId, groupId, mark }: Decided): EndedOverdue[] {
+  return write !== undefined && copy.overdue === 1 ? [{ messageId, groupId, actor: mark.consumerGroup }] : [];
 }
 
 function failureEvent(report: Decided): NewEvent[] {

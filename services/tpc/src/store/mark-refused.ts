@@ -24,7 +24,7 @@ export async function markRefused(
   }
   const ids = [...new Set(refused.map((entry) => entry.messageId))];
   if (ids.length === 0) return;
-  await run(tx, `UPDATE confirm SET due_at = NULL, claim = NULL WHERE message_id IN (${placeholders(ids.length)})`, ids);
+  await run(tx, `UPDATE confirm SET due_at = NULL, claim = NULL, overdue = 0 WHERE message_id IN (${placeholders(ids.length)})`, ids);
   const events = refused.map((entry): NewEvent => ({ ...entry, kind: 'BROKER_REFUSED', actor: ACTOR_TPC, dead: DeadReason.BROKER_REFUSED }));
   await addEvents(tx, ctx, events);
 }

@@ -15,6 +15,8 @@ export type EventKind =
   | 'REDELIVERED'
   | 'FAILED'
   | 'RESENT'
+  | 'OVERDUE'
+  | 'OVERDUE_ENDED'
   | 'SKIPPED'
   | 'STRAY_COPIES';
 

@@ -1,11 +1,13 @@
 import { decodeHeaders } from '@tpc/core';
-import type { CancelKind, ConfirmStatus, MessageState } from '../domain/states.ts';
+import { type CancelKind, type ConfirmStatus, DeadReason, type MessageState } from '../domain/states.ts';
+import { LaneKind, laneKindSql } from './lanes.ts';
+import { Attention } from './overdue/attention.ts';
 import type { ConfirmRow, MessageRow } from './store-types.ts';
 
-/** Columns and joins of a message as operators see it, without its body. */
+/** Columns and joins of a message as operators see it, without its body. While it is followed, its own due time says no more than when it becomes overdue. */
 export const MESSAGE_COLUMNS = `m.id, m.message_key, m.state, m.cancel_kind, g.name AS producer_group, o.name AS store, t.name AS topic, m.tag,
   m.content_type, m.body_size, m.headers, m.generation, m.open_groups, m.dead_groups, m.publishes, m.checks, m.attention, m.reason,
-  m.reason_detail, m.traceparent, m.created_at, m.confirmed_at, m.published_at, m.finished_at, m.due_at`;
+  m.reason_detail, m.traceparent, m.created_at, m.confirmed_at, m.published_at, m.finished_at, CASE WHEN m.${laneKindSql} = ${LaneKind.FOLLOW} THEN NULL ELSE m.due_at END AS due_at`;
 
 export const MESSAGE_JOINS = `JOIN topic t ON t.id = m.topic_id JOIN producer_group g ON g.id = m.producer_group_id
   JOIN outbox_store o ON o.id = m.store_id`;
@@ -56,7 +58,7 @@ export function toMessageRow(row: StoredMessage): MessageRow {
     deadGroups: row.dead_groups,
     publishCount: row.publishes,
     checkCount: row.checks,
-    reason: reasonInWords(row.reason, row.reason_detail),
+    reason: row.reason === null && row.attention === Attention.OVERDUE ? DeadReason.OVERDUE : reasonInWords(row.reason, row.reason_detail),
     attention: row.attention !== null,
     traceparent: row.traceparent,
     createdAt: row.created_at,

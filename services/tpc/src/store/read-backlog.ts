@@ -3,6 +3,7 @@ import { MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
 import { InstanceKind, isLive } from './instances.ts';
 import { LaneKind, laneKindSql } from './lanes.ts';
+import { Attention } from './overdue/attention.ts';
 import { findDueCopies } from './redelivery/due-copies.ts';
 import { selectPerGroup } from './select-per-group.ts';
 import type { Backlog, ConsumerGroupBacklog } from './store-types.ts';
@@ -93,7 +94,8 @@ export async function readConsumerGroups(ctx: StoreContext): Promise<ConsumerGro
   const copies = await selectPerGroup<{ n: number }>(knex, [...names.keys()], 'COUNT(*) AS n', 'urgent IN (0, 1) AND due_at IS NOT NULL');
   const due = Map.groupBy(await findDueCopies(ctx), ({ group }) => group.id);
   const alive = await readAlive(ctx, InstanceKind.CONSUMER);
-  const dead = await readDeadCopies(ctx);
+  const dead = await readMarkedCopies(ctx, `c.dead = 1 WHERE m.attention = ${Attention.NEEDED} AND m.dead_groups > 0`);
+  const overdue = await readMarkedCopies(ctx, `c.overdue = 1 WHERE m.attention IN (${Attention.NEEDED}, ${Attention.OVERDUE})`);
   const subscribed = await run<{ group_id: number }>(knex, 'SELECT DISTINCT group_id FROM subscription WHERE active = 1');
   return copies.map((row) => ({
     consumerGroup: names.get(row.id) ?? '',
@@ -101,16 +103,16 @@ export async function readConsumerGroups(ctx: StoreContext): Promise<ConsumerGro
     oldestDueMs: Math.max(0, ...(due.get(row.id) ?? []).map(({ dueMs }) => dueMs)),
     instances: alive.get(row.id) ?? 0,
     subscribed: subscribed.rows.some((one) => one.group_id === row.id),
+    overdue: overdue.get(row.id) ?? 0,
     dead: dead.get(row.id) ?? 0,
   }));
 }
 
-/** From the messages that need attention, among which is every one with a dead copy. */
-async function readDeadCopies({ knex }: StoreContext): Promise<Map<number, number>> {
+/** From the messages that need attention, among which is every one with a dead or an overdue copy. */
+async function readMarkedCopies({ knex }: StoreContext, which: string): Promise<Map<number, number>> {
   const { rows } = await run<{ group_id: number; n: number }>(
     knex,
-    `SELECT c.group_id, COUNT(*) AS n FROM message m JOIN confirm c ON c.message_id = m.id AND c.dead = 1
-     WHERE m.attention = 1 AND m.dead_groups > 0 GROUP BY c.group_id`,
+    `SELECT c.group_id, COUNT(*) AS n FROM message m JOIN confirm c ON c.message_id = m.id AND ${which} GROUP BY c.group_id`,
   );
   return new Map(rows.map((row) => [row.group_id, row.n]));
 }

@@ -25,10 +25,10 @@ async function recordPublished(ctx: StoreContext, token: number, results: readon
   const { affected } = await ctx.retry(() =>
     run(
       ctx.knex,
-      `UPDATE message SET lane = ${laneSql(LaneKind.FOLLOW)}, due_at = NULL, claim = NULL, attempts = 0, publishes = publishes + 1,
+      `UPDATE message SET lane = ${laneSql(LaneKind.FOLLOW)}, due_at = ${ctx.sql.now} + ?, claim = NULL, attempts = 0, publishes = publishes + 1,
          published_at = COALESCE(published_at, ${ctx.sql.now})
        WHERE id IN (${placeholders(results.length)}) AND ${FENCE}`,
-      [...idsOf(results), token],
+      [ctx.policies.overdueAfterMs, ...idsOf(results), token],
     ),
   );
   return affected;

@@ -12,6 +12,7 @@ import { readMessageRow } from './get-message.ts';
 import { LaneKind, laneSql } from './lanes.ts';
 import { findMessageIds, type LockedMessage, lockMessages } from './lock-messages.ts';
 import { addEvents } from './message-events.ts';
+import { Attention, attentionOfOverdue } from './overdue/attention.ts';
 import { isDuplicate } from './retrying.ts';
 import { readFanout } from './start-sending.ts';
 import type { MessageRow, ResendMessage, ResendResult } from './store-types.ts';
@@ -127,10 +128,10 @@ async function writePlan(
   await run(
     tx,
     `UPDATE message SET state = ${MessageState.SENDING}, generation = ?, open_groups = ?, dead_groups = ?, lane = ${laneSql(LaneKind.FOLLOW)},
-       due_at = NULL, claim = NULL, attention = ?, reason = ?, reason_detail = NULL, finished_at = NULL,
+       due_at = ${ctx.sql.now} + ?, claim = NULL, attention = CASE WHEN ? > 0 THEN ${Attention.NEEDED} ELSE ${attentionOfOverdue} END, reason = ?, reason_detail = NULL, finished_at = NULL,
        confirmed_at = COALESCE(confirmed_at, ${ctx.sql.now})
      WHERE id = ?`,
-    [plan.generation, plan.open, plan.dead, plan.dead > 0 ? 1 : null, plan.dead > 0 ? DeadReason.GROUP_FAILED : null, message.id],
+    [plan.generation, plan.open, plan.dead, ctx.policies.overdueAfterMs, plan.dead, plan.dead > 0 ? DeadReason.GROUP_FAILED : null, message.id],
   );
   const created = plan.steps.filter((step) => step.how === 'create');
   if (created.length > 0) {

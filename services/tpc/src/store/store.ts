@@ -90,6 +90,12 @@ export interface Store {
   /** Like recordPublishResults, for redeliveries. */
   recordRedeliveryResults(token: number, results: readonly RedeliveryResult[]): Promise<number>;
   /**
+   * Notes the copies that their groups have not reported though they were published long ago: in the message's attention and timeline. Each published
+   * message is looked at once.
+   * @returns how many messages were looked at, and how many copies were noted
+   */
+  markOverdue(limit: number): Promise<{ examined: number; overdue: number }>;
+  /**
    * Makes messages SENDING that were DEAD for want of a subscriber and now have one; they become due to be published. Paced by its limit: call it
    * every few seconds, and again at once while it answers `limit`.
    * @returns how many were resumed

@@ -125,6 +125,7 @@ export type Copy = {
   due_at: number | null;
   claim: number | null;
   urgent: number;
+  overdue: number;
   reason: string | null;
 };
 

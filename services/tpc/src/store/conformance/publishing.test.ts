@@ -36,7 +36,9 @@ describe.each(STORES)('publishing, on %s', (_name, open) => {
       expect(await test.store.recordPublishResults(lost.token, [{ messageId, outcome, attempts: 0 }])).toBe(0);
     expect(await rowOf(test, key(1))).toMatchObject({ state: 20, claim: taken.token, publishes: 0 });
     expect(await test.replica.recordPublishResults(taken.token, [{ messageId, outcome: 'published', attempts: 0 }])).toBe(1);
-    expect(await rowOf(test, key(1))).toMatchObject({ state: 20, claim: null, due_at: null, publishes: 1 });
+    expect(await rowOf(test, key(1))).toMatchObject({ state: 20, claim: null, publishes: 1 });
+    await letTimePass(test);
+    expect(await test.store.claimDueToPublish(10, newClaim())).toEqual([]);
   });
 
   it('a result for a message that was consumed meanwhile changes nothing', async () => {

@@ -9,6 +9,7 @@ import type { StoreContext } from '../context.ts';
 import { InstanceKind, isLive } from '../instances.ts';
 import { lockMessages } from '../lock-messages.ts';
 import { addEvents } from '../message-events.ts';
+import { endOverdue } from '../overdue/end-overdue.ts';
 import { isDuplicate } from '../retrying.ts';
 import type { RemoveConsumerGroup, RemovedConsumerGroup } from '../store-types.ts';
 
@@ -117,16 +118,16 @@ type Part = { groupId: number; request: RemoveConsumerGroup; ids: readonly numbe
 async function skip(tx: Knex.Transaction, ctx: StoreContext, { groupId, request, ids }: Part): Promise<string[]> {
   const messages = await lockMessages(tx, ctx, ids, 'wait');
   if (messages.length === 0) return [];
-  const { rows } = await run<{ message_id: number; dead: number }>(
+  const { rows } = await run<{ message_id: number; dead: number; overdue: number }>(
     tx,
-    `SELECT message_id, dead FROM confirm WHERE group_id = ? AND status < ${ConfirmStatus.CONSUMED} AND message_id IN (${placeholders(ids.length)})`,
+    `SELECT message_id, dead, overdue FROM confirm WHERE group_id = ? AND status < ${ConfirmStatus.CONSUMED} AND message_id IN (${placeholders(ids.length)})`,
     [groupId, ...ids],
   );
   if (rows.length === 0) return [];
   const changed = rows.map((row) => row.message_id);
   await run(
     tx,
-    `UPDATE confirm SET status = ${ConfirmStatus.SKIPPED}, dead = 0, due_at = NULL, claim = NULL, urgent = 0
+    `UPDATE confirm SET status = ${ConfirmStatus.SKIPPED}, dead = 0, due_at = NULL, claim = NULL, urgent = 0, overdue = 0
      WHERE group_id = ? AND message_id IN (${placeholders(changed.length)})`,
     [groupId, ...changed],
   );
@@ -135,6 +136,8 @@ async function skip(tx: Knex.Transaction, ctx: StoreContext, { groupId, request,
     ctx,
     rows.map((row) => ({ messageId: row.message_id, open: row.dead === 1 ? 0 : -1, dead: row.dead === 1 ? -1 : 0 })),
   );
+  const late = rows.filter((row) => row.overdue === 1).map(({ message_id: messageId }) => ({ messageId, groupId, actor: request.actor }));
+  await endOverdue(tx, ctx, late);
   const detail = `group removed${request.comment === '' ? '' : `: ${request.comment}`}`;
   await addEvents(
     tx,

@@ -22,7 +22,7 @@ export async function filterSql(ctx: Pick<StoreContext, 'names'>, filter: Messag
   if (producerGroupId) add('m.producer_group_id = ?', producerGroupId);
   if (tag) add('m.tag = ?', tag);
   if (states.length > 0) add(`m.state IN (${placeholders(states.length)})`, ...states);
-  if (attentionOnly) add('m.attention = 1');
+  if (attentionOnly) add('m.attention IS NOT NULL');
   if (deadCopiesOnly) add('m.dead_groups > 0');
   if (createdFrom !== undefined) add('m.created_at >= ?', createdFrom);
   if (createdTo !== undefined) add('m.created_at < ?', createdTo);

@@ -4,7 +4,7 @@ import { MESSAGE_COLUMNS, MESSAGE_JOINS, type StoredMessage, toMessageRow } from
 import type { ListMessages, MessageFilter, MessagePage, MessageRow } from '../store-types.ts';
 import { type Conditions, filterSql } from './filter-sql.ts';
 import { CLOCK_DISORDER_MS, firstIdSince } from './first-id-since.ts';
-import { hintOf, type Source, sourceOf } from './sources.ts';
+import { hintOf, newestOf, type Source, sourceOf } from './sources.ts';
 
 /** Messages that one page looks at, at most, so that it costs the same however many are stored and however few pass the filter. */
 export type LookAtMost = {
@@ -87,7 +87,7 @@ function readRange({ ctx, conditions, source, pageSize }: Search, { from, below 
     all.text.push(source.only.text);
     all.params.push(...source.only.params);
   }
-  return readPage(ctx, all, pageSize + 1, hintOf(ctx, source));
+  return readPage(ctx, all, pageSize + 1, source);
 }
 
 type Rest = { id: number; created_at: number };
@@ -106,18 +106,17 @@ async function newestBelow(search: Search, id: number): Promise<Rest | undefined
 
 async function lookBelow({ ctx, source }: Search, columns: string, below: number, skip: number): Promise<Rest | undefined> {
   const { text, params } = source.only ?? { text: '1 = 1', params: [] };
-  const { rows } = await run<Rest>(
-    ctx.knex,
-    `SELECT ${columns} FROM message m${hintOf(ctx, source)} WHERE ${text} AND m.id < ? ORDER BY m.id DESC LIMIT 1 OFFSET ?`,
-    [...params, below, skip],
-  );
+  const where = { text: `${text} AND m.id < ?`, params: [...params, below] };
+  const newest = newestOf(columns, `message m${hintOf(ctx, source)}`, where, source, skip + 1);
+  const { rows } = await run<Rest>(ctx.knex, `SELECT * FROM (${newest.sql}) newest ORDER BY id DESC LIMIT 1 OFFSET ?`, [...newest.params, skip]);
   return rows[0];
 }
 
-async function readPage(ctx: StoreContext, { text, params }: Conditions, limit: number, hint = ''): Promise<MessageRow[]> {
+async function readPage(ctx: StoreContext, { text, params }: Conditions, limit: number, source?: Source): Promise<MessageRow[]> {
   // The page's ids come first, from the message table alone: joined at once, the optimizer may begin with a small table and sort all messages.
-  const ids = `SELECT m.id FROM message m${hint} WHERE ${text.join(' AND ')} ORDER BY m.id DESC LIMIT ?`;
-  const sql = `SELECT ${MESSAGE_COLUMNS} FROM (${ids}) page JOIN message m ON m.id = page.id ${MESSAGE_JOINS} ORDER BY m.id DESC`;
-  const { rows } = await run<StoredMessage>(ctx.knex, sql, [...params, limit]);
+  const hint = source === undefined ? '' : hintOf(ctx, source);
+  const ids = newestOf('m.id', `message m${hint}`, { text: text.join(' AND '), params }, source ?? {}, limit);
+  const sql = `SELECT ${MESSAGE_COLUMNS} FROM (${ids.sql}) page JOIN message m ON m.id = page.id ${MESSAGE_JOINS} ORDER BY m.id DESC`;
+  const { rows } = await run<StoredMessage>(ctx.knex, sql, ids.params);
   return rows.map(toMessageRow);
 }

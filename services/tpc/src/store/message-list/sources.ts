@@ -1,7 +1,8 @@
-import { placeholders, run, type SqlValue } from '@tpc/core';
+import { placeholders, run, type Sql, type SqlValue } from '@tpc/core';
 import { MessageState } from '../../domain/states.ts';
 import type { StoreContext } from '../context.ts';
 import { LaneKind, laneOf } from '../lanes.ts';
+import { Attention } from '../overdue/attention.ts';
 import type { MessageFilter } from '../store-types.ts';
 
 /** Where the rows of a list are looked for. Each source holds every row that can pass the filter. */
@@ -9,6 +10,8 @@ export type Source = {
   index: 'PRIMARY' | 'message_attention' | 'message_lane_due';
   /** Which entries of the index belong to the source; undefined: all. */
   only?: { text: string; params: SqlValue[] };
+  /** Conditions one of which holds, each a range of the index that is in the order of ids by itself; undefined: the source is one such range. */
+  ranges?: readonly string[];
   /** True: the source holds so few rows that a page looks at them all. False: it is walked over backwards by id, a part for each page. */
   small: boolean;
 };
@@ -22,7 +25,7 @@ const MAX_OWNERS = 100;
  * @param few how many open messages are few
  */
 export async function sourceOf(ctx: StoreContext, filter: MessageFilter, few: number): Promise<Source> {
-  if (needsAttention(filter)) return { index: 'message_attention', only: { text: 'm.attention = 1', params: [] }, small: false };
+  if (needsAttention(filter)) return { index: 'message_attention', ranges: attentionsOf(filter), small: false };
   if (onlyOf(filter.states ?? [], OPEN_STATES)) {
     const lanes: Source = { index: 'message_lane_due', only: await lanesOf(ctx, filter), small: true };
     if ((await countUpTo(ctx, lanes, few + 1)) <= few) return lanes;
@@ -36,9 +39,33 @@ export function hintOf({ sql }: Pick<StoreContext, 'sql'>, { index }: Pick<Sourc
   return index === 'PRIMARY' ? ' NOT INDEXED' : ` INDEXED BY ${index}`;
 }
 
+/**
+ * The newest rows of a source: the newest of each of its ranges, merged, since to sort the ranges together would be to read them all.
+ * @param where condition on `message m`
+ * @param limit of each range
+ */
+export function newestOf(
+  columns: string,
+  from: string,
+  where: { text: string; params: readonly SqlValue[] },
+  { ranges = ['1 = 1'] }: Pick<Source, 'ranges'>,
+  limit: number,
+): Sql {
+  const one = (range: string) => `SELECT ${columns} FROM ${from} WHERE ${where.text} AND ${range} ORDER BY m.id DESC LIMIT ?`;
+  const all = ranges.map((range, place) => `SELECT * FROM (${one(range)}) r${place}`);
+  const sql = all.length === 1 ? one(ranges[0] as string) : `${all.join(' UNION ALL ')} ORDER BY id DESC`;
+  return { sql, params: ranges.flatMap(() => [...where.params, limit]) };
+}
+
 /** Every DEAD row, and every row with a dead copy, needs attention. */
 function needsAttention({ attentionOnly, deadCopiesOnly, states = [] }: MessageFilter): boolean {
   return attentionOnly === true || deadCopiesOnly === true || onlyOf(states, [MessageState.DEAD]);
+}
+
+/** What is only overdue is neither dead nor has a dead copy. */
+function attentionsOf({ deadCopiesOnly, states = [] }: MessageFilter): string[] {
+  const dead = deadCopiesOnly === true || onlyOf(states, [MessageState.DEAD]);
+  return [Attention.NEEDED, ...(dead ? [] : [Attention.OVERDUE])].map((attention) => `m.attention = ${attention}`);
 }
 
 /** Every row in these states stands in a lane. */

@@ -22,6 +22,9 @@ import { madeName } from './0021_made_name.ts';
 import { deadCopiesAttention } from './0022_dead_copies_attention.ts';
 import { confirmUrgentDue } from './0023_confirm_urgent_due.ts';
 import { instanceTopics } from './0024_instance_topics.ts';
+import { confirmOverdue } from './0025_confirm_overdue.ts';
+import { followDue } from './0026_follow_due.ts';
+import { instanceKindHeartbeat } from './0027_instance_kind_heartbeat.ts';
 import type { MigrationStep } from './table.ts';
 
 /** TPC's schema, as a static list in order. A new step is added at the end; a landed one is never edited. */
@@ -50,4 +53,7 @@ export const STEPS: readonly MigrationStep[] = [
   deadCopiesAttention,
   confirmUrgentDue,
   instanceTopics,
+  confirmOverdue,
+  followDue,
+  instanceKindHeartbeat,
 ];

@@ -9,6 +9,7 @@ export type Backlog = {
   /** SENDING, published, some group not settled. `oldestDueMs` is of the confirm rows that wait for a redelivery. */
   following: { count: number; oldestDueMs: number };
   dead: number;
+  /** Without those that are only overdue. */
   attention: number;
   /** The same messages by topic. Every known topic occurs, some several times in one state. */
   topics: { topic: string; state: BacklogState; count: number }[];
@@ -30,6 +31,8 @@ export type ConsumerGroupBacklog = {
   instances: number;
   /** Whether it subscribes anything. */
   subscribed: boolean;
+  /** Copies that were published long ago and that it has not reported (markOverdue). */
+  overdue: number;
   /** Copies that are dead, also of messages on which other groups are still at work. */
   dead: number;
 };

@@ -14,6 +14,8 @@ export type StorePolicies = {
   redeliver: RetryPolicy;
   /** A redelivery can help once the group has received something published this much later on the topic. */
   overtakenByMs: number;
+  /** Publish until a copy that its group has not reported is overdue. */
+  overdueAfterMs: number;
   /** An instance silent for this long counts as gone (three heartbeat intervals). */
   instanceGoneMs: number;
   /** How many names each group may make. */
