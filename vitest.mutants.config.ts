@@ -13,8 +13,6 @@ export default defineConfig({
       'packages/client/src/**/decide-*.test.ts',
       'packages/core/src/{*,contract/**/*,tracing/**/*}.test.ts',
     ],
-    // Each mutant has a new worker, so that nothing is left of another one; the files of one run share it, which is quicker.
-    isolate: false,
     execArgv: ['--conditions=tpc-source', '--disable-warning=ExperimentalWarning'],
     testTimeout: 60_000,
   },

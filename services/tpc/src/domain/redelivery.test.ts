@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type RedeliveryFacts, redeliveryHelps } from './redelivery.ts';
+import { helpedUntil, type RedeliveryFacts, redeliveryHelps } from './redelivery.ts';
 
 const MINUTE = 60_000;
 const facts: RedeliveryFacts = {
@@ -21,5 +22,27 @@ describe('redeliveryHelps', () => {
     ['an operator wants it', { publishedAt: undefined, urgent: true }, true],
   ])('when %s', (_when, changed, expected) => {
     expect(redeliveryHelps({ ...facts, ...changed })).toBe(expected);
+  });
+});
+
+describe('helpedUntil', () => {
+  it.each<[number | undefined, number | undefined, number | undefined]>([
+    [undefined, undefined, undefined],
+    [MINUTE, undefined, 0],
+    [undefined, MINUTE + 1, 1],
+    [3 * MINUTE, 2 * MINUTE, 2 * MINUTE],
+    [2 * MINUTE, 3 * MINUTE, 2 * MINUTE],
+  ])('where progress has come to %s, and idleness to %s, is %s', (latestProgressAt, idleSince, expected) => {
+    expect(helpedUntil({ latestProgressAt, idleSince, overtakenByMs: MINUTE })).toBe(expected);
+  });
+
+  it('says of each copy what the rule itself says', () => {
+    const time = fc.option(fc.integer({ min: 1, max: 5 * MINUTE }), { nil: undefined });
+    fc.assert(
+      fc.property(time, time, fc.integer({ min: 1, max: 5 * MINUTE }), (progress, idleSince, publishedAt) => {
+        const until = helpedUntil({ latestProgressAt: progress, idleSince, overtakenByMs: MINUTE });
+        expect(redeliveryHelps({ ...facts, publishedAt, groupProgressAt: progress, idleSince })).toBe(until !== undefined && publishedAt <= until);
+      }),
+    );
   });
 });
