@@ -3,10 +3,13 @@
  * are mutated stands in stryker.config.json; CONTRIBUTING.md says how to read the result. It takes long, so CI does not run it.
  */
 import { spawnSync } from 'node:child_process';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StartError } from '@tpc/platform';
 import { parseArguments } from './lib/parse-arguments.ts';
+
+/** Of earlier runs; stryker.config.json names it, too. */
+const RESULTS = '.cache/mutants/incremental.json';
 
 const HELP = `npm run test:mutants -- [path …]
 
@@ -33,10 +36,22 @@ function main(): void {
   }
   const files = filesAt(positionals);
   console.log(`mutants: ${files.length} ${files.length === 1 ? 'file' : 'files'}`);
+  forgetSurvivors();
   const progress = process.stdout.isTTY ? 'progress' : 'progress-append-only';
   const chosen = ['--mutate', files.join(), '--reporters', `${progress},clear-text,html,json`, '--concurrency', values.concurrency];
   const result = spawnSync('stryker', ['run', ...chosen, ...(values.force ? ['--force'] : [])], { stdio: 'inherit' });
   process.exitCode = result.status ?? 1;
+}
+
+/**
+ * So that survivors always run again, and so do mutants that no test ran through: of constants at the top of a file Stryker does not know which tests run
+ * through them, and would not look at new ones.
+ */
+function forgetSurvivors(): void {
+  if (!existsSync(RESULTS)) return;
+  const results = JSON.parse(readFileSync(RESULTS, 'utf8')) as { files: Record<string, { mutants: { status: string }[] }> };
+  for (const file of Object.values(results.files)) file.mutants = file.mutants.filter(({ status }) => status === 'Killed' || status === 'Timeout');
+  writeFileSync(RESULTS, JSON.stringify(results));
 }
 
 /** Of the files that are mutated, those at these paths; without paths all of them. */

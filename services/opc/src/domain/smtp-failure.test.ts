@@ -102,6 +102,7 @@ describe('parseSmtpReply', () => {
     [' \r\n550 5.1.10 no', { code: '550', enhanced: '5.1.10', words: 'no' }],
     ['550 5.100.100 call 123 4', { code: '550', enhanced: '5.100.100', words: 'call 123 4' }],
     ['550 5.1.1000 no', { code: '550', enhanced: undefined, words: '5.1.1000 no' }],
+    ['550-\r\n550 no', { code: '550', enhanced: undefined, words: 'no' }],
     ['x550 5.1.1 no', undefined],
     ['150 no', undefined],
     ['Connection timeout', undefined],
@@ -167,5 +168,6 @@ describe('withoutAddresses', () => {
 
   it('does not take a short local part for a name', () => {
     expect(withoutAddresses('550 ok is not a mailbox', 'ok@example.com')).toBe('550 ok is not a mailbox');
+    expect(withoutAddresses('550 - ok', 'ok@example.com')).toBe('550 - ok');
   });
 });
