@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freshClone, newcomersEnvironment } from '../support/pages/fresh-clone.ts';
 import { exerciseMainJob } from '../support/pages/main-job.ts';
-import { Product, until } from '../support/product.ts';
+import { Product } from '../support/product.ts';
+import { until } from '../support/until.ts';
 
 /** A newcomer's day: clone, npm start, register, mail, click, active, second mail, log in. In a real browser. */
 describe('from clone to login in a real browser', () => {

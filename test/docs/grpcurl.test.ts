@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Callers, callersOf, sqliteDatabase, startTestTpc, type TestDatabase, type TestTpc } from '../../services/tpc/test/support.ts';
 import { createTestCa } from '../support/network/certificates.ts';
 import { asShown, normalised, type Ran, runInShell, stepsOf } from '../support/pages/walkthrough.ts';
-import { Product, until } from '../support/product.ts';
+import { Product } from '../support/product.ts';
 import { ensureGrpcurl, GRPCURL_BUILD_MS, GRPCURL_VERSION } from '../support/programs/grpcurl.ts';
+import { until } from '../support/until.ts';
 
 const page = readFileSync(resolve(import.meta.dirname, '../../docs/grpcurl.md'), 'utf8');
 const steps = stepsOf(page);

@@ -4,8 +4,9 @@ import { delimiter, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Sample, scrape } from '../support/manifests/prometheus.ts';
 import { runInShell } from '../support/pages/walkthrough.ts';
-import { Product, until } from '../support/product.ts';
+import { Product } from '../support/product.ts';
 import { ensureGrpcurl, GRPCURL_BUILD_MS } from '../support/programs/grpcurl.ts';
+import { until } from '../support/until.ts';
 
 const page = readFileSync(resolve(import.meta.dirname, '../../docs/observability.md'), 'utf8');
 /** Each command with the lines that its output must have; `…` stands for anything. */

@@ -6,7 +6,7 @@ import type { Knex } from 'knex';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startTestBroker, startTestConsumer, type TestBroker, type TestConsumer } from '../../services/tpc/test/broker-kit.ts';
 import { mariaDatabase, sqliteDatabase, startTestTpc, type TestDatabase, type TestTpc } from '../../services/tpc/test/support.ts';
-import { until } from '../support/product.ts';
+import { until } from '../support/until.ts';
 
 const GROUP = 'PID_TEST';
 const TOPIC = 'TEST_TOPIC';

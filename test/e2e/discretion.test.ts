@@ -3,7 +3,8 @@ import { MessageAdminServiceService } from '@tpc/gen/tpc/v1/message_admin_servic
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startSpanSink } from '../../bench/tracing.ts';
 import { type Callers, callersOf, outgoing } from '../../services/tpc/test/support.ts';
-import { Product, until } from '../support/product.ts';
+import { Product } from '../support/product.ts';
+import { until } from '../support/until.ts';
 
 const PASSWORD = 'Str0ng-pass!';
 const NAME = 'discreetann';

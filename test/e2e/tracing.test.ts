@@ -3,7 +3,6 @@ import { BATCH_COPY } from '@tpc/core';
 import { MessageAdminServiceClient } from '@tpc/gen/tpc/v1/message_admin_service';
 import { ReliableMessageServiceClient } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { afterEach, describe, expect, it } from 'vitest';
-import { until } from '../support/product.ts';
 import {
   CONFIRM,
   CREATE,
@@ -20,6 +19,7 @@ import {
   type SeenSpan,
 } from '../support/tracing/seen-spans.ts';
 import { TracedProduct } from '../support/tracing/traced-product.ts';
+import { until } from '../support/until.ts';
 
 let product: TracedProduct;
 afterEach(() => product?.end());

@@ -9,7 +9,7 @@ import { runTokens } from '../../scripts/lib/tokens-command.ts';
 import { startTestBroker, type TestBroker } from '../../services/tpc/test/broker-kit.ts';
 import { freePort } from '../support/free-port.ts';
 import { type Certificate, createTestCa } from '../support/network/certificates.ts';
-import { until } from '../support/product.ts';
+import { until } from '../support/until.ts';
 
 /** Three processes as one runs them in production: mTLS and tokens between them, TPC listening to the network. */
 const dir = mkdtempSync(join(tmpdir(), 'tpc-e2e-who-may-'));

@@ -1,7 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import { MessageState } from '@tpc/gen/tpc/v1/message';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ListedMail, Product, until } from '../support/product.ts';
+import { type ListedMail, Product } from '../support/product.ts';
+import { until } from '../support/until.ts';
 
 const KILLS = 10;
 const CALLERS = 8;

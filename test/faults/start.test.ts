@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { START_PORTS } from '../../scripts/lib/start-ports.ts';
-import { Product, until } from '../support/product.ts';
+import { Product } from '../support/product.ts';
+import { until } from '../support/until.ts';
 
 /** Runs npm start's program with settings; answers with its exit code and what it wrote to stderr. */
 function run(

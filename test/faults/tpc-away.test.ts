@@ -6,7 +6,8 @@ import { startEmbeddedBroker, startMailCatcher } from '@tpc/embedded';
 import { MessageState } from '@tpc/gen/tpc/v1/message';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../support/free-port.ts';
-import { listMails, listMessages, registerUser, until } from '../support/product.ts';
+import { listMails, listMessages, registerUser } from '../support/product.ts';
+import { until } from '../support/until.ts';
 
 const PEOPLE = 200;
 const AWAY_MS = 60_000;

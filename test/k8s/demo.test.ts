@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '../support/product.ts';
 import { ensureGrpcurl, GRPCURL_BUILD_MS } from '../support/programs/grpcurl.ts';
 import { mailsByUser } from '../support/registrations.ts';
 import { traceInJaeger } from '../support/tracing/jaeger.ts';
 import { OWN_HOPS } from '../support/tracing/seen-spans.ts';
+import { until } from '../support/until.ts';
 import { expectEachOnce, failedAtFirst, finishedKeys, settle, subscribed } from './support/count.ts';
 import { Demo, type Pod, PREPARE_MS } from './support/demo.ts';
 import { Load, type Registered } from './support/load.ts';

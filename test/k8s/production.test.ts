@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { until } from '../support/product.ts';
+import { until } from '../support/until.ts';
 import { expectEachOnce, failedAtFirst, settle, subscribed } from './support/count.ts';
 import { Demo, NAMESPACE, PREPARE_MS } from './support/demo.ts';
 import type { Kubectl } from './support/kubectl.ts';

@@ -6,7 +6,8 @@ import { parse } from 'yaml';
 import { type Callers, callersOf, outgoing } from '../../services/tpc/test/support.ts';
 import { type Sample, sampleOf, scrape, seriesOf } from '../support/manifests/prometheus.ts';
 import { readPromql } from '../support/manifests/promql.ts';
-import { Product, until } from '../support/product.ts';
+import { Product } from '../support/product.ts';
+import { until } from '../support/until.ts';
 
 const P = 'PID_MONITORED';
 const folder = resolve(import.meta.dirname, '../../k8s/monitoring');

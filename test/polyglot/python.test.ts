@@ -1,4 +1,5 @@
 /** The examples in Python, which share no code with us, against the real product: what docs/protocol.md promises to any language. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,8 +7,9 @@ import { join, resolve } from 'node:path';
 import { CancelKind, type Message, MessageState } from '@tpc/gen/tpc/v1/message';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Product, until } from '../support/product.ts';
+import { Product } from '../support/product.ts';
 import { ensurePython, makePythonStubs } from '../support/programs/python.ts';
+import { until } from '../support/until.ts';
 
 const EXAMPLES = resolve(import.meta.dirname, '../../examples');
 const PRODUCER = join(EXAMPLES, 'python-producer');

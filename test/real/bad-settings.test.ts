@@ -3,8 +3,8 @@ import { SMTPServer } from 'smtp-server';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Stack } from '../../tools/stack/stack.ts';
 import { freePort } from '../support/free-port.ts';
-import { until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
+import { until } from '../support/until.ts';
 
 const found = await realStack();
 

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Stack } from '../../tools/stack/stack.ts';
 import { exerciseMainJob } from '../support/pages/main-job.ts';
-import { Product, until } from '../support/product.ts';
+import { Product } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
+import { until } from '../support/until.ts';
 
 const found = await realStack();
 

@@ -1,10 +1,11 @@
 import { MessageState } from '@tpc/gen/tpc/v1/message';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Stack } from '../../tools/stack/stack.ts';
-import { listMessages, until } from '../support/product.ts';
+import { listMessages } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
 import { isSettled, mailsByUser, makeDatabases, type Person, query, registerPerson, registerSteadily } from '../support/registrations.ts';
 import { isServing, ServiceProcess } from '../support/service-process.ts';
+import { until } from '../support/until.ts';
 
 const PEOPLE = 500;
 const PER_SECOND = 4;

@@ -3,8 +3,8 @@ import { type BrokerSubscriber, createRocketMqPublisher, createRocketMqSubscribe
 import { afterEach, describe, expect, it } from 'vitest';
 import { makeGroups, makeTopics } from '../../tools/stack/rocketmq/parts.ts';
 import type { Stack } from '../../tools/stack/stack.ts';
-import { until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
+import { until } from '../support/until.ts';
 
 const found = await realStack();
 const run = `${process.pid}_${Date.now()}`;

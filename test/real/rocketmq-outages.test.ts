@@ -7,9 +7,9 @@ import {
 } from '@tpc/broker';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type SwallowingProxy, startSwallowingProxy } from '../support/network/swallowing-proxy.ts';
-import { until } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
 import { TestStack } from '../support/test-stack.ts';
+import { until } from '../support/until.ts';
 
 const BATCH = 10;
 const EVERY_MS = 50;

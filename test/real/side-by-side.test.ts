@@ -4,10 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Callers, callersOf, outgoing } from '../../services/tpc/test/support.ts';
 import type { Stack } from '../../tools/stack/stack.ts';
 import { startTcpBalancer, type TcpBalancer } from '../support/network/tcp-balancer.ts';
-import { listMessages, until } from '../support/product.ts';
+import { listMessages } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
 import { isSettled, mailsByUser, makeDatabases, query, registerPerson, registerSteadily } from '../support/registrations.ts';
 import { type ServiceName, ServiceProcess } from '../support/service-process.ts';
+import { until } from '../support/until.ts';
 
 const PER_SECOND = 10;
 const PUBLISH_LEASE_MS = 5_000;

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stateFolder } from '../../tools/stack/settings.ts';
 import type { Stack } from '../../tools/stack/stack.ts';
 import { runInShell } from '../support/pages/walkthrough.ts';
-import { listMessages, registerUser, until } from '../support/product.ts';
+import { listMessages, registerUser } from '../support/product.ts';
 import { realStack } from '../support/real-stack.ts';
 import { makeDatabases } from '../support/registrations.ts';
 import { ServiceProcess } from '../support/service-process.ts';
@@ -22,6 +22,7 @@ import {
   pathOf,
   type SeenSpan,
 } from '../support/tracing/seen-spans.ts';
+import { until } from '../support/until.ts';
 
 const found = await realStack();
 const RUN = Date.now().toString(36);

@@ -8,6 +8,7 @@ import { type ListMessagesRequest, MessageAdminServiceClient } from '@tpc/gen/tp
 import { START_PORTS } from '../../scripts/lib/start-ports.ts';
 import type { Stack } from '../../tools/stack/stack.ts';
 import { freePort } from './free-port.ts';
+import { until } from './until.ts';
 
 type Ports = Record<(typeof START_PORTS)[number], string>;
 
@@ -156,29 +157,4 @@ export async function listMessages(address: string, filter: Partial<ListMessages
   } while (pageToken !== '');
   client.close();
   return all;
-}
-
-/**
- * Waits for a condition.
- * @throws Error that names what was waited for, with the last error
- */
-export async function until<T>(
-  what: string,
-  condition: () => T | Promise<T>,
-  deadlineMs = 30_000,
-  everyMs = 50,
-): Promise<Exclude<T, false | null | undefined>> {
-  const end = performance.now() + deadlineMs;
-  let last: unknown;
-  for (;;) {
-    try {
-      const value = await condition();
-      if (value) return value as Exclude<T, false | null | undefined>;
-      last = value;
-    } catch (error) {
-      last = error;
-    }
-    if (performance.now() > end) throw new Error(`waited ${deadlineMs} ms for: ${what}`, { cause: last });
-    await new Promise((resolve) => setTimeout(resolve, everyMs));
-  }
 }

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
-import { until } from './product.ts';
+import { until } from './until.ts';
 
 const REDIS = '/usr/bin/redis-server';
 

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { credentials } from '@grpc/grpc-js';
 import { HealthCheckResponse_ServingStatus, HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { freePort } from './free-port.ts';
-import { until } from './product.ts';
+import { until } from './until.ts';
 
 export type ServiceName = 'tpc' | 'uac' | 'opc';
 

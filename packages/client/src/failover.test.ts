@@ -1,7 +1,8 @@
 import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { TestBed, TOPIC, takeEffect, until } from '../test/consumer-kit.ts';
-import { eventually, type ProducerFixture, setUpProducer } from '../test/setup-producer.ts';
+import { until } from '../../../test/support/until.ts';
+import { TestBed, TOPIC, takeEffect } from '../test/consumer-kit.ts';
+import { type ProducerFixture, setUpProducer } from '../test/setup-producer.ts';
 import { MARIADBS } from '../test/stores.ts';
 
 const SESSIONS = 4;
@@ -43,7 +44,7 @@ describe.each(MARIADBS)('sessions that take no writes any more, of a producer on
       await business(tx);
       return outbox.add(MESSAGE);
     };
-    await eventually(() =>
+    await until(() =>
       producer.transaction(work).then(
         () => true,
         () => ++refused === -1,
@@ -59,7 +60,7 @@ describe.each(MARIADBS)('sessions that take no writes any more, of a producer on
     await store.second()('tpc_outbox').insert({ message_key: 'UAC:1', topic: 'SEND_EMAIL_TOPIC', state: 10, send_type: 2, created_at: 1 });
     await demote(store.knex);
     await store.second()('tpc_outbox').update({ due_at: 1 });
-    await eventually(async () => (await fixture.outbox())['UAC:1']?.state === 20);
+    await until(async () => (await fixture.outbox())['UAC:1']?.state === 20);
   });
 });
 

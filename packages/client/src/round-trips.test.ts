@@ -1,7 +1,8 @@
 import mysql from 'mysql2';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { storeAndDie, TestBed, TOPIC, until } from '../test/consumer-kit.ts';
-import { eventually, setUpProducer } from '../test/setup-producer.ts';
+import { until } from '../../../test/support/until.ts';
+import { storeAndDie, TestBed, TOPIC } from '../test/consumer-kit.ts';
+import { setUpProducer } from '../test/setup-producer.ts';
 import { TOGETHER } from '../test/stores.ts';
 
 type Session = { query: (statement: unknown, ...rest: unknown[]) => unknown };
@@ -25,7 +26,7 @@ describe(`round trips on ${TOGETHER[0]}`, () => {
         const [added] = await Promise.all([outbox.add({ topic: 'SEND_EMAIL_TOPIC', body: 'x' }), tx('account').insert({ name: 'ada' })]);
         return added;
       });
-      await eventually(async () => (await fixture.outbox())[key]?.state === 20);
+      await until(async () => (await fixture.outbox())[key]?.state === 20);
       const sent = packets().filter((sql) => /autocommit|insert/i.test(sql));
       expect(sent).toEqual([
         // Side by side: either may be the first.

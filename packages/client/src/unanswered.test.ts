@@ -1,9 +1,10 @@
 import { inPacketTransaction, inTransaction, limitStatements, run } from '@tpc/core';
 import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { TestBed, TOPIC, takeEffect, until } from '../test/consumer-kit.ts';
+import { until } from '../../../test/support/until.ts';
+import { TestBed, TOPIC, takeEffect } from '../test/consumer-kit.ts';
 import { type MySqlProxy, startMySqlProxy } from '../test/mysql-proxy.ts';
-import { eventually, type ProducerFixture, setUpProducer } from '../test/setup-producer.ts';
+import { type ProducerFixture, setUpProducer } from '../test/setup-producer.ts';
 import { MARIADBS } from '../test/stores.ts';
 import { OutcomeUnknown } from './producer/errors.ts';
 
@@ -85,7 +86,7 @@ describe.each(MARIADBS)('a server that answers no more: a producer on %s', (_nam
     proxy.swallowAnswerOf('UPDATE tpc_outbox SET claim');
     const sweeper = fixture.replica({ knex, statementLimitMs: 300, sweep: { enabled: true, intervalMs: 5, leaseMs: 20 } });
     await sweeper.start();
-    await eventually(async () => (await fixture.outbox())[key]?.state === 20);
+    await until(async () => (await fixture.outbox())[key]?.state === 20);
   });
 });
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '@tpc/core';
 import type { Knex } from 'knex';
 import { connectTpc, type TpcConnection } from '../src/connection/index.ts';
@@ -113,15 +112,6 @@ type Failure = { delivery: { messageKey: string; generation: number }; reason: s
 /** What a handler of the tests does: one row of the business. */
 export async function takeEffect(tx: Knex.Transaction, message: { messageKey: string }, by = 'test'): Promise<void> {
   await tx('effect').insert({ message_key: message.messageKey, by });
-}
-
-/** Waits for a condition. @throws Error with the condition when it does not hold within `deadlineMs` */
-export async function until(condition: () => boolean | Promise<boolean>, deadlineMs = 15_000): Promise<void> {
-  const deadline = performance.now() + deadlineMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not so within ${deadlineMs} ms: ${condition}`);
-    await sleep(10);
-  }
 }
 
 function row(messageKey: string): InboxRow {

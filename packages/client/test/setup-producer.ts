@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { until } from '../../../test/support/until.ts';
 import { connectTpc, type TpcConnection } from '../src/connection/index.ts';
 import type { Log } from '../src/log.ts';
 import { migrateClientStore } from '../src/migrations/index.ts';
@@ -77,6 +78,10 @@ export async function setUpProducer(open: () => Promise<TestStore>, options: Par
   };
 }
 
+/** The server makes its table of waits anew only when nobody has read it for 100 ms. */
+const LOOK_EVERY_MS = 150;
+const LOCK_WAIT_MS = 60_000;
+
 /**
  * Waits until some transaction of the server waits for a lock.
  * @throws Error when none does in time
@@ -88,15 +93,5 @@ export async function lockWait(db: Knex): Promise<void> {
 JOIN information_schema.processlist AS process ON process.id = trx.trx_mysql_thread_id WHERE trx.trx_state = 'LOCK WAIT' AND process.db = DATABASE()`);
     return Number(rows[0].n) > 0;
   };
-  // The server makes this table anew only when nobody has read it for 100 ms.
-  while (!(await waiting())) await new Promise((resolve) => setTimeout(resolve, 150));
-}
-
-/** Waits until `condition` holds. @throws Error when it does not within `deadlineMs` */
-export async function eventually(condition: () => boolean | Promise<boolean>, deadlineMs = 10_000): Promise<void> {
-  const deadline = performance.now() + deadlineMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not so within ${deadlineMs} ms: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await until('a transaction waits for a lock', waiting, LOCK_WAIT_MS, LOOK_EVERY_MS);
 }

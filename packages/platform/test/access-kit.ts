@@ -102,14 +102,6 @@ export function answerOf(error: ServiceError | null): Answer {
   return { code: error.code, reason, details: error.details };
 }
 
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + DEADLINE_MS;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not so in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 export const logged = (text: string) => kit.lines.some((line) => line.includes(text));
 
 export function writeTls(name: string, { cert, key }: Certificate): { TLS_CERT_FILE: string; TLS_KEY_FILE: string } {

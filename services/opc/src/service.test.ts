@@ -1,13 +1,14 @@
 // biome-ignore-all lint/style/noExcessiveLinesPerFile: its tests share the helpers at the beginning
+
 import { credentials, status } from '@grpc/grpc-js';
 import { HealthCheckResponse_ServingStatus, HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { NotificationState } from '@tpc/gen/opc/v1/notification_service';
 import type { BatchReportConsumeFailureRequest } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { createLog, loadConfig } from '@tpc/platform';
 import { afterEach, describe, expect, it } from 'vitest';
+import { until } from '../../../test/support/until.ts';
 import { type Catcher, smtpAnswer, startCatcher, startSmtpServer, type TestSmtpServer } from '../test/mail-servers.ts';
 import { type OpcWorld, STORES, startWorld } from '../test/opc-world.ts';
-import { until } from '../test/wait.ts';
 import { configSchema, startOpcService } from './index.ts';
 
 const { NOTIFICATION_STATE_RECEIVED: RECEIVED, NOTIFICATION_STATE_CONSUMED: CONSUMED, NOTIFICATION_STATE_DEAD: DEAD } = NotificationState;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createLog, loadConfig, StartError } from '@tpc/platform';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { freePort } from '../../../test/support/free-port.ts';
-import { until } from '../test/wait.ts';
+import { until } from '../../../test/support/until.ts';
 import { configSchema, startOpcService } from './index.ts';
 
 let dir: string;

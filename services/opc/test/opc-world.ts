@@ -17,9 +17,9 @@ import {
 } from '@tpc/gen/opc/v1/notification_service';
 import { createLog, loadConfig, readRpcStatus } from '@tpc/platform';
 import { createTestDatabase } from '../../../test/support/mariadb.ts';
+import { until } from '../../../test/support/until.ts';
 import { configSchema } from '../src/config.ts';
 import { type OpcService, startOpcService } from '../src/index.ts';
-import { until } from './wait.ts';
 
 export const STORES = ['SQLite', 'MariaDB'] as const;
 export type Store = (typeof STORES)[number];

@@ -1,7 +1,9 @@
 /** What came of it all, counted in the databases and in the inbox. */
+
 import { expect } from 'vitest';
-import { type ListedMail, until } from '../../support/product.ts';
+import type { ListedMail } from '../../support/product.ts';
 import { mailsByUser, query } from '../../support/registrations.ts';
+import { until } from '../../support/until.ts';
 import type { Demo } from './demo.ts';
 import type { Registered } from './load.ts';
 

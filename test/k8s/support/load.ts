@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { until } from '../../support/product.ts';
+import { until } from '../../support/until.ts';
 import type { Kubectl } from './kubectl.ts';
 
 const PROGRAM = readFileSync(resolve(import.meta.dirname, '../load/register.mjs'), 'utf8');

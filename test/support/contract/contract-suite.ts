@@ -1,4 +1,5 @@
 /** Random messages that library and TPC accept, on their whole way: outbox, TPC's database, broker, consumer, and once more as a redelivery. */
+
 import { randomUUID } from 'node:crypto';
 import { createRocketMqSubscriber, type ReceivedBrokerMessage } from '@tpc/broker';
 import { connectTpc, createProducer, migrateClientStore, type OutboxMessage } from '@tpc/client/producer';
@@ -9,7 +10,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkMessage } from '../../../packages/client/src/producer/domain/message.ts';
 import { startTestTpc, type TestTpc } from '../../../services/tpc/test/support.ts';
-import { until } from '../product.ts';
+import { until } from '../until.ts';
 import { anyMessage, GROUP, largestMessage, TOPIC } from './random-messages.ts';
 
 export type ContractPlace = {

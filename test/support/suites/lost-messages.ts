@@ -1,4 +1,5 @@
 /** What becomes of messages that a broker gave to nobody, or to the wrong one: consumers by the library, TPC, and the broker under test. */
+
 import { randomUUID } from 'node:crypto';
 import { createRocketMqSubscriber } from '@tpc/broker';
 import { type Consumer, connectTpc, createConsumer, migrateClientStore } from '@tpc/client/consumer';
@@ -6,7 +7,7 @@ import { openDatabase } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { outgoing, sqliteDatabase, startTestTpc, type TestTpc } from '../../../services/tpc/test/support.ts';
-import { until } from '../product.ts';
+import { until } from '../until.ts';
 
 export type LossPlace = {
   endpoints: string;

@@ -5,7 +5,7 @@ import { createProgress } from '../../../tools/stack/progress.ts';
 import { PartProcess } from '../../../tools/stack/run-part.ts';
 import { HOST } from '../../../tools/stack/settings.ts';
 import type { Stack } from '../../../tools/stack/stack.ts';
-import { until } from '../product.ts';
+import { until } from '../until.ts';
 import { missingHops, type SeenSpan } from './seen-spans.ts';
 
 type JaegerSpan = {

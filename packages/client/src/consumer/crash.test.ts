@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { storeAndDie, TestBed, TOPIC, until } from '../../test/consumer-kit.ts';
+import { until } from '../../../../test/support/until.ts';
+import { storeAndDie, TestBed, TOPIC } from '../../test/consumer-kit.ts';
 import { STORES } from '../../test/stores.ts';
 
 const CHILD = fileURLToPath(new URL('../../test/poison-child.ts', import.meta.url));

@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import type { BrokerSubscriberOptions } from '@tpc/broker';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { TestBed, TOPIC, until } from '../../test/consumer-kit.ts';
+import { until } from '../../../../test/support/until.ts';
+import { TestBed, TOPIC } from '../../test/consumer-kit.ts';
 import { STORES } from '../../test/stores.ts';
 import type { Log } from '../log.ts';
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { TestBed, TOPIC, until } from '../../test/consumer-kit.ts';
+import { until } from '../../../../test/support/until.ts';
+import { TestBed, TOPIC } from '../../test/consumer-kit.ts';
 import { SPLIT_STORES, STORES } from '../../test/stores.ts';
 import { EffectFailed, EffectUncertain } from './errors.ts';
 import { EffectState } from './states.ts';

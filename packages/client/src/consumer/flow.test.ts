@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { GROUP, TestBed, TOPIC, takeEffect, until } from '../../test/consumer-kit.ts';
+import { until } from '../../../../test/support/until.ts';
+import { GROUP, TestBed, TOPIC, takeEffect } from '../../test/consumer-kit.ts';
 import { MARIADBS, SQLITE, STORES } from '../../test/stores.ts';
 
 describe.each(STORES)('consumer on %s, under load', (_name, makeStore) => {

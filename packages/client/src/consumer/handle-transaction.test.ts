@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { GROUP, storeAndDie, TestBed, TOPIC, takeEffect, until } from '../../test/consumer-kit.ts';
+import { until } from '../../../../test/support/until.ts';
+import { GROUP, storeAndDie, TestBed, TOPIC, takeEffect } from '../../test/consumer-kit.ts';
 import { PACKET_STORES, SQLITE } from '../../test/stores.ts';
 import { createTelemetry } from './counters.ts';
 import { settingsOf } from './defaults.ts';

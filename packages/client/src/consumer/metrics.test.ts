@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { GROUP, TestBed, TOPIC, until } from '../../test/consumer-kit.ts';
+import { until } from '../../../../test/support/until.ts';
+import { GROUP, TestBed, TOPIC } from '../../test/consumer-kit.ts';
 import { STORES } from '../../test/stores.ts';
 import { TestMeter } from '../../test/test-meter.ts';
 import { BadMessageError } from './errors.ts';

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { TestBed, TOPIC, until } from '../../test/consumer-kit.ts';
+import { until } from '../../../../test/support/until.ts';
+import { TestBed, TOPIC } from '../../test/consumer-kit.ts';
 import { SQLITE } from '../../test/stores.ts';
 import { TpcError } from '../connection/index.ts';
 import { outcomeOfHeartbeat } from './registration.ts';

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { until } from '../../../../test/support/until.ts';
+import { type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { PACKET_STORES } from '../../test/stores.ts';
 import { OutboxMisuse } from './errors.ts';
 import type { ProducerEvent } from './events.ts';
@@ -42,7 +43,7 @@ describe.each(PACKET_STORES)('a caller that goes on using what it has handed ove
     body.write('later');
     headers.h = 'later';
     expect(keys).toEqual(['UAC:1', 'UAC:2']);
-    await eventually(() => fixture.fake.messages.length === 2 && fixture.fake.messages.every((message) => message.state === 20));
+    await until(() => fixture.fake.messages.length === 2 && fixture.fake.messages.every((message) => message.state === 20));
     expect([arrived('UAC:1'), arrived('UAC:2')]).toEqual([
       ['first', 'first'],
       ['other', 'other'],
@@ -59,7 +60,7 @@ describe.each(PACKET_STORES)('a caller that goes on using what it has handed ove
     body.write('third');
     await fixture.producer.start();
     await fixture.fake.start();
-    await eventually(() => fixture.fake.messages.length === 2 && fixture.fake.messages.every((message) => message.state === 20));
+    await until(() => fixture.fake.messages.length === 2 && fixture.fake.messages.every((message) => message.state === 20));
     expect([arrived('UAC:1')[0], arrived('UAC:2')[0]]).toEqual(['first', 'other']);
   });
 
@@ -68,7 +69,7 @@ describe.each(PACKET_STORES)('a caller that goes on using what it has handed ove
     const onEvent = (event: ProducerEvent) => void (event.type === 'prepare' && outcomes.push(event.outcome));
     const producer = fixture.replica({ prepareBudgetMs: ms, callDeadlineMs: ms, statementLimitMs: ms, onEvent });
     await producer.transaction((_tx, outbox) => outbox.add({ topic: TOPIC, body: 'x', key: 'UAC:1' }));
-    await eventually(() => fixture.fake.message('UAC:1')?.state === 20);
+    await until(() => fixture.fake.message('UAC:1')?.state === 20);
     expect(outcomes).toEqual(['prepared']);
     await producer.stop(ms);
     expect(producer.state().pendingConfirms).toBe(0);
@@ -84,7 +85,7 @@ describe.each(PACKET_STORES)('a caller that goes on using what it has handed ove
     // Who got no connection in time has an error and nothing else.
     const done = [...ends.keys()].filter((n) => ends[n]?.status === 'fulfilled');
     const sent = () => fixture.fake.messages.filter((message) => message.state === 20).map(({ key }) => key);
-    await eventually(() => sent().length === done.length);
+    await until(() => sent().length === done.length);
     expect(sent().sort()).toEqual(done.map((n) => `UAC:${n}`).sort());
     expect(await fixture.accounts()).toEqual(done.map((n) => `n${n}`).sort());
     expect(done.length).toBeGreaterThan(0);

@@ -1,6 +1,7 @@
 import type { ReportOutcomesRequest } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { until } from '../../../../test/support/until.ts';
+import { type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { MARIADB, STORES } from '../../test/stores.ts';
 import { judgeAbsent } from './check-back.ts';
 import { OpenKeys } from './open-keys.ts';
@@ -50,7 +51,7 @@ describe.each(STORES)('check-back on %s', (name, open) => {
     expect(await fixture.producer.answerOnce()).toBe(1);
     expect(verdicts(fixture)).toEqual([[key, COMMITTED]]);
     expect(fake.message(key)).toMatchObject({ state: 20, sends: 1 });
-    await eventually(async () => (await fixture.outbox())[key]?.state === 20);
+    await until(async () => (await fixture.outbox())[key]?.state === 20);
   });
 
   it('answers IN_PROGRESS for a transaction that is still open, and waits for nothing', async () => {
@@ -120,7 +121,7 @@ describe.each(STORES)('check-back on %s', (name, open) => {
       await tpc.deleteMessageByMessageKey({ producerGroup: 'UAC', messageKey: added });
       return added;
     });
-    await eventually(async () => (await fixture.outbox())[key]?.state === 20);
+    await until(async () => (await fixture.outbox())[key]?.state === 20);
     expect(fake.message(key)).toMatchObject({ state: 20, sends: 1 });
   });
 });
@@ -137,7 +138,7 @@ describe('the barrier on MariaDB', () => {
       await holder.raw("SELECT GET_LOCK('hold_barrier', 0)");
       const verdict = judgeAbsent(fixture.store.knex, 'UAC', 'UAC:race', new OpenKeys());
       const held = () => other.raw("SELECT COUNT(*) AS n FROM information_schema.processlist WHERE state = 'User lock' AND db = DATABASE()");
-      await eventually(async () => Number((await held())[0][0].n) === 1);
+      await until(async () => Number((await held())[0][0].n) === 1);
       await other('tpc_outbox').insert({ message_key: 'UAC:race', state: 10, created_at: 1 });
       await holder.raw("SELECT RELEASE_LOCK('hold_barrier')");
       expect(await verdict).toBe(COMMITTED);

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { eventually, lockWait, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { until } from '../../../../test/support/until.ts';
+import { lockWait, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { COMMITTING_STORES, MARIADBS, SQLITE } from '../../test/stores.ts';
 import { KeyAlreadyUsed, OutboxMisuse, TransactionDoomed } from './errors.ts';
 import type { Outbox } from './outbox.ts';
@@ -12,7 +13,7 @@ const swallow = () => undefined;
 async function expectNothing(fixture: ProducerFixture): Promise<void> {
   expect(await fixture.accounts()).toEqual([]);
   expect(await fixture.outbox()).toEqual({});
-  await eventually(() => fixture.fake.messages.every((message) => message.state === 40));
+  await until(() => fixture.fake.messages.every((message) => message.state === 40));
 }
 
 describe.each(COMMITTING_STORES)('a transaction that cannot be known to hold its outbox rows, on %s', (_name, open) => {
@@ -40,7 +41,7 @@ describe.each(COMMITTING_STORES)('a transaction that cannot be known to hold its
       void outbox.add({ ...MESSAGE, key: 'UAC:unawaited' });
     });
     expect(Object.keys(await fixture.outbox())).toHaveLength(1);
-    await eventually(() => fake.messages[0]?.state === 20);
+    await until(() => fake.messages[0]?.state === 20);
   });
 
   it('refuses outbox.add inside a nested transaction, and rolls back also when the error is swallowed', async () => {
@@ -183,9 +184,7 @@ describe.each(MARIADBS)('a transaction on %s that the server has ended', (_name,
       await tx('account').insert({ name: 'ada' });
       const [[{ id }]] = await tx.raw('SELECT CONNECTION_ID() AS id');
       await other.raw(`KILL ${id}`);
-      await eventually(
-        async () => Number((await other.raw('SELECT COUNT(*) AS n FROM information_schema.processlist WHERE id = ?', [id]))[0][0].n) === 0,
-      );
+      await until(async () => Number((await other.raw('SELECT COUNT(*) AS n FROM information_schema.processlist WHERE id = ?', [id]))[0][0].n) === 0);
       await tx('account').insert({ name: 'bob' }).catch(swallow);
       await outbox.add(MESSAGE).catch(swallow);
     });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { eventually, GROUP, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { until } from '../../../../test/support/until.ts';
+import { GROUP, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { STORES } from '../../test/stores.ts';
 import { TestMeter } from '../../test/test-meter.ts';
 
@@ -20,7 +21,7 @@ describe.each(STORES)('the metrics of a producer on %s', (_name, open) => {
     await producer.start();
     const key = await producer.transaction((_tx, outbox) => outbox.add({ topic: TOPIC, body: 'x' }));
     await producer.transaction(() => Promise.reject(new Error('no'))).catch(() => undefined);
-    await eventually(async () => (await meter.value('tpc.producer.confirms', { ...group, outcome: 'acknowledged', via: 'confirm' })) === 1);
+    await until(async () => (await meter.value('tpc.producer.confirms', { ...group, outcome: 'acknowledged', via: 'confirm' })) === 1);
     expect(await meter.value('tpc.producer.transactions', { ...group, outcome: 'committed' })).toBe(1);
     expect(await meter.value('tpc.producer.transactions', { ...group, outcome: 'rolled_back' })).toBe(1);
     expect(await meter.value('tpc.producer.prepares', { ...group, topic: TOPIC, outcome: 'prepared' })).toBe(1);
@@ -33,7 +34,7 @@ describe.each(STORES)('the metrics of a producer on %s', (_name, open) => {
     await producer.start();
     fake.die();
     await producer.transaction((_tx, outbox) => outbox.add({ topic: TOPIC, body: 'x' }));
-    await eventually(async () => (await meter.value('tpc.producer.online', group)) === 0);
+    await until(async () => (await meter.value('tpc.producer.online', group)) === 0);
     expect(await meter.value('tpc.producer.outbox.unacknowledged', group)).toBe(1);
     await producer.stop(5_000);
     expect(await meter.value('tpc.producer.online', group)).toBeUndefined();

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { until } from '../../../../test/support/until.ts';
+import { type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { STORES } from '../../test/stores.ts';
 import { FakeRefusal } from '../testing/index.ts';
 import type { ProducerOptions } from './config.ts';
@@ -27,7 +28,7 @@ describe.each(STORES)('while TPC is away, on %s', (_name, open) => {
     expect(await fixture.accounts()).toEqual(['ada', 'bob', 'cyd']);
     expect(producer.state().mode).toBe('outbox_only');
     await fake.start();
-    await eventually(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
+    await until(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
     expect(fake.messages.map((message) => [message.key, message.sends]).sort()).toEqual(keys.map((key) => [key, 1]).sort());
     expect(producer.state().mode).toBe('online');
   });
@@ -51,7 +52,7 @@ describe.each(STORES)('while TPC is away, on %s', (_name, open) => {
     expect(await fixture.accounts()).toEqual(['ada', 'bob']);
     fake.thaw();
     await producer.start();
-    await eventually(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
+    await until(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
     expect(producer.state().mode).toBe('online');
     expect(fake.messages.filter((message) => message.state === 20)).toHaveLength(2);
     await producer.transaction((_tx, outbox) => outbox.add(MESSAGE));
@@ -73,11 +74,11 @@ describe.each(STORES)('while TPC is away, on %s', (_name, open) => {
     const keys = [confirmLost];
     for (const sendType of ['WAIT_CONFIRM', 'WAIT_CONFIRM', 'SAVE_AND_SEND'] as const)
       keys.push(await producer.transaction((_tx, outbox) => outbox.add({ ...MESSAGE, sendType })));
-    await eventually(() => producer.state().mode === 'outbox_only' && producer.state().pendingConfirms === 0);
+    await until(() => producer.state().mode === 'outbox_only' && producer.state().pendingConfirms === 0);
     fake.beforeCall = () => undefined;
     await fake.start();
     await producer.start();
-    await eventually(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
+    await until(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
     expect(fake.messages.map((message) => [message.key, message.state, message.sends]).sort()).toEqual(keys.map((key) => [key, 20, 1]).sort());
   });
 
@@ -88,8 +89,8 @@ describe.each(STORES)('while TPC is away, on %s', (_name, open) => {
     const key = await producer.transaction((_tx, outbox) => outbox.add(MESSAGE));
     expect(fake.message(key)?.state).toBe(10);
     const successor = fixture.replica();
-    await eventually(async () => (await successor.sweepOnce()).sent === 1);
-    await eventually(async () => (await fixture.outbox())[key]?.state === 20);
+    await until(async () => (await successor.sweepOnce()).sent === 1);
+    await until(async () => (await fixture.outbox())[key]?.state === 20);
     expect(fake.message(key)).toMatchObject({ state: 20, sends: 1 });
     expect(await successor.sweepOnce()).toEqual({ claimed: 0, sent: 0, failed: 0 });
   });
@@ -100,7 +101,7 @@ describe.each(STORES)('while TPC is away, on %s', (_name, open) => {
     fake.heartbeatMs = 100;
     fake.die();
     await producer.start();
-    await eventually(() => producer.state().mode === 'outbox_only');
+    await until(() => producer.state().mode === 'outbox_only');
     await fake.start();
     await fake.until(() => fake.callsOf('registerProducer').length >= 3);
     expect(producer.state()).toMatchObject({ mode: 'online', registered: true });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../../../../test/support/until.ts';
 import { type MySqlProxy, startMySqlProxy } from '../../test/mysql-proxy.ts';
-import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { MARIADBS, SQLITE } from '../../test/stores.ts';
 import { OutcomeUnknown } from './errors.ts';
 
@@ -42,7 +43,7 @@ describe.each(MARIADBS)('COMMIT without an answer, on %s', (_name, open) => {
         expect(fake.message(key)).toMatchObject({ state: 20, sends: 1 });
       } else {
         // The server may need a moment to see that the connection is gone: until then the row is locked, and that is no verdict.
-        await eventually(async () => {
+        await until(async () => {
           fake.askAbout(key);
           await successor.answerOnce();
           return fake.message(key)?.state === 40;

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { eventually, GROUP, lockWait, setUpProducer } from '../../test/setup-producer.ts';
+import { until } from '../../../../test/support/until.ts';
+import { GROUP, lockWait, setUpProducer } from '../../test/setup-producer.ts';
 import { MARIADBS } from '../../test/stores.ts';
 
 const MESSAGE = { topic: 'SEND_EMAIL_TOPIC', body: 'x', key: 'UAC:held' };
@@ -20,7 +21,7 @@ it.each(MARIADBS)('no prepare leaves before the outbox row is written, on %s', a
     expect(fake.callsOf('batchSaveMessageWaitingConfirm')).toEqual([]);
     await rival.rollback();
     const key = await added;
-    await eventually(() => fake.message(key)?.state === 20);
+    await until(() => fake.message(key)?.state === 20);
     expect(fake.callsOf('batchSaveMessageWaitingConfirm')).toHaveLength(1);
   } finally {
     if (!rival.isCompleted()) await rival.rollback();

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { until } from '../../../../test/support/until.ts';
+import { type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { STORES } from '../../test/stores.ts';
 import { OutboxMisuse } from './errors.ts';
 import { createProducer } from './producer.ts';
@@ -41,7 +42,7 @@ describe.each(STORES)('a producer on %s', (name, open) => {
       });
       await tx('account').insert({ name: 'ada' });
     });
-    await eventually(() => finish !== undefined);
+    await until(() => finish !== undefined);
     expect(producer.state().openKeys).toBe(1);
     const stopping = producer.stop(20_000);
     finish?.();
@@ -56,7 +57,7 @@ describe.each(STORES)('a producer on %s', (name, open) => {
     fake.limits = { maxBodyBytes: 100, maxHeaders: 1, maxHeadersBytes: 10, maxBatchMessages: 0, maxBatchBytes: 0, maxRequestBytes: 0 };
     await add(101, { a: '1', b: '2' });
     await producer.start();
-    await eventually(() => producer.state().registered);
+    await until(() => producer.state().registered);
     await expect(add(101)).rejects.toThrow('at most 100 are allowed');
     await expect(add(100, { a: '1', b: '2' })).rejects.toThrow('at most 1 are allowed');
     await expect(add(100, { a: 'x'.repeat(10) })).rejects.toThrow('at most 10 are allowed');
@@ -95,7 +96,7 @@ describe.each(STORES)('a producer on %s', (name, open) => {
     const { producer, fake } = fixture;
     const add = () => producer.transaction((_tx, outbox) => outbox.add({ ...MESSAGE, key: 'UAC:once', headers: { b: '2', a: '1' } }));
     expect(await add()).toBe('UAC:once');
-    await eventually(async () => (await fixture.outbox())['UAC:once']?.state === 20);
+    await until(async () => (await fixture.outbox())['UAC:once']?.state === 20);
     expect(await add()).toBe('UAC:once');
     expect(fake.message('UAC:once')?.sends).toBe(1);
     expect(fake.callsOf('batchSaveMessageWaitingConfirm')).toHaveLength(1);
@@ -105,7 +106,7 @@ describe.each(STORES)('a producer on %s', (name, open) => {
     const events: string[] = [];
     const watched = fixture.replica({ onEvent: (event) => events.push('outcome' in event ? `${event.type} ${event.outcome}` : event.type) });
     await watched.transaction((_tx, outbox) => outbox.add(MESSAGE));
-    await eventually(() => events.length === 3);
+    await until(() => events.length === 3);
     expect(events).toEqual(['prepare prepared', 'transaction committed', 'confirm acknowledged']);
     await watched.transaction(() => Promise.reject(new Error('no'))).catch(() => {});
     expect(events[3]).toBe('transaction rolled_back');

@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
-import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { until } from '../../../../test/support/until.ts';
+import { type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { SQLITE } from '../../test/stores.ts';
 import { connectTpc, type TpcConnection } from '../connection/index.ts';
 import { FakeTpc } from '../testing/index.ts';
@@ -38,7 +39,7 @@ it('goes on with one replica of TPC when the other has frozen, and sends what th
   const { producer, modes, add } = await twoReplicas();
   fixture.fake.freeze();
   for (let n = 0; n < 12; n++) await add();
-  await eventually(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
+  await until(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
   expect(modes).toEqual([]);
   expect(producer.state().mode).toBe('online');
 });
@@ -49,7 +50,7 @@ it('asks none of them for a while when all have frozen, and goes on when one is 
   other.freeze();
   while (producer.state().mode === 'online') await add();
   fixture.fake.thaw();
-  await eventually(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
+  await until(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
   expect(modes.slice(0, 2)).toEqual(['outbox_only', 'online']);
   other.thaw();
 });

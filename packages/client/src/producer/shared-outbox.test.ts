@@ -1,7 +1,8 @@
 import { Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../../../test/support/free-port.ts';
-import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { until } from '../../../../test/support/until.ts';
+import { type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { STORES } from '../../test/stores.ts';
 import { connectTpc } from '../connection/index.ts';
 import { readOutboxBacklog } from './store/read-backlog.ts';
@@ -89,7 +90,7 @@ describe.each(STORES)('an outbox of two producer groups, on %s', (_name, open) =
     const [uuid, own] = [await commitUnheard('UAC'), await commitUnheard('UAC', 'UAC:1')];
     await forgetGroup(uuid, own);
     await fixture.producer.start();
-    await eventually(async () => fixture.producer.state().registered);
+    await until(async () => fixture.producer.state().registered);
     expect(await fixture.replica({ group: 'BILLING' }).sweepOnce()).toMatchObject({ claimed: 0 });
     expect(await fixture.producer.sweepOnce()).toMatchObject({ claimed: 2, sent: 2 });
     expect(sentAs()).toEqual([`UAC ${own}`, `UAC ${uuid}`].sort());
@@ -101,7 +102,7 @@ describe.each(STORES)('an outbox of two producer groups, on %s', (_name, open) =
     await commitUnheard('BILLING');
     await forgetGroup(uuid, own);
     await fixture.producer.start();
-    await eventually(async () => fixture.producer.state().registered);
+    await until(async () => fixture.producer.state().registered);
     await fixture.producer.sweepOnce();
     await fixture.producer.sweepOnce();
     expect(sentAs()).toEqual([`UAC ${own}`]);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { until } from '../../../../test/support/until.ts';
+import { type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { STORES } from '../../test/stores.ts';
 
 const MESSAGE = { topic: 'SEND_EMAIL_TOPIC', body: 'x' };
@@ -21,7 +22,7 @@ describe.each(STORES)('a producer on %s whose surroundings misbehave', (_name, o
       return outbox.add(MESSAGE);
     });
     expect(await fixture.accounts()).toEqual(['ada']);
-    await eventually(async () => (await fixture.outbox())[key]?.state === 20);
+    await until(async () => (await fixture.outbox())[key]?.state === 20);
     const own = new Error('no');
     await expect(producer.transaction(() => Promise.reject(own))).rejects.toBe(own);
   });
@@ -56,7 +57,7 @@ describe.each(STORES)('a producer on %s whose surroundings misbehave', (_name, o
     });
     fixture.fake.beforeCall = ({ method }) => (method === 'batchSaveMessageWaitingConfirm' ? breaking() : undefined);
     const key = await dying.transaction((_tx, outbox) => outbox.add(MESSAGE));
-    await eventually(async () => (await fixture.replica({ tpc }).sweepOnce()).sent === 1);
+    await until(async () => (await fixture.replica({ tpc }).sweepOnce()).sent === 1);
     const row = (await fixture.outbox())[key];
     expect(row).toMatchObject({ state: 20, reason: expect.stringMatching(/^[ -~]{1,64}$/) });
   });

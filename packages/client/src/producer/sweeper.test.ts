@@ -2,7 +2,8 @@ import type { BatchSaveAndSendMessageRequest } from '@tpc/gen/tpc/v1/reliable_me
 import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../../../test/support/free-port.ts';
-import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { until } from '../../../../test/support/until.ts';
+import { type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { MARIADB, SPLIT_STORES, STORES, TORN_STORE } from '../../test/stores.ts';
 import { connectTpc } from '../connection/index.ts';
 import { FakeRefusal } from '../testing/index.ts';
@@ -122,7 +123,7 @@ describe.each([...STORES, ...SPLIT_STORES.slice(0, 1)])('the sweeper on %s', (_n
     await sweeper.transaction((_tx, outbox) => outbox.add({ ...MESSAGE, key: 'UAC:bad' }));
     const next = await sweeper.transaction((_tx, outbox) => outbox.add(MESSAGE));
     expect(sweeper.state().mode).toBe('online');
-    await eventually(async () => (await fixture.outbox())[next]?.state === 20);
+    await until(async () => (await fixture.outbox())[next]?.state === 20);
     expect(fixture.fake.callsOf('batchConfirmAndSendMessage')).toHaveLength(1);
   });
 
@@ -171,7 +172,7 @@ describe.each([...STORES, ...SPLIT_STORES.slice(0, 1)])('the sweeper on %s', (_n
     const keys = await commitUnheard(fixture, 5, 'b'.repeat(400_000));
     const sweeper = fixture.replica({ sweep: { enabled: true, intervalMs: 5 } });
     await sweeper.start();
-    await eventually(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
+    await until(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
     expect(keysSent(fixture).sort()).toEqual([...keys].sort());
     for (const { request } of fixture.fake.callsOf('batchSaveAndSendMessage'))
       expect((request as BatchSaveAndSendMessageRequest).messages.length).toBeLessThanOrEqual(2);
@@ -193,7 +194,7 @@ it('undoes a claim that it cannot read back, and says so as an error', async () 
     ];
     const sweeper = fixture.replica({ sweep: { enabled: true, intervalMs: 5, firstWaitMs: 0 } });
     await sweeper.start();
-    await eventually(() => fixture.logged.some(({ level }) => level === 'error'));
+    await until(() => fixture.logged.some(({ level }) => level === 'error'));
     expect(fixture.logged.find(({ level }) => level === 'error')).toMatchObject({
       fields: { error_code: 'CLAIM_NOT_READ', reason: expect.stringContaining('claimed 1 rows and read 0') },
       message: 'what was claimed could not be read; the claim is undone',
@@ -229,7 +230,7 @@ describe('the sweeper on a server with several connections', () => {
     await holder.raw("SELECT GET_LOCK('hold_claim', 0)");
     const first = fixture.producer.sweepOnce();
     const held = () => other.raw("SELECT COUNT(*) AS n FROM information_schema.processlist WHERE state = 'User lock' AND db = DATABASE()");
-    await eventually(async () => Number((await held())[0][0].n) === 1);
+    await until(async () => Number((await held())[0][0].n) === 1);
     expect((await fixture.replica().sweepOnce()).claimed).toBe(0);
     await holder.raw("SELECT RELEASE_LOCK('hold_claim')");
     expect((await first).sent).toBe(3);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { eventually, lockWait, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { until } from '../../../../test/support/until.ts';
+import { lockWait, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { COMMITTING_STORES, MARIADBS } from '../../test/stores.ts';
 import { InvalidMessage } from './domain/message.ts';
 import { OutboxMisuse, TransactionDoomed } from './errors.ts';
@@ -10,7 +11,7 @@ const swallow = () => undefined;
 async function expectNothing(fixture: ProducerFixture): Promise<void> {
   expect(await fixture.accounts()).toEqual([]);
   expect(await fixture.outbox()).toEqual({});
-  await eventually(() => fixture.fake.messages.every((message) => message.state === 40));
+  await until(() => fixture.fake.messages.every((message) => message.state === 40));
 }
 
 describe.each(COMMITTING_STORES)('the guard of a transaction on %s', (_name, open) => {

@@ -1,6 +1,7 @@
 import type { BatchSaveMessageWaitingConfirmRequest } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { eventually, type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
+import { until } from '../../../../test/support/until.ts';
+import { type ProducerFixture, setUpProducer } from '../../test/setup-producer.ts';
 import { COMMITTING_STORES } from '../../test/stores.ts';
 import { FakeRefusal } from '../testing/index.ts';
 
@@ -19,7 +20,7 @@ describe.each(COMMITTING_STORES)('a transaction on %s', (name, open) => {
       await tx('account').insert({ name: 'ada' });
       return outbox.add({ ...MESSAGE, headers: { locale: 'zh' }, contentType: 'application/json' });
     });
-    await eventually(async () => (await fixture.outbox())[key]?.state === 20);
+    await until(async () => (await fixture.outbox())[key]?.state === 20);
     expect(await fixture.accounts()).toEqual(['ada']);
     expect(fake.message(key)).toMatchObject({ state: 20, sends: 1, producerGroup: 'UAC', storeId: producer.state().storeId });
     expect(fake.message(key)?.content).toMatchObject({ topic: 'SEND_EMAIL_TOPIC', tag: 'ACTIVATION', headers: { locale: 'zh' } });
@@ -35,7 +36,7 @@ describe.each(COMMITTING_STORES)('a transaction on %s', (name, open) => {
       producer.transaction((tx, outbox) => Promise.all([outbox.add(MESSAGE), tx('account').insert({ name })]).then(([key]) => key));
     const key = await order('ada');
     await expect(order('ada')).rejects.toThrow(/duplicate|UNIQUE/i);
-    await eventually(async () => (await fixture.outbox())[key]?.state === 20);
+    await until(async () => (await fixture.outbox())[key]?.state === 20);
     expect(Object.keys(await fixture.outbox())).toEqual([key]);
     expect(await fixture.accounts()).toEqual(['ada']);
   });
@@ -132,11 +133,11 @@ describe.each(COMMITTING_STORES)('a transaction on %s', (name, open) => {
       callsBeforeCommit = fake.calls.length;
       return added;
     });
-    await eventually(async () => (await fixture.outbox())[key]?.state === 20);
+    await until(async () => (await fixture.outbox())[key]?.state === 20);
     expect(callsBeforeCommit).toBe(0);
     expect(fake.calls.map((call) => [call.method, (call.request as { committed?: boolean }).committed])).toEqual([['batchSaveAndSendMessage', true]]);
     const alone = await producer.saveAndSend(MESSAGE);
-    await eventually(async () => (await fixture.outbox())[alone]?.state === 20);
+    await until(async () => (await fixture.outbox())[alone]?.state === 20);
     expect(fake.message(alone)?.sends).toBe(1);
   });
 
@@ -146,7 +147,7 @@ describe.each(COMMITTING_STORES)('a transaction on %s', (name, open) => {
       if (method === 'batchConfirmAndSendMessage') throw new FakeRefusal('FAILED_PRECONDITION', 'CONTENT_NEEDED');
     };
     const key = await producer.transaction((_tx, outbox) => outbox.add(MESSAGE));
-    await eventually(async () => (await fixture.outbox())[key]?.state === 20);
+    await until(async () => (await fixture.outbox())[key]?.state === 20);
     expect(fake.message(key)).toMatchObject({ state: 20, sends: 1 });
     expect(fake.callsOf('batchSaveAndSendMessage')).toHaveLength(1);
   });
@@ -154,7 +155,7 @@ describe.each(COMMITTING_STORES)('a transaction on %s', (name, open) => {
   it('makes many concurrent transactions share requests', async () => {
     const { producer, fake } = fixture;
     const keys = await Promise.all(Array.from({ length: 40 }, () => producer.transaction((_tx, outbox) => outbox.add(MESSAGE))));
-    await eventually(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
+    await until(async () => Object.values(await fixture.outbox()).every((row) => row.state === 20));
     expect(new Set(keys).size).toBe(40);
     expect(fake.messages.every((message) => message.sends === 1)).toBe(true);
     if (name !== 'SQLite') expect(fake.callsOf('batchSaveMessageWaitingConfirm').length).toBeLessThan(40);

@@ -3,6 +3,7 @@ import { credentials, status } from '@grpc/grpc-js';
 import { HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { describe, expect, it } from 'vitest';
 import { type Certificate, createTestCa } from '../../../../test/support/network/certificates.ts';
+import { until } from '../../../../test/support/until.ts';
 import {
   call,
   file,
@@ -12,7 +13,6 @@ import {
   start,
   target,
   tlsClient,
-  until,
   useAccessKit,
   VIEWER,
   viewer,

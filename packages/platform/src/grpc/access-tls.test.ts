@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { createTestCa } from '../../../../test/support/network/certificates.ts';
+import { until } from '../../../../test/support/until.ts';
 import {
   call,
   file,
@@ -12,7 +13,6 @@ import {
   server1,
   start,
   tlsClient,
-  until,
   useAccessKit,
   VIEWER,
   viewer,

@@ -4,6 +4,7 @@ import { HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { ServerReflectionClient } from '@tpc/gen/grpc/reflection/v1/reflection';
 import { describe, expect, it } from 'vitest';
 import { createTestCa } from '../../../../test/support/network/certificates.ts';
+import { until } from '../../../../test/support/until.ts';
 import {
   type Answer,
   answerOf,
@@ -17,7 +18,6 @@ import {
   sha256,
   start,
   target,
-  until,
   useAccessKit,
   VIEWER,
   viewer,

@@ -1,6 +1,8 @@
 // biome-ignore-all lint/style/noExcessiveLinesPerFile: its tests share the helpers at the beginning
+
 import { createLog, type Log } from '@tpc/platform';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { until } from '../../../../test/support/until.ts';
 import {
   type Catcher,
   smtpAnswer,
@@ -10,7 +12,6 @@ import {
   startWireServer,
   type TestSmtpServer,
 } from '../../test/mail-servers.ts';
-import { until } from '../../test/wait.ts';
 import { createSmtpMailer, type Mailer, MailFailure, type OutgoingMail, type SmtpOptions } from './smtp.ts';
 
 const undo: (() => unknown)[] = [];

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { TestBed, TOPIC, takeEffect, until } from '../../../test/consumer-kit.ts';
+import { until } from '../../../../../test/support/until.ts';
+import { TestBed, TOPIC, takeEffect } from '../../../test/consumer-kit.ts';
 import { SQLITE, TOGETHER } from '../../../test/stores.ts';
 
 describe('a handler on SQLite whose transaction the database ended by itself', () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { GROUP, storeAndDie, TestBed, TOPIC, takeEffect, until } from '../../../test/consumer-kit.ts';
+import { until } from '../../../../../test/support/until.ts';
+import { GROUP, storeAndDie, TestBed, TOPIC, takeEffect } from '../../../test/consumer-kit.ts';
 import { STORES } from '../../../test/stores.ts';
 import type { EffectHandler } from '../types.ts';
 
