@@ -193,6 +193,8 @@ class InboxConsumer implements Consumer {
     try {
       await subscriber.ready();
     } catch (error) {
+      // It was stopped with this consumer, or by a refusal that has its own line.
+      if (this.#condition === 'stopping' || this.#condition === 'stopped' || this.#conflict) return;
       log.error({ err: error, consumer_group: group }, 'the subscriber to the broker gave up');
       this.#registered.end(new Error('the subscriber to the broker gave up', { cause: error }));
       return;

@@ -1,7 +1,9 @@
+import type { BrokerSubscriber, BrokerSubscriberOptions } from '@tpc/broker';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../../../../test/support/until.ts';
 import { TestBed, TOPIC, takeEffect } from '../../../test/consumer-kit.ts';
 import { STORES } from '../../../test/stores.ts';
+import { silentLog } from '../../log.ts';
 import type { Consumer } from '../types.ts';
 
 describe.each(STORES)('a consumer in careless hands, on %s', (_name, makeStore) => {
@@ -97,5 +99,23 @@ describe.each(STORES)('a consumer in careless hands, on %s', (_name, makeStore) 
     await consumer.stop(limit);
     expect(await effects(keys)).toEqual([1]);
     expect(consumer.state().counters).toMatchObject({ consumed: 1, retried: 0 });
+  });
+
+  it('stopped before the broker was there says nothing of a fault', async () => {
+    const errors: string[] = [];
+    const note = (_fields: object, message: string) => void errors.push(message);
+    const gone = Promise.withResolvers<never>();
+    const subscribe = (options: BrokerSubscriberOptions): BrokerSubscriber => {
+      const subscriber = bed.broker.subscribe(options);
+      const stop = (deadlineMs: number) => {
+        gone.reject(new Error('stopped before it was ready'));
+        return subscriber.stop(deadlineMs);
+      };
+      return { start: () => subscriber.start(), state: () => subscriber.state(), ready: () => gone.promise, stop };
+    };
+    const consumer = bed.make({ handle: takeEffect }, { subscribe, log: { ...silentLog, error: note } });
+    await consumer.start();
+    await consumer.stop(1_000);
+    expect(errors).toEqual([]);
   });
 });
