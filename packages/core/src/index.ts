@@ -11,6 +11,7 @@ export { isMistake } from './mistake.ts';
 export { BatchDeadlineExceeded, BatcherFull, NaturalBatcher, type NaturalBatcherOptions } from './natural-batcher.ts';
 export { isExhausted, type RetryPolicy, waitBeforeRetry, withRetries } from './retry-policy.ts';
 export { type Beginning, type BeginningConnection, beginBy, type Opening, openedBy, takesPackets } from './sql/begin.ts';
+export type { Queryable, Tx } from './sql/database.ts';
 export { type Dialect, dialectOf } from './sql/dialect.ts';
 export { inTransaction } from './sql/in-transaction.ts';
 export { lend } from './sql/lent-connection.ts';

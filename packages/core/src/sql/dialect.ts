@@ -16,7 +16,7 @@ export type Dialect = {
   forUpdateNowait: string;
 };
 
-const MYSQL: Dialect = {
+export const MYSQL: Dialect = {
   name: 'mysql',
   // NOW() is in the session's zone: where that has summer time, it runs back an hour each autumn.
   now: "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000",
@@ -25,7 +25,7 @@ const MYSQL: Dialect = {
   forUpdateNowait: ' FOR UPDATE NOWAIT',
 };
 
-const SQLITE: Dialect = {
+export const SQLITE: Dialect = {
   name: 'sqlite',
   now: "CAST(unixepoch('subsec')*1000 AS INTEGER)",
   forUpdate: '',
@@ -37,7 +37,8 @@ const SQLITE: Dialect = {
  * The dialect of a knex instance or transaction.
  * @throws Error naming the driver when it is neither mysql2 nor better-sqlite3
  */
-export function dialectOf(db: Knex | Knex.Transaction): Dialect {
+export function dialectOf(db: Knex | Knex.Transaction | { dialect: Dialect }): Dialect {
+  if ('dialect' in db) return db.dialect;
   const driver = (db.client as { driverName?: string }).driverName;
   if (driver === 'mysql2' || driver === 'mysql') return MYSQL;
   if (driver === 'better-sqlite3' || driver === 'sqlite3') return SQLITE;

@@ -1,7 +1,8 @@
 import knexFactory, { type Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/mariadb.ts';
-import { inPacketTransaction, runTogether, writeLater } from './packet-transaction.ts';
+import type { Tx } from './database.ts';
+import { afterCommit, inPacketTransaction, runOnPrimary, runTogether, writeLater } from './packet-transaction.ts';
 import { run } from './run.ts';
 import { classifySqlError } from './sql-errors.ts';
 
@@ -40,6 +41,8 @@ describe.each(STORES)('inPacketTransaction on %s', (name, open) => {
   beforeEach(async () => {
     ({ db, close } = await open());
     await run(db, 'CREATE TABLE part (id INTEGER PRIMARY KEY, text VARCHAR(20))');
+    if (name.startsWith('MariaDB')) await run(db, 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+    await inPacketTransaction(db, async () => undefined); // asks the session for its settings
     sent = [];
     db.on('query', ({ sql }: { sql: string }) => sent.push(sql));
   });
@@ -102,12 +105,69 @@ describe.each(STORES)('inPacketTransaction on %s', (name, open) => {
   });
 
   it('takes no statement once its work is over', async () => {
-    let over: Knex.Transaction | undefined;
+    let over: Tx | undefined;
     await inPacketTransaction(db, async (tx) => {
       over = tx;
       await run(tx, INSERT, [1, 'a']);
     });
-    await expect(run(over as Knex.Transaction, INSERT, [2, 'b'])).rejects.toThrow(/already complete/);
+    await expect(run(over as Tx, INSERT, [2, 'b'])).rejects.toThrow(/already complete/);
+    expect(await ids(db)).toEqual([1]);
+  });
+
+  /** The server says that it has ended the transaction, as after a deadlock; SQLite ends it. */
+  const fatal = async () => {
+    if (name === 'SQLite') return 'INSERT OR ROLLBACK INTO part VALUES (7, NULL)';
+    await run(db, "CREATE TRIGGER victim BEFORE DELETE ON part FOR EACH ROW SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213");
+    return 'DELETE FROM part WHERE id = 7';
+  };
+
+  it.each<[string, (tx: Tx, sql: string) => Promise<unknown>]>([
+    ['swallows the error and goes on', (tx, sql) => run(tx, sql).catch(() => run(tx, INSERT, [2, 'b']))],
+    ['has sent a statement beside it', (tx, sql) => Promise.allSettled([run(tx, sql), run(tx, INSERT, [2, 'b'])])],
+    ['has sent statements beside it and waits for none', async (tx, sql) => void Promise.allSettled([run(tx, sql), run(tx, INSERT, [2, 'b'])])],
+    ['swallows the error and writes later', (tx, sql) => run(tx, sql).catch(() => writeLater(tx, INSERT, [2, 'b']))],
+  ])('commits nothing where the database has ended the transaction, and the work %s', async (_what, goOn) => {
+    await run(db, INSERT, [7, 'here']);
+    const sql = await fatal();
+    const work = inPacketTransaction(db, async (tx) => {
+      await run(tx, INSERT, [1, 'a']);
+      await goOn(tx, sql).catch(() => undefined);
+    });
+    await expect(work).rejects.toSatisfy((error) => ['deadlock', 'duplicate'].includes(classifySqlError(error)));
+    expect(await ids(db)).toEqual([7]);
+    await inPacketTransaction(db, (tx) => run(tx, INSERT, [3, 'c']));
+    expect(await ids(db)).toEqual([3, 7]);
+  });
+
+  it('runs statements that are sent side by side in their order, all within the transaction', async () => {
+    const work = inPacketTransaction(db, async (tx) => {
+      await Promise.all([1, 2, 3].map((id) => run(tx, INSERT, [id, 'a'])));
+      throw new Error('no');
+    });
+    await expect(work).rejects.toThrow('no');
+    expect(await ids(db)).toEqual([]);
+  });
+
+  it('tells of its commit once it has committed, and of no rollback', async () => {
+    const heard: string[] = [];
+    await inPacketTransaction(db, async (tx) => {
+      afterCommit(tx, () => heard.push('committed'));
+      await run(tx, INSERT, [1, 'a']);
+      expect(heard).toEqual([]);
+    });
+    const failing = inPacketTransaction(db, async (tx) => {
+      afterCommit(tx, () => heard.push('rolled back'));
+      await run(tx, INSERT, [1, 'again']);
+    });
+    await expect(failing).rejects.toSatisfy((error) => classifySqlError(error) === 'duplicate');
+    expect(heard).toEqual(['committed']);
+  });
+
+  it('sends what is read on the primary together with the end of its transaction', async () => {
+    expect((await runOnPrimary(db, 'SELECT 5 AS n')).rows).toEqual([{ n: 5 }]);
+    await expect(runOnPrimary(db, 'SELECT nonsense')).rejects.toThrow(/nonsense/);
+    if (name.includes('several')) expect(sent[0]).toBe('BEGIN;\nSELECT 5 AS n;\nCOMMIT');
+    await inPacketTransaction(db, (tx) => run(tx, INSERT, [1, 'a']));
     expect(await ids(db)).toEqual([1]);
   });
 

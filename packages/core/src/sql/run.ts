@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { isQueryable, type Queryable } from './database.ts';
 import { dialectOf } from './dialect.ts';
 import { acquire, assertCommitted, assertFitsPacket } from './session/checked-sessions.ts';
 import { watchOf } from './session/server-watch.ts';
@@ -11,10 +12,11 @@ import { bound, textBytes } from './values.ts';
  * transactions and lends connections, and past its builder, which would read the placeholders of hundreds of rows twice more.
  */
 export async function run<R = Record<string, unknown>>(
-  db: Knex | Knex.Transaction,
+  db: Knex | Knex.Transaction | Queryable,
   sql: string,
   params: readonly SqlValue[] = [],
 ): Promise<SqlResult<R>> {
+  if (isQueryable(db)) return db.query<R>({ sql, params });
   if (dialectOf(db).name === 'mysql') return runOnMysql(db, sql, params);
   const answer = (await db.raw(sql, params as Knex.RawBinding[])) as unknown;
   if (Array.isArray(answer)) return { rows: answer as R[], affected: 0 };

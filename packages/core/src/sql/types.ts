@@ -21,6 +21,8 @@ export type SqlResult<R> = {
 export type MysqlClient = {
   /** One object for a pool: a transaction's client has the same. */
   config: object;
+  /** mysql2's settings. */
+  connectionSettings?: { multipleStatements?: boolean };
   /** True for a transaction's client. */
   transacting?: boolean;
   acquireConnection(): Promise<Connection>;

@@ -1,5 +1,4 @@
-import { run, runOnPrimary } from '@tpc/core';
-import type { Knex } from 'knex';
+import { run, runOnPrimary, type Tx } from '@tpc/core';
 import type { StoreContext } from './context.ts';
 
 /** An operator's act by its request id (AIP-155). */
@@ -24,7 +23,7 @@ export async function rememberedAnswer<A>(ctx: StoreContext, { requestId, act, s
  * Remembers the answer in the transaction of the act, as its last statement.
  * @throws the database's duplicate error when the same request was first
  */
-export async function rememberAct(tx: Knex.Transaction, ctx: StoreContext, { requestId, act, subject }: Act, answer: unknown): Promise<void> {
+export async function rememberAct(tx: Tx, ctx: StoreContext, { requestId, act, subject }: Act, answer: unknown): Promise<void> {
   await run(tx, `INSERT INTO admin_request (request_id, act, subject, answer, at) VALUES (?, ?, ?, ?, ${ctx.sql.now})`, [
     requestId,
     act,

@@ -1,5 +1,4 @@
-import { inPacketTransaction, placeholders, run, runOnPrimary, waitBeforeRetry } from '@tpc/core';
-import type { Knex } from 'knex';
+import { inPacketTransaction, placeholders, run, runOnPrimary, type Tx, waitBeforeRetry } from '@tpc/core';
 import { idleSince } from '../domain/live-instances.ts';
 import { redeliveryHelps } from '../domain/redelivery.ts';
 import { ConfirmStatus, MessageState } from '../domain/states.ts';
@@ -76,7 +75,7 @@ type Work = {
   claim: Claim;
 };
 
-async function claimShares(tx: Knex.Transaction, ctx: StoreContext, work: Work): Promise<{ claimed: Claimed[]; examined: number }> {
+async function claimShares(tx: Tx, ctx: StoreContext, work: Work): Promise<{ claimed: Claimed[]; examined: number }> {
   const claimed: Claimed[] = [];
   let examined = 0;
   for (const { owner, share } of work.shares) {
@@ -91,7 +90,7 @@ async function claimShares(tx: Knex.Transaction, ctx: StoreContext, work: Work):
 }
 
 /** @param due of one group, in the order in which they are taken */
-async function lockDue(tx: Knex.Transaction, ctx: StoreContext, due: readonly DueCopies[], share: number): Promise<DueCopy[]> {
+async function lockDue(tx: Tx, ctx: StoreContext, due: readonly DueCopies[], share: number): Promise<DueCopy[]> {
   const locked: DueCopy[] = [];
   for (const look of due) {
     if (locked.length >= share) break;
@@ -109,7 +108,7 @@ async function lockDue(tx: Knex.Transaction, ctx: StoreContext, due: readonly Du
 type Looked = { rows: readonly DueCopy[]; group: GroupFacts; progress: Progress; claim: Claim };
 
 /** @returns what is claimed */
-async function judgeAndWrite(tx: Knex.Transaction, ctx: StoreContext, { rows, group, progress, claim }: Looked): Promise<DueCopy[]> {
+async function judgeAndWrite(tx: Tx, ctx: StoreContext, { rows, group, progress, claim }: Looked): Promise<DueCopy[]> {
   const ids = rows.map((row) => row.message_id);
   const messages = await readMessageFacts(tx, ctx, ids);
   const fates = Map.groupBy(rows, (copy) => judge(ctx, copy, messages.get(copy.message_id), { group, progress }));
@@ -121,7 +120,7 @@ async function judgeAndWrite(tx: Knex.Transaction, ctx: StoreContext, { rows, gr
   return fates.get('claim') ?? [];
 }
 
-async function readMessageFacts(tx: Knex.Transaction, ctx: StoreContext, ids: readonly number[]): Promise<Map<number, MessageFacts>> {
+async function readMessageFacts(tx: Tx, ctx: StoreContext, ids: readonly number[]): Promise<Map<number, MessageFacts>> {
   if (ids.length === 0) return new Map();
   const { rows } = await run<MessageFacts>(
     tx,
@@ -159,7 +158,7 @@ function waitByAge(ctx: StoreContext, ageMs: number): number {
 }
 
 /** What was decided to be published stays so: when the claimer dies, whoever comes next does it, whatever the group says by then. */
-async function setClaim(tx: Knex.Transaction, ctx: StoreContext, groupId: number, copies: readonly DueCopy[], claim: Claim): Promise<void> {
+async function setClaim(tx: Tx, ctx: StoreContext, groupId: number, copies: readonly DueCopy[], claim: Claim): Promise<void> {
   await run(
     tx,
     `UPDATE confirm SET claim = ?, urgent = 1, attempts = attempts + 1, due_at = ${ctx.sql.now} + ?
@@ -171,7 +170,7 @@ async function setClaim(tx: Knex.Transaction, ctx: StoreContext, groupId: number
   await addEvents(tx, ctx, events);
 }
 
-async function moveOn(tx: Knex.Transaction, ctx: StoreContext, groupId: number, copies: readonly DueCopy[], waitMs: number): Promise<void> {
+async function moveOn(tx: Tx, ctx: StoreContext, groupId: number, copies: readonly DueCopy[], waitMs: number): Promise<void> {
   const wait = waitBeforeRetry({ ...ctx.policies.redeliver, firstWaitMs: waitMs }, 1, ctx.random());
   await run(tx, `UPDATE confirm SET due_at = ${ctx.sql.now} + ? WHERE group_id = ? AND message_id IN (${placeholders(copies.length)})`, [
     wait,
@@ -180,7 +179,7 @@ async function moveOn(tx: Knex.Transaction, ctx: StoreContext, groupId: number, 
   ]);
 }
 
-async function stopFollowing(tx: Knex.Transaction, groupId: number, copies: readonly DueCopy[]): Promise<void> {
+async function stopFollowing(tx: Tx, groupId: number, copies: readonly DueCopy[]): Promise<void> {
   await run(tx, `UPDATE confirm SET due_at = NULL, claim = NULL WHERE group_id = ? AND message_id IN (${placeholders(copies.length)})`, [
     groupId,
     ...copies.map((copy) => copy.message_id),

@@ -1,5 +1,4 @@
-import { inPacketTransaction, placeholders, run, runOnPrimary, writeLater } from '@tpc/core';
-import type { Knex } from 'knex';
+import { inPacketTransaction, placeholders, run, runOnPrimary, type Tx, writeLater } from '@tpc/core';
 import type { StoreContext } from './context.ts';
 import { fairShares } from './fair-shares.ts';
 import { LaneKind, laneOf, laneSql } from './lanes.ts';
@@ -37,12 +36,7 @@ export async function ownersWithDueWork(ctx: StoreContext, kind: LaneKind): Prom
 type Candidate = { id: number; body_size: number };
 
 /** @returns ids of what is claimed */
-async function claimShares(
-  tx: Knex.Transaction,
-  ctx: StoreContext,
-  shares: readonly { owner: number; share: number }[],
-  claim: Claim,
-): Promise<number[]> {
+async function claimShares(tx: Tx, ctx: StoreContext, shares: readonly { owner: number; share: number }[], claim: Claim): Promise<number[]> {
   const limit = shares.reduce((sum, { share }) => sum + share, 0);
   const candidates = new Map<number, Candidate>();
   const full: { owner: number; share: number }[] = [];
@@ -62,7 +56,7 @@ async function claimShares(
   return ids;
 }
 
-async function lockDue(tx: Knex.Transaction, ctx: StoreContext, owner: number, count: number): Promise<Candidate[]> {
+async function lockDue(tx: Tx, ctx: StoreContext, owner: number, count: number): Promise<Candidate[]> {
   const { rows } = await run<Candidate>(
     tx,
     `SELECT id, body_size FROM message WHERE lane = ? AND due_at <= ${ctx.sql.now} ORDER BY due_at LIMIT ?${ctx.sql.forUpdateSkipLocked}`,
@@ -71,7 +65,7 @@ async function lockDue(tx: Knex.Transaction, ctx: StoreContext, owner: number, c
   return rows;
 }
 
-async function setClaim(tx: Knex.Transaction, ctx: StoreContext, ids: readonly number[], claim: Claim): Promise<void> {
+async function setClaim(tx: Tx, ctx: StoreContext, ids: readonly number[], claim: Claim): Promise<void> {
   if (ids.length === 0) return;
   await writeLater(tx, `UPDATE message SET claim = ?, due_at = ${ctx.sql.now} + ? WHERE id IN (${placeholders(ids.length)})`, [
     claim.token,

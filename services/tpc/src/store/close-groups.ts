@@ -1,5 +1,4 @@
-import { placeholders, writeLater } from '@tpc/core';
-import type { Knex } from 'knex';
+import { placeholders, type Tx, writeLater } from '@tpc/core';
 import { DeadReason, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
 import { Attention, attentionOfOverdue } from './overdue/attention.ts';
@@ -13,7 +12,7 @@ export type GroupChange = { messageId: number; open: number; dead: number };
  *
  * MariaDB assigns from left to right, SQLite uses the old values: all that looks at the counts stands before the counts change.
  */
-export async function closeGroups(tx: Knex.Transaction, ctx: StoreContext, changes: readonly GroupChange[]): Promise<void> {
+export async function closeGroups(tx: Tx, ctx: StoreContext, changes: readonly GroupChange[]): Promise<void> {
   const byMessage = [...Map.groupBy(changes, (change) => change.messageId)].map(([messageId, parts]) => ({
     messageId,
     open: parts.reduce((sum, part) => sum + part.open, 0),
@@ -26,7 +25,7 @@ export async function closeGroups(tx: Knex.Transaction, ctx: StoreContext, chang
   }
 }
 
-async function closeAlike(tx: Knex.Transaction, ctx: StoreContext, change: { open: number; dead: number; ids: number[] }): Promise<void> {
+async function closeAlike(tx: Tx, ctx: StoreContext, change: { open: number; dead: number; ids: number[] }): Promise<void> {
   // Whole numbers counted by ourselves: written into the text, which stays readable that way.
   const last = `open_groups + ${change.open} <= 0`;
   const clean = `dead_groups + ${change.dead} <= 0`;

@@ -1,4 +1,4 @@
-import type { ServerWatch } from '@tpc/core';
+import type { ServerWatch, Tx } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { GroupProgress } from './group-progress.ts';
 import type { MessageIds } from './message-ids.ts';
@@ -28,4 +28,4 @@ export type StoreContext = StoreBase & {
 };
 
 /** A transaction or the pool: for functions that only read, or whose caller decides. */
-export type Db = Knex | Knex.Transaction;
+export type Db = Knex | Tx;

@@ -1,5 +1,4 @@
-import { classifySqlError, placeholders, run, runOnPrimary, runTogether, type Sql, type SqlResult } from '@tpc/core';
-import type { Knex } from 'knex';
+import { classifySqlError, placeholders, run, runOnPrimary, runTogether, type Sql, type SqlResult, type Tx } from '@tpc/core';
 import type { Refusal } from '../domain/reasons.ts';
 import type { Db, StoreContext } from './context.ts';
 
@@ -50,12 +49,7 @@ export type LockPass = 'skip' | 'wait';
  * each other. Confirm rows come after it. (To lock by key in one place and by id in another deadlocks.)
  * @returns the rows; with `skip`, those that nobody else holds
  */
-export async function lockMessages(
-  tx: Knex.Transaction,
-  ctx: Pick<StoreContext, 'sql'>,
-  ids: readonly number[],
-  pass: LockPass,
-): Promise<LockedMessage[]> {
+export async function lockMessages(tx: Tx, ctx: Pick<StoreContext, 'sql'>, ids: readonly number[], pass: LockPass): Promise<LockedMessage[]> {
   if (ids.length === 0) return [];
   const { sql, params } = lockStatement(ctx, ids, pass);
   return (await run<LockedMessage>(tx, sql, params)).rows;
@@ -66,7 +60,7 @@ export async function lockMessages(
  * @returns the rows, and the other statement's
  */
 export async function lockMessagesAndRead<R>(
-  tx: Knex.Transaction,
+  tx: Tx,
   ctx: Pick<StoreContext, 'sql'>,
   ids: readonly number[],
   pass: LockPass,

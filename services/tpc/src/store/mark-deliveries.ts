@@ -1,5 +1,4 @@
-import { inPacketTransaction, placeholders, type Sql, type SqlValue, writeLater } from '@tpc/core';
-import type { Knex } from 'knex';
+import { inPacketTransaction, placeholders, type Sql, type SqlValue, type Tx, writeLater } from '@tpc/core';
 import { decideMark, type MarkDecision, strongerReport } from '../domain/mark-copy.ts';
 import type { Refusal } from '../domain/reasons.ts';
 import { ConfirmStatus } from '../domain/states.ts';
@@ -123,7 +122,7 @@ function readCopies(ctx: StoreContext, messageIds: readonly number[], reports: r
 }
 
 /** One UPDATE for each kind, group and generation, with the guard in WHERE. */
-async function writeCopies(tx: Knex.Transaction, ctx: StoreContext, found: readonly Decided[]): Promise<void> {
+async function writeCopies(tx: Tx, ctx: StoreContext, found: readonly Decided[]): Promise<void> {
   const received = found.filter((report) => report.write === 'received');
   const consumed = found.filter((report) => report.write === 'consumed');
   for (const group of byGroupAndGeneration(received)) await setReceived(tx, ctx, group);
@@ -137,7 +136,7 @@ function byGroupAndGeneration(reports: readonly Decided[]): Decided[][] {
 
 const COUNT_RECEIVE = `consume_count = consume_count + CASE WHEN status = ${ConfirmStatus.UNCONFIRMED} THEN 1 ELSE 0 END`;
 
-async function setReceived(tx: Knex.Transaction, ctx: StoreContext, group: readonly Decided[]): Promise<void> {
+async function setReceived(tx: Tx, ctx: StoreContext, group: readonly Decided[]): Promise<void> {
   await writeLater(
     tx,
     `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.RECEIVED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
@@ -147,7 +146,7 @@ async function setReceived(tx: Knex.Transaction, ctx: StoreContext, group: reado
   );
 }
 
-async function setConsumed(tx: Knex.Transaction, ctx: StoreContext, group: readonly Decided[]): Promise<void> {
+async function setConsumed(tx: Tx, ctx: StoreContext, group: readonly Decided[]): Promise<void> {
   await writeLater(
     tx,
     `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.CONSUMED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
@@ -162,7 +161,7 @@ function paramsOf(group: readonly Decided[]): SqlValue[] {
   return [first.mark.generation, first.groupId, ...group.map((report) => report.messageId)];
 }
 
-async function setFailed(tx: Knex.Transaction, ctx: StoreContext, report: Decided): Promise<void> {
+async function setFailed(tx: Tx, ctx: StoreContext, report: Decided): Promise<void> {
   const { reason, detail } = report.mark.kind === 'failed' ? report.mark : { reason: '', detail: '' };
   await writeLater(
     tx,

@@ -1,5 +1,4 @@
-import { placeholders, run } from '@tpc/core';
-import type { Knex } from 'knex';
+import { placeholders, run, type Tx } from '@tpc/core';
 import { DeadReason, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
 import { ACTOR_TPC, addEvents, type NewEvent } from './message-events.ts';
@@ -8,11 +7,7 @@ import { ACTOR_TPC, addEvents, type NewEvent } from './message-events.ts';
  * Makes messages DEAD that the broker refuses for good; their groups' rows stay open, for a resend, but are not due any more.
  * Lock: the caller holds the message rows.
  */
-export async function markRefused(
-  tx: Knex.Transaction,
-  ctx: StoreContext,
-  refused: readonly { messageId: number; detail?: string }[],
-): Promise<void> {
+export async function markRefused(tx: Tx, ctx: StoreContext, refused: readonly { messageId: number; detail?: string }[]): Promise<void> {
   for (const { messageId, detail } of refused) {
     await run(
       tx,

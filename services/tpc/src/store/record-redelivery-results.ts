@@ -1,5 +1,4 @@
-import { inPacketTransaction, placeholders, run, waitBeforeRetry } from '@tpc/core';
-import type { Knex } from 'knex';
+import { inPacketTransaction, placeholders, run, type Tx, waitBeforeRetry } from '@tpc/core';
 import { ConfirmStatus, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
 import { lockMessages } from './lock-messages.ts';
@@ -22,7 +21,7 @@ export async function recordRedeliveryResults(ctx: StoreContext, token: number, 
   return ctx.retry(() => inPacketTransaction(ctx.knex, (tx) => recordOnce(tx, ctx, token, known)));
 }
 
-async function recordOnce(tx: Knex.Transaction, ctx: StoreContext, token: number, results: readonly Result[]): Promise<number> {
+async function recordOnce(tx: Tx, ctx: StoreContext, token: number, results: readonly Result[]): Promise<number> {
   const ids = [...new Set(results.map((result) => result.messageId))];
   const locked = await lockMessages(tx, ctx, ids, 'wait');
   const sending = new Set(locked.filter((row) => row.state === MessageState.SENDING).map((row) => row.id));
@@ -45,7 +44,7 @@ function alikeGroups(results: readonly Result[]): Result[][] {
 
 const FENCE = `claim = ? AND status = ${ConfirmStatus.UNCONFIRMED} AND dead = 0`;
 
-async function setPublished(tx: Knex.Transaction, ctx: StoreContext, token: number, alike: readonly Result[]): Promise<number> {
+async function setPublished(tx: Tx, ctx: StoreContext, token: number, alike: readonly Result[]): Promise<number> {
   const first = alike[0] as Result;
   const ids = alike.map((result) => result.messageId);
   const wait = waitBeforeRetry(ctx.policies.redeliver, first.attempts + 1, ctx.random());
@@ -63,7 +62,7 @@ async function setPublished(tx: Knex.Transaction, ctx: StoreContext, token: numb
   return affected;
 }
 
-async function setRetry(tx: Knex.Transaction, ctx: StoreContext, token: number, alike: readonly Result[]): Promise<number> {
+async function setRetry(tx: Tx, ctx: StoreContext, token: number, alike: readonly Result[]): Promise<number> {
   const first = alike[0] as Result;
   const ids = alike.map((result) => result.messageId);
   const wait = waitBeforeRetry(ctx.policies.publish, first.attempts, ctx.random());

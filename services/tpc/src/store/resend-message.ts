@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { inPacketTransaction, placeholders, run, valueRows } from '@tpc/core';
-import type { Knex } from 'knex';
+import { inPacketTransaction, placeholders, run, type Tx, valueRows } from '@tpc/core';
 import { WHOLE_MESSAGE_TYPE } from '../domain/invalid-content.ts';
 import { moveOf, placeOf } from '../domain/message-transitions.ts';
 import { planResend, type ResendCopy, type ResendPlan, type ResendStep } from '../domain/plan-resend.ts';
@@ -77,7 +76,7 @@ async function resendOnce(ctx: StoreContext, request: ResendMessage, act: Act): 
 }
 
 /** The body of such a row is not what its producer meant to publish. */
-async function holdsWholeMessage(tx: Knex.Transaction, { id, reason }: LockedMessage): Promise<boolean> {
+async function holdsWholeMessage(tx: Tx, { id, reason }: LockedMessage): Promise<boolean> {
   if (reason !== DeadReason.CONTENT_INVALID) return false;
   const { rows } = await run<{ content_type: string }>(tx, 'SELECT content_type FROM message WHERE id = ?', [id]);
   return rows[0]?.content_type === WHOLE_MESSAGE_TYPE;
@@ -89,7 +88,7 @@ function refusalOf(plan: Extract<ResendPlan, { refused: string }>, message: Lock
   return { refused: plan.refused, metadata: { consumer_group: group } };
 }
 
-async function planFor(tx: Knex.Transaction, message: LockedMessage, requested: readonly number[]): Promise<ResendPlan> {
+async function planFor(tx: Tx, message: LockedMessage, requested: readonly number[]): Promise<ResendPlan> {
   const { rows } = await run<{ group_id: number; status: number; dead: number; generation: number; due_at: number | null }>(
     tx,
     'SELECT group_id, status, dead, generation, due_at FROM confirm WHERE message_id = ?',
@@ -109,7 +108,7 @@ async function planFor(tx: Knex.Transaction, message: LockedMessage, requested: 
   return planResend({ generation: message.generation, copies, subscribers, requested, publishPending });
 }
 
-async function namesOf(tx: Knex.Transaction, steps: readonly ResendStep[]): Promise<string[]> {
+async function namesOf(tx: Tx, steps: readonly ResendStep[]): Promise<string[]> {
   if (steps.length === 0) return [];
   const { rows } = await run<{ name: string }>(
     tx,
@@ -119,12 +118,7 @@ async function namesOf(tx: Knex.Transaction, steps: readonly ResendStep[]): Prom
   return rows.map((row) => row.name);
 }
 
-async function writePlan(
-  tx: Knex.Transaction,
-  ctx: StoreContext,
-  message: LockedMessage,
-  plan: Exclude<ResendPlan, { refused: string }>,
-): Promise<void> {
+async function writePlan(tx: Tx, ctx: StoreContext, message: LockedMessage, plan: Exclude<ResendPlan, { refused: string }>): Promise<void> {
   await run(
     tx,
     `UPDATE message SET state = ${MessageState.SENDING}, generation = ?, open_groups = ?, dead_groups = ?, lane = ${laneSql(LaneKind.FOLLOW)},

@@ -1,5 +1,4 @@
-import { inPacketTransaction, run, runOnPrimary } from '@tpc/core';
-import type { Knex } from 'knex';
+import { inPacketTransaction, run, runOnPrimary, type Tx } from '@tpc/core';
 import type { StoreContext } from './context.ts';
 import { fairShares } from './fair-shares.ts';
 import { LaneKind, laneOf, laneSql } from './lanes.ts';
@@ -31,7 +30,7 @@ async function tagsWithParked(ctx: StoreContext): Promise<number[]> {
   return rows.filter((row) => row.message_id !== null).map((row) => row.id);
 }
 
-async function resumeShares(tx: Knex.Transaction, ctx: StoreContext, shares: readonly { owner: number; share: number }[]): Promise<number> {
+async function resumeShares(tx: Tx, ctx: StoreContext, shares: readonly { owner: number; share: number }[]): Promise<number> {
   let resumed = 0;
   for (const { owner, share } of shares) {
     const { rows } = await run<{ id: number }>(tx, `SELECT id FROM message WHERE lane = ? ORDER BY due_at LIMIT ?${ctx.sql.forUpdateSkipLocked}`, [

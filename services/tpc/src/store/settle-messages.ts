@@ -1,5 +1,4 @@
-import { inPacketTransaction, placeholders, writeLater } from '@tpc/core';
-import type { Knex } from 'knex';
+import { inPacketTransaction, placeholders, type Tx, writeLater } from '@tpc/core';
 import { type MessageEvent, moveOf, placeOf, type StoredPlace, stateOf } from '../domain/message-transitions.ts';
 import type { Refusal } from '../domain/reasons.ts';
 import { CancelKind, MessageState } from '../domain/states.ts';
@@ -124,7 +123,7 @@ type Written = {
 };
 
 /** Writes where the messages stand at the end of the batch. */
-async function write(tx: Knex.Transaction, ctx: StoreContext, { items, working, fanout, claim }: Effects): Promise<Written> {
+async function write(tx: Tx, ctx: StoreContext, { items, working, fanout, claim }: Effects): Promise<Written> {
   const moved = working.filter((message) => message.place !== placeOf(message.row));
   const at = (...places: StoredPlace[]) => moved.filter((message) => places.includes(message.place));
   const starting = at('SENDING', 'DEAD').map((message) => message.row);
@@ -148,7 +147,7 @@ function actorOf(items: readonly Settlement[], message: Working): string {
 }
 
 /** Lock: the message rows are held. */
-async function cancel(tx: Knex.Transaction, ctx: StoreContext, messages: readonly Working[], kind: CancelKind): Promise<void> {
+async function cancel(tx: Tx, ctx: StoreContext, messages: readonly Working[], kind: CancelKind): Promise<void> {
   if (messages.length === 0) return;
   await writeLater(
     tx,
@@ -159,7 +158,7 @@ async function cancel(tx: Knex.Transaction, ctx: StoreContext, messages: readonl
 }
 
 /** Marks what a person should look at; a DEAD message keeps the reason that it has. Lock: the message rows are held. */
-async function flag(tx: Knex.Transaction, events: readonly NewEvent[]): Promise<void> {
+async function flag(tx: Tx, events: readonly NewEvent[]): Promise<void> {
   for (const [kind, group] of Map.groupBy(events, (event) => event.kind)) {
     await writeLater(
       tx,

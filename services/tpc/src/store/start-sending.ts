@@ -1,5 +1,4 @@
-import { placeholders, run, type Sql, type SqlValue, valueRows, waitBeforeRetry, writeLater } from '@tpc/core';
-import type { Knex } from 'knex';
+import { placeholders, run, type Sql, type SqlValue, type Tx, valueRows, waitBeforeRetry, writeLater } from '@tpc/core';
 import { CancelKind, ConfirmStatus, DeadReason, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
 import { LaneKind, laneOf, laneSql } from './lanes.ts';
@@ -19,7 +18,7 @@ export type Fanout = ReadonlyMap<number, readonly number[]>;
  * Which groups get each message, read in the transaction that makes it SENDING (design §4), by topic and tag.
  * Index: subscription PRIMARY (topic_id, …).
  */
-export async function readFanout(tx: Knex.Transaction, messages: readonly Addressed[]): Promise<Fanout> {
+export async function readFanout(tx: Tx, messages: readonly Addressed[]): Promise<Fanout> {
   const topics = [...new Set(messages.map((message) => message.topic_id))];
   if (topics.length === 0) return new Map();
   const { rows } = await run<Subscription>(tx, `${READ_SUBSCRIPTIONS} (${placeholders(topics.length)})`, topics);
@@ -54,7 +53,7 @@ export type Started = { claimed: ReadonlySet<number>; aside: ReadonlySet<number>
  * @returns ids that are claimed for the caller, and ids that were set aside instead (repair/stray-copies.ts)
  */
 export async function startSending(
-  tx: Knex.Transaction,
+  tx: Tx,
   ctx: StoreContext,
   messages: readonly LockedMessage[],
   fanout: Fanout,
@@ -86,7 +85,7 @@ export async function startSending(
 }
 
 /** The first redelivery is due already here, so that a good publish needs no write to the confirm rows. */
-async function insertConfirmRows(tx: Knex.Transaction, ctx: StoreContext, messages: readonly LockedMessage[], fanout: Fanout): Promise<void> {
+async function insertConfirmRows(tx: Tx, ctx: StoreContext, messages: readonly LockedMessage[], fanout: Fanout): Promise<void> {
   const rows = messages.flatMap((message) =>
     (fanout.get(message.id) as readonly number[]).map((groupId): SqlValue[] => [
       message.id,
@@ -103,7 +102,7 @@ async function insertConfirmRows(tx: Knex.Transaction, ctx: StoreContext, messag
 }
 
 /** Lock: the message rows are held. */
-async function markSending(tx: Knex.Transaction, ctx: StoreContext, ids: readonly number[], open: number, claim: Claim | undefined): Promise<void> {
+async function markSending(tx: Tx, ctx: StoreContext, ids: readonly number[], open: number, claim: Claim | undefined): Promise<void> {
   await writeLater(
     tx,
     `UPDATE message SET state = ${MessageState.SENDING}, cancel_kind = ${CancelKind.NONE}, open_groups = ?, dead_groups = 0,
@@ -114,7 +113,7 @@ async function markSending(tx: Knex.Transaction, ctx: StoreContext, ids: readonl
   );
 }
 
-async function park(tx: Knex.Transaction, ctx: StoreContext, messages: readonly LockedMessage[]): Promise<void> {
+async function park(tx: Tx, ctx: StoreContext, messages: readonly LockedMessage[]): Promise<void> {
   for (const [, group] of Map.groupBy(messages, (message) => `${message.topic_id} ${message.tag}`)) {
     const { topic_id, tag } = group[0] as LockedMessage;
     const { rows } = await run<{ id: number }>(tx, 'SELECT id FROM tag WHERE topic_id = ? AND name = ?', [topic_id, tag]);

@@ -1,5 +1,4 @@
-import { encodeHeaders, placeholders, run } from '@tpc/core';
-import type { Knex } from 'knex';
+import { encodeHeaders, placeholders, run, type Tx } from '@tpc/core';
 import { type Move, moveOf, placeOf, stateOf } from '../domain/message-transitions.ts';
 import { CancelKind, DeadReason, MessageState } from '../domain/states.ts';
 import type { StoreContext } from './context.ts';
@@ -35,7 +34,7 @@ type Decided = { row: LockedMessage; message: NewMessage; move: Move };
  * nobody who holds a message waits for an insert.
  * @throws the database's duplicate error when another inserted one of the keys meanwhile
  */
-export async function storeCommitted(tx: Knex.Transaction, ctx: StoreContext, { work, dead, claim, pass }: Work): Promise<Stored> {
+export async function storeCommitted(tx: Tx, ctx: StoreContext, { work, dead, claim, pass }: Work): Promise<Stored> {
   const fresh = work.filter((entry) => entry.isNew).map((entry) => entry.message);
   if (fresh.length > 0) await insertMessages(tx, ctx, fresh, 'prepared');
   await keepDead(tx, ctx, dead);
@@ -89,7 +88,7 @@ function toResult(row: LockedMessage, move: Move, fanout: Fanout, aside: Readonl
   return { state: MessageState.DEAD, storedKey, reason: DeadReason.NO_SUBSCRIBER };
 }
 
-async function keepDead(tx: Knex.Transaction, ctx: StoreContext, messages: readonly NewMessage[]): Promise<void> {
+async function keepDead(tx: Tx, ctx: StoreContext, messages: readonly NewMessage[]): Promise<void> {
   if (messages.length === 0) return;
   await insertMessages(tx, ctx, messages, 'dead');
   const ids = await findMessageIds(
@@ -105,7 +104,7 @@ async function keepDead(tx: Knex.Transaction, ctx: StoreContext, messages: reado
 }
 
 /** Bodies that were cleaned away come back with the same content: the hash was compared. */
-async function restoreContents(tx: Knex.Transaction, decided: readonly Decided[]): Promise<void> {
+async function restoreContents(tx: Tx, decided: readonly Decided[]): Promise<void> {
   for (const { row, message, move } of decided) {
     if (row.has_body !== 0 || move.to === undefined) continue;
     const { body, headers } = message.item.content;
@@ -114,7 +113,7 @@ async function restoreContents(tx: Knex.Transaction, decided: readonly Decided[]
 }
 
 /** Lock: the message rows are held. */
-async function markCommitAfterRollback(tx: Knex.Transaction, ctx: StoreContext, decided: readonly Decided[]): Promise<void> {
+async function markCommitAfterRollback(tx: Tx, ctx: StoreContext, decided: readonly Decided[]): Promise<void> {
   if (decided.length === 0) return;
   await run(
     tx,

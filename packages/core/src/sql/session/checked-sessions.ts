@@ -104,14 +104,6 @@ export function assertFitsPacket(connection: Connection, bytes: number): void {
   throw Object.assign(new Error(message), { errno: 1153, code: 'ER_NET_PACKET_TOO_LARGE' });
 }
 
-/** Settings of the session in which a transaction runs; empty on SQLite. */
-export async function settingsWithin(tx: Knex.Transaction): Promise<SessionSettings> {
-  if (dialectOf(tx).name !== 'mysql') return new Map();
-  const client = tx.client as MysqlClient;
-  // A transaction's client lends its own connection, and takes nothing back.
-  return readSettings(client, await client.acquireConnection());
-}
-
 /**
  * Ends a connection at once: knex's pool does not lend it again, what waits for an answer fails as one whose connection was lost, and the server rolls back
  * what it holds. The driver's own `destroy` says good-bye and waits, which nobody answers where the host has vanished.

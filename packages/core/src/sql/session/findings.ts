@@ -1,10 +1,12 @@
 import type { Knex } from 'knex';
 import { DEFAULT_MAX_BODY_BYTES } from '../../contract/limits.ts';
+import type { Queryable } from '../database.ts';
 import { dialectOf } from '../dialect.ts';
 import { packetForBody } from '../packet-size.ts';
 import { inPacketTransaction } from '../packet-transaction.ts';
-import { run } from '../run.ts';
-import { settingsWithin } from './checked-sessions.ts';
+import { run, withConnection } from '../run.ts';
+import type { MysqlClient } from '../types.ts';
+import { readSettings } from './checked-sessions.ts';
 import { type SessionFault, sessionFaults } from './faults.ts';
 import type { SessionSettings } from './settings.ts';
 
@@ -24,7 +26,9 @@ const LEAST_PACKET = packetForBody(DEFAULT_MAX_BODY_BYTES);
  */
 export async function databaseFindings(knex: Knex): Promise<DatabaseFinding[]> {
   if (dialectOf(knex).name !== 'mysql') return [];
-  const { settings, writer } = await inPacketTransaction(knex, async (tx) => ({ settings: await settingsWithin(tx), writer: await identify(tx) }));
+  const client = knex.client as MysqlClient;
+  const settings = await withConnection(client, (connection) => readSettings(client, connection));
+  const writer = await inPacketTransaction(knex, identify);
   const faults = sessionFaults(settings).map((fault) => ({ ...fault, refuses: true }));
   return [...faults, ...packetFindings(settings), ...readsElsewhere(writer, await identify(knex))];
 }
@@ -41,7 +45,7 @@ function packetFindings(settings: SessionSettings): DatabaseFinding[] {
 const VARIABLES = ['information_schema.GLOBAL_VARIABLES', 'performance_schema.global_variables'];
 
 /** @returns the server that answers a SELECT, in words; undefined when it does not say */
-async function identify(db: Knex | Knex.Transaction): Promise<string | undefined> {
+async function identify(db: Knex | Queryable): Promise<string | undefined> {
   for (const table of VARIABLES) {
     const sql = `SELECT VARIABLE_NAME AS name, VARIABLE_VALUE AS value FROM ${table} WHERE VARIABLE_NAME IN ('hostname', 'port', 'server_id')`;
     const answer = await run<{ name: string; value: string }>(db, sql).catch(() => undefined);

@@ -2,10 +2,16 @@ import type { Knex } from 'knex';
 
 type Around = <T>(sql: string, work: () => Promise<T>) => Promise<T>;
 
-/** A knex on which each statement that stands in no transaction runs inside `around`, whichever way it takes to the driver. */
+/**
+ * A knex on which each statement that stands in no transaction runs inside `around`, whichever way it takes to the driver; on MySQL and MariaDB, whose
+ * packets hold several, also those within one, and on SQLite a transaction's COMMIT.
+ */
 export function aroundStatements(knex: Knex, around: Around): Knex {
-  const client = Object.create(knex.client) as { query: (connection: unknown, statement: { sql: string }) => Promise<unknown> };
-  client.query = (connection, statement) => around(statement.sql, () => knex.client.query(connection, statement));
+  const client = Object.create(knex.client) as { query: (connection: { inTransaction?: boolean }, statement: { sql: string }) => Promise<unknown> };
+  client.query = (connection, statement) => {
+    const query = () => knex.client.query(connection, statement);
+    return connection.inTransaction === true && statement.sql !== 'COMMIT' ? query() : around(statement.sql, query);
+  };
   return new Proxy(knex, {
     get(target, name) {
       if (name === 'client') return client;

@@ -1,4 +1,3 @@
-import { run } from '@tpc/core';
 import type { Knex } from 'knex';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createStore, DEFAULT_POLICIES } from '../create-store.ts';
@@ -15,20 +14,19 @@ function failsFirstCommit(knex: Knex): { knex: Knex; failures: () => number } {
     failures++;
     throw Object.assign(new Error('deadlock'), { errno: 1213 });
   };
-  const client = Object.create(knex.client) as { query: (connection: unknown, statement: { sql: string }) => Promise<unknown> };
+  type Query = (connection: unknown, statement: { sql: string; bindings: unknown[] }) => Promise<{ response: unknown[] }>;
+  const query: Query = (connection, statement) => knex.client.query(connection, statement);
+  const client = Object.create(knex.client) as { query: Query };
   client.query = async (connection, statement) => {
     if (/INSERT INTO message_event[\s\S]*\bCOMMIT\b/.test(statement.sql)) failOnce();
-    return knex.client.query(connection, statement);
+    // On SQLite COMMIT stands alone.
+    if (statement.sql === 'COMMIT' && knex.client.driverName !== 'mysql2') {
+      const { response } = await query(connection, { sql: 'SELECT 1 FROM message_event', bindings: [] });
+      if (response.length > 0) failOnce();
+    }
+    return query(connection, statement);
   };
-  const transaction = (work: (tx: Knex.Transaction) => Promise<unknown>, config: Knex.TransactionConfig) =>
-    knex.transaction(async (tx) => {
-      const result = await work(tx);
-      if ((await run(tx, 'SELECT 1 FROM message_event')).rows.length > 0) failOnce();
-      return result;
-    }, config);
-  const proxy = new Proxy(knex, {
-    get: (target, name) => (name === 'client' ? client : name === 'transaction' ? transaction : Reflect.get(target, name)),
-  });
+  const proxy = new Proxy(knex, { get: (target, name) => (name === 'client' ? client : Reflect.get(target, name)) });
   return { knex: proxy, failures: () => failures };
 }
 

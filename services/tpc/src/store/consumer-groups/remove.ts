@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { inPacketTransaction, inTransaction, placeholders, run, runOnPrimary } from '@tpc/core';
-import type { Knex } from 'knex';
+import { inPacketTransaction, placeholders, run, runOnPrimary, type Tx } from '@tpc/core';
 import type { Refusal } from '../../domain/reasons.ts';
 import { ConfirmStatus } from '../../domain/states.ts';
 import { rememberAct, rememberedAnswer } from '../admin-requests.ts';
@@ -41,7 +40,7 @@ export async function removeConsumerGroup(ctx: StoreContext, request: RemoveCons
   await ctx.retry(() => unregister(ctx, groupId));
   const done = await skipAll(ctx, groupId, request);
   await ctx
-    .retry(() => inTransaction(ctx.knex, (tx) => rememberAct(tx, ctx, act, done)))
+    .retry(() => inPacketTransaction(ctx.knex, (tx) => rememberAct(tx, ctx, act, done)))
     .catch((error) => {
       // The same request at the same moment was first.
       if (!isDuplicate(error)) throw error;
@@ -66,7 +65,7 @@ async function refusalOf(ctx: StoreContext, groupId: number, { consumerGroup, fo
 }
 
 async function unregister(ctx: StoreContext, groupId: number): Promise<void> {
-  await inTransaction(ctx.knex, async (tx) => {
+  await inPacketTransaction(ctx.knex, async (tx) => {
     await run(tx, 'DELETE FROM subscription WHERE group_id = ?', [groupId]);
     await run(tx, `DELETE FROM instance WHERE kind = ${InstanceKind.CONSUMER} AND group_id = ?`, [groupId]);
     await run(tx, 'UPDATE consumer_group SET inbox_store = NULL WHERE id = ?', [groupId]);
@@ -115,7 +114,7 @@ async function skipAll(ctx: StoreContext, groupId: number, request: RemoveConsum
 type Part = { groupId: number; request: RemoveConsumerGroup; ids: readonly number[] };
 
 /** Locks: message rows by id, then their confirm rows. @returns keys of the messages whose copies are skipped now */
-async function skip(tx: Knex.Transaction, ctx: StoreContext, { groupId, request, ids }: Part): Promise<string[]> {
+async function skip(tx: Tx, ctx: StoreContext, { groupId, request, ids }: Part): Promise<string[]> {
   const messages = await lockMessages(tx, ctx, ids, 'wait');
   if (messages.length === 0) return [];
   const { rows } = await run<{ message_id: number; dead: number; overdue: number }>(

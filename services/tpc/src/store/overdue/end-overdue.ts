@@ -1,5 +1,4 @@
-import { placeholders, writeLater } from '@tpc/core';
-import type { Knex } from 'knex';
+import { placeholders, type Tx, writeLater } from '@tpc/core';
 import type { StoreContext } from '../context.ts';
 import { addEvents, type NewEvent } from '../message-events.ts';
 import { Attention, attentionOfOverdue } from './attention.ts';
@@ -11,7 +10,7 @@ export type EndedOverdue = { messageId: number; groupId: number; actor: string }
  * Says in the timelines that copies are overdue no more, and takes the mark off the messages that need no other attention. The copies' own marks are gone
  * already. Lock: the caller holds the message rows.
  */
-export async function endOverdue(tx: Knex.Transaction, ctx: StoreContext, ended: readonly EndedOverdue[]): Promise<void> {
+export async function endOverdue(tx: Tx, ctx: StoreContext, ended: readonly EndedOverdue[]): Promise<void> {
   if (ended.length === 0) return;
   const ids = [...new Set(ended.map(({ messageId }) => messageId))];
   await writeLater(

@@ -1,5 +1,4 @@
-import { inPacketTransaction, placeholders, run } from '@tpc/core';
-import type { Knex } from 'knex';
+import { inPacketTransaction, placeholders, run, type Tx } from '@tpc/core';
 import { ConfirmStatus } from '../../domain/states.ts';
 import { ownersWithDueWork } from '../claim-due-to-publish.ts';
 import type { StoreContext } from '../context.ts';
@@ -39,7 +38,7 @@ export async function markOverdue(ctx: StoreContext, limit: number): Promise<{ e
 const OVERDUE = `status = ${ConfirmStatus.UNCONFIRMED} AND dead = 0 AND overdue = 0`;
 
 /** Lock: the message rows are held, so the copies do not change their state. @returns how many copies are noted */
-async function markThese(tx: Knex.Transaction, ctx: StoreContext, messages: readonly Followed[]): Promise<number> {
+async function markThese(tx: Tx, ctx: StoreContext, messages: readonly Followed[]): Promise<number> {
   if (messages.length === 0) return 0;
   const ids = messages.map(({ id }) => id);
   const of = `message_id IN (${placeholders(ids.length)})`;

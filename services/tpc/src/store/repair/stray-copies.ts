@@ -1,5 +1,4 @@
-import { classifySqlError, placeholders, run } from '@tpc/core';
-import type { Knex } from 'knex';
+import { classifySqlError, placeholders, run, type Tx } from '@tpc/core';
 import { CancelKind, DeadReason, MessageState } from '../../domain/states.ts';
 import type { StoreContext } from '../context.ts';
 import { ACTOR_TPC, addEvents, type NewEvent } from '../message-events.ts';
@@ -31,7 +30,7 @@ type Unsent = { id: number; message_key: string };
  * @param messages none of them was ever sent
  * @returns ids of what was set aside
  */
-export async function setStraysAside(tx: Knex.Transaction, ctx: StoreContext, messages: readonly Unsent[]): Promise<ReadonlySet<number>> {
+export async function setStraysAside(tx: Tx, ctx: StoreContext, messages: readonly Unsent[]): Promise<ReadonlySet<number>> {
   if (ctx.strays === undefined || messages.length === 0) return new Set();
   const { rows } = await run<{ id: number; copies: number }>(
     tx,
