@@ -48,6 +48,36 @@ describe('decideEffectOutcome', () => {
   });
 });
 
+describe('a deferral that asks for what no column or clock holds', () => {
+  const decide = (waitMs: unknown, waitsFor: unknown = '') => {
+    const error = Object.assign(new EffectDeferred('later', { waitMs: 1 }), { waitMs, waitsFor });
+    const outcome = decideEffectOutcome(error, 1, { retry, onUncertain: 'repeat', random: 0.5 });
+    return outcome.kind === 'retry' ? [outcome.waitMs, outcome.deferral?.waitsFor] : [];
+  };
+
+  it.each([
+    [Number.NaN, 1000],
+    ['7', 1000],
+    [undefined, 1000],
+    [-5, 1],
+    [Number.POSITIVE_INFINITY, 365 * 86_400_000],
+  ])('waits %s ms: it waits %i', (waitMs, expected) => {
+    expect(decide(waitMs)).toEqual([expected, '']);
+  });
+
+  it.each([
+    ['aZ09_-', 'aZ09_-'],
+    ['x'.repeat(32), 'x'.repeat(32)],
+    ['x'.repeat(33), ''],
+    [' a', ''],
+    ['a ', ''],
+    [7, ''],
+    [undefined, ''],
+  ])('waits for %j: it waits for %j', (waitsFor, expected) => {
+    expect(decide(5, waitsFor)).toEqual([5, expected]);
+  });
+});
+
 describe('decideEffectStep', () => {
   it.each([
     ['never begun', { state: 10, claim: null, leaseUntil: null }, 'run', 'run'],

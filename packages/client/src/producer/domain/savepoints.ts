@@ -32,5 +32,6 @@ export class Savepoints {
 }
 
 function nameOf(match: RegExpExecArray): string {
+  // Stryker disable next-line MethodExpression: either makes names of other letters of case the same.
   return (match[1] as string).toLowerCase();
 }
