@@ -61,7 +61,7 @@ describe('delivery properties', () => {
   });
 
   it('leave out what has its default', () => {
-    expect(encodeDeliveryProperties(least)).toEqual({ 'tpc-key': 'k', 'tpc-producer': 'p' });
+    expect(encodeDeliveryProperties(least)).toStrictEqual({ 'tpc-key': 'k', 'tpc-producer': 'p' });
   });
 
   it('have no empty value, which RocketMQ would drop', () => {
