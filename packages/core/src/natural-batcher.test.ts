@@ -63,20 +63,19 @@ describe('NaturalBatcher', () => {
 
   it('does first in the next flush what a flush has left, where it may', async () => {
     const batches: number[][] = [];
+    const meanwhile: Promise<number>[] = [];
     const flush = async (items: readonly number[]) => {
-      batches.push([...items]);
+      if (batches.push([...items]) === 1) meanwhile.push(batcher.add(4));
       return items.slice(0, 2);
     };
-    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, leavesRest: true });
-    const first = [1, 2, 3].map((n) => batcher.add(n));
-    void first[0]?.then(() => batcher.add(4));
-    expect(await Promise.all(first)).toEqual([1, 2, 3]);
-    await batcher.drain();
+    const batcher: NaturalBatcher<number, number> = new NaturalBatcher({ name: 't', flush, leavesRest: true });
+    expect(await Promise.all([1, 2, 3].map((n) => batcher.add(n)))).toEqual([1, 2, 3]);
+    expect(await Promise.all(meanwhile)).toEqual([4]);
     expect(batches).toEqual([
       [1, 2, 3],
       [3, 4],
     ]);
-    const strict = new NaturalBatcher<number, number>({ name: 'strict', flush, bisect: () => false });
+    const strict = new NaturalBatcher<number, number>({ name: 'strict', flush: async (items) => items.slice(0, 2), bisect: () => false });
     await expect(Promise.all([1, 2, 3].map((n) => strict.add(n)))).rejects.toThrow('strict: 2 results for 3 items');
     const idle = new NaturalBatcher<number, number>({ name: 'idle', flush: async () => [], bisect: () => false, leavesRest: true });
     await expect(idle.add(1)).rejects.toThrow('idle: 0 results for 1 items');
