@@ -182,6 +182,7 @@ describe('words', () => {
     ['550 5.7.2 sender', 'recipient'],
     ['450 4.4.6 unusual sending activity', 'ours'],
     ['550 5.4.6 unusual', 'recipient'],
+    ['550 5.4.60 unusual sending activity', 'recipient'],
   ])('decide only where the code says nothing, or its row asks for them: %s is %s', (reply, expected) => {
     expect(verdict('recipient', reply)).toBe(expected);
   });
