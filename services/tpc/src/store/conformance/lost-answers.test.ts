@@ -89,7 +89,7 @@ describe.each(STORES)('a write whose answer is lost is run again and done once, 
     const [item] = await startSending(test, claim, key(1));
     await store.recordPublishResults(claim.token, [{ messageId: item?.messageId as number, outcome: 'published', attempts: 0 }]);
     expect(lost()).toBe(true);
-    expect(await rowOf(test, key(1))).toMatchObject({ publishes: 1, claim: null, due_at: null });
+    expect(await rowOf(test, key(1))).toMatchObject({ publishes: 1, claim: null, due_at: expect.any(Number) });
   });
 
   it('consumers’ reports: nothing is counted twice', async () => {
