@@ -11,7 +11,7 @@ import { REASONS as tpcReasons } from '../services/tpc/src/domain/reasons.ts';
 import { configSchema as uacConfig } from '../services/uac/src/config.ts';
 import { CODES as uacCodes } from '../services/uac/src/domain/codes.ts';
 import { refuse as refuseUac } from '../services/uac/src/flows/refusal.ts';
-import { OF_COPIES, OF_MESSAGES } from './lib/dead-reasons.ts';
+import { OF_COPIES, OF_MESSAGES, OF_WAITS } from './lib/dead-reasons.ts';
 
 type ReasonRow = { code: string; status: string; message: string; action: string };
 
@@ -108,6 +108,9 @@ function errorsPage(): string {
     '## Why a message is dead\n',
     '`reason` of a message that is dead or needs attention, as ListMessages and GetMessage show it. None of these is an answer to a call. Acts are RPCs of `tpc.v1.MessageAdminService`.\n',
     wordsTable(OF_MESSAGES),
+    '## Why a message waits\n',
+    '`reason` of a message that is SENDING and needs attention, and of the copy of the group.\n',
+    wordsTable(OF_WAITS),
     "## Why a group's copy is dead\n",
     'The reason of a copy under a message, as GetMessage shows it: those that the client library gives. A handler or another client may give its own; those of',
     'OPC stand above with the status *reported*.\n',

@@ -1,6 +1,6 @@
 /** Why messages and copies end as dead, in words for operators: a section of docs/errors.md. A reason that is missing here fails the type check. */
 import type { Reason } from '../../packages/client/src/consumer/states.ts';
-import type { DeadReason } from '../../services/tpc/src/domain/states.ts';
+import type { DeadReason, WaitReason } from '../../services/tpc/src/domain/states.ts';
 
 type Words = { meaning: string; action: string };
 
@@ -43,6 +43,14 @@ export const OF_MESSAGES: Readonly<Record<DeadReason, Words>> = {
     meaning: 'It is not dead: a consumer group has not received it for longer than TPC_OVERDUE_AFTER_MS; its timeline names the group.',
     action:
       'See what the group lacks ("A consumer group that does not receive" in operating.md). It goes on by itself once the group is there again.',
+  },
+};
+
+/** `reason` of a message that is not dead, and of its copy that waits. */
+export const OF_WAITS: Readonly<Record<WaitReason, Words>> = {
+  TAG_NOT_TAKEN: {
+    meaning: 'A consumer group subscribes its tag, and no live instance of the group takes it. It is not published in vain, and never dead for that.',
+    action: 'Start an instance that takes the tag: the message goes on by itself. ListConsumerGroups with attention_only names the groups.',
   },
 };
 

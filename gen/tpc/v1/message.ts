@@ -223,7 +223,7 @@ export interface Confirm {
   consumeCount: number;
   /** How many times it was published again for this group. */
   redeliveryCount: number;
-  /** Why it is dead, else empty. */
+  /** Why it is dead; or why it waits: TAG_NOT_TAKEN, no live instance of the group takes its tag. Else empty. */
   reason: string;
   /** When the group first reported it received. */
   receiveTime:

@@ -123,8 +123,10 @@ export interface ResendMessageResponse {
 export interface ListConsumerGroupsRequest {
   /** How many at most; 0 means 50, more than 500 is lowered to 500, negative is refused. */
   pageSize: number;
-  /** next_page_token of the page before; empty for the first. */
+  /** next_page_token of the page before; empty for the first. Only good with the same filters. */
   pageToken: string;
+  /** Only groups with differing_subscriptions or untaken_subscriptions. */
+  attentionOnly?: boolean | undefined;
 }
 
 /** Response of ListConsumerGroups. */
@@ -149,6 +151,10 @@ export interface ConsumerGroup {
   unreceivedCount: bigint;
   /** Copies that are dead. */
   deadCount: bigint;
+  /** What some of its live instances take and others do not that take the same topic, as in RegisterConsumerResponse. */
+  differingSubscriptions: string[];
+  /** What it subscribes and none of its live instances takes. */
+  untakenSubscriptions: string[];
 }
 
 /** Request of RemoveConsumerGroup. */
@@ -707,7 +713,7 @@ export const ResendMessageResponse: MessageFns<ResendMessageResponse> = {
 };
 
 function createBaseListConsumerGroupsRequest(): ListConsumerGroupsRequest {
-  return { pageSize: 0, pageToken: "" };
+  return { pageSize: 0, pageToken: "", attentionOnly: undefined };
 }
 
 export const ListConsumerGroupsRequest: MessageFns<ListConsumerGroupsRequest> = {
@@ -717,6 +723,9 @@ export const ListConsumerGroupsRequest: MessageFns<ListConsumerGroupsRequest> = 
     }
     if (message.pageToken !== "") {
       writer.uint32(18).string(message.pageToken);
+    }
+    if (message.attentionOnly !== undefined) {
+      writer.uint32(24).bool(message.attentionOnly);
     }
     return writer;
   },
@@ -748,6 +757,14 @@ export const ListConsumerGroupsRequest: MessageFns<ListConsumerGroupsRequest> = 
             }
 
             message.pageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.attentionOnly = reader.bool();
             continue;
           }
         }
@@ -821,7 +838,16 @@ export const ListConsumerGroupsResponse: MessageFns<ListConsumerGroupsResponse> 
 };
 
 function createBaseConsumerGroup(): ConsumerGroup {
-  return { name: "", subscriptions: [], storeId: "", liveInstanceCount: 0, unreceivedCount: 0n, deadCount: 0n };
+  return {
+    name: "",
+    subscriptions: [],
+    storeId: "",
+    liveInstanceCount: 0,
+    unreceivedCount: 0n,
+    deadCount: 0n,
+    differingSubscriptions: [],
+    untakenSubscriptions: [],
+  };
 }
 
 export const ConsumerGroup: MessageFns<ConsumerGroup> = {
@@ -849,6 +875,12 @@ export const ConsumerGroup: MessageFns<ConsumerGroup> = {
         throw new globalThis.Error("value provided for field message.deadCount of type int64 too large");
       }
       writer.uint32(48).int64(message.deadCount);
+    }
+    for (const v of message.differingSubscriptions) {
+      writer.uint32(58).string(v!);
+    }
+    for (const v of message.untakenSubscriptions) {
+      writer.uint32(66).string(v!);
     }
     return writer;
   },
@@ -912,6 +944,22 @@ export const ConsumerGroup: MessageFns<ConsumerGroup> = {
             }
 
             message.deadCount = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.differingSubscriptions.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.untakenSubscriptions.push(reader.string());
             continue;
           }
         }

@@ -614,7 +614,17 @@ export interface RegisterConsumerResponse {
   /** Epoch of TPC's database, from 1. */
   epoch: bigint;
   /** How long after its last change TPC keeps a finished message's key. */
-  messageRetention: Duration | undefined;
+  messageRetention:
+    | Duration
+    | undefined;
+  /**
+   * In what the live instances of the group differ that set Subscription.idle: "topic:tag", or "topic" for all tags of it, at most 64. Some take it and
+   * others do not that take the same topic, so that the broker drops a message where it gives it to the wrong one. TPC publishes such messages
+   * again, soon after the instances are the same. As of the last look, which is about a heartbeat_interval old.
+   */
+  differingSubscriptions: string[];
+  /** What the group subscribes and none of its live instances takes, in the same way. Such messages stay SENDING, and need attention. */
+  untakenSubscriptions: string[];
 }
 
 /** A topic and the tags of it that a consumer group takes. */
@@ -3780,7 +3790,13 @@ export const RegisterConsumerRequest: MessageFns<RegisterConsumerRequest> = {
 };
 
 function createBaseRegisterConsumerResponse(): RegisterConsumerResponse {
-  return { heartbeatInterval: undefined, epoch: 0n, messageRetention: undefined };
+  return {
+    heartbeatInterval: undefined,
+    epoch: 0n,
+    messageRetention: undefined,
+    differingSubscriptions: [],
+    untakenSubscriptions: [],
+  };
 }
 
 export const RegisterConsumerResponse: MessageFns<RegisterConsumerResponse> = {
@@ -3796,6 +3812,12 @@ export const RegisterConsumerResponse: MessageFns<RegisterConsumerResponse> = {
     }
     if (message.messageRetention !== undefined) {
       Duration.encode(message.messageRetention, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.differingSubscriptions) {
+      writer.uint32(34).string(v!);
+    }
+    for (const v of message.untakenSubscriptions) {
+      writer.uint32(42).string(v!);
     }
     return writer;
   },
@@ -3835,6 +3857,22 @@ export const RegisterConsumerResponse: MessageFns<RegisterConsumerResponse> = {
             }
 
             message.messageRetention = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.differingSubscriptions.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.untakenSubscriptions.push(reader.string());
             continue;
           }
         }

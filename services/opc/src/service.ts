@@ -265,8 +265,9 @@ function watch(
     log: partLog(log, 'database'),
     setHealth: grpc.setHealth,
     parts: () => {
-      const { broker, registration } = consumer.state();
-      return { broker: broker?.connected === true, tpc: registration === 'registered', ...mailHealth(mailer.state()) };
+      const { broker, registration, subscriptionFaults } = consumer.state();
+      const subscriptions = Object.values(subscriptionFaults).every((names) => names.length === 0);
+      return { broker: broker?.connected === true, tpc: registration === 'registered', subscriptions, ...mailHealth(mailer.state()) };
     },
   });
   const mailServer = watchMailServer(mailer, consumer, { everyMs: config.SMTP_CHECK_MS, log: partLog(log, 'mail') });

@@ -42,6 +42,7 @@ import { createOverdueWorker } from './workers/mark-overdue.ts';
 import { createPublishDueWorker } from './workers/publish-due.ts';
 import { createRedeliverWorker } from './workers/redeliver.ts';
 import { createResumeWorker } from './workers/resume-unsubscribed.ts';
+import { createReviewWorker } from './workers/review-subscriptions.ts';
 
 /** Recorded under a name of its own, so that several lists share a database. */
 const MIGRATIONS: Migrations = { tableName: 'tpc_migration', list: STEPS };
@@ -175,6 +176,12 @@ function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublish
   const resume = createResumeWorker({ store, onResumed, log: partLog(log, 'resume'), config: { pollMs: config.TPC_RESUME_POLL_MS, claimCount } });
   const overdue = createOverdueWorker({ store, log: partLog(log, 'overdue'), config: { pollMs: config.TPC_OVERDUE_POLL_MS, claimCount } });
   const checkBack = createCheckBackWorker({ store, log: partLog(log, 'check_back'), config: { pollMs: config.TPC_CHECK_POLL_MS } });
+  const review = createReviewWorker({
+    store,
+    onDue: redeliver.wake,
+    log: partLog(log, 'redeliver'),
+    config: { pollMs: config.TPC_HEARTBEAT_INTERVAL_MS },
+  });
   const state = { ready: false };
   const bodyLimit = new BodyLimit(config.TPC_MAX_BODY_BYTES, partLog(log, 'database'));
   const services = tpcServices({
@@ -199,7 +206,7 @@ function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublish
     state,
     bodyLimit,
     services,
-    workers: [publishDue, redeliver, resume, overdue, checkBack],
+    workers: [publishDue, redeliver, resume, overdue, review, checkBack],
     onBrokerBack: [publishDue, redeliver],
   };
 }

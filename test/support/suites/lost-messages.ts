@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { createRocketMqSubscriber } from '@tpc/broker';
 import { type Consumer, connectTpc, createConsumer, migrateClientStore } from '@tpc/client/consumer';
+import { MessageState } from '@tpc/gen/tpc/v1/message';
 import { openDatabase } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -19,6 +20,7 @@ export type LossPlace = {
 const PRODUCER = 'PID_LOSS';
 const HEARTBEAT_MS = 300;
 const PATIENCE_MS = 90_000;
+const COUNT = 30;
 
 type Subscriptions = { topic: string; tags: string[] }[];
 
@@ -141,6 +143,61 @@ export function exerciseLosses(name: string, open: () => Promise<LossPlace>): vo
         sending = false;
         await stream;
       }
+    });
+
+    it('to an instance that lacks the tag arrives soon after that instance has gone, and the difference is named meanwhile', async () => {
+      const { group, topics } = await names(1);
+      const [topic] = topics as [string];
+      const [narrow, wide] = [[{ topic, tags: ['A'] }], [{ topic, tags: ['A', 'B'] }]];
+      await (await startConsumer(group, wide)).stop(5_000);
+      const old = await startConsumer(group, narrow);
+      const sent = await Promise.all(Array.from({ length: COUNT }, () => send(topic, 'B')));
+      // A sign that the old instance has passed them all.
+      const sign = await send(topic, 'A');
+      await until('the old instance goes on', () => handled.get(topic)?.has(sign), PATIENCE_MS);
+      const next = await startConsumer(group, wide);
+      const differing = [`${topic}:B`];
+      await until(
+        'both are told',
+        () => [old, next].every((one) => one.state().subscriptionFaults.differing.join() === differing.join()),
+        PATIENCE_MS,
+      );
+      const { consumerGroups } = await tpc.admin.listConsumerGroups({ attentionOnly: true });
+      expect(consumerGroups).toMatchObject([{ name: group, differingSubscriptions: differing, untakenSubscriptions: [] }]);
+      await until('the new one is idle', () => next.state().broker?.idle, PATIENCE_MS);
+      await old.stop(5_000);
+      await until('all have arrived', () => sent.every((key) => handled.get(topic)?.has(key)), PATIENCE_MS);
+      await until('the end is told', () => next.state().subscriptionFaults.differing.length === 0, PATIENCE_MS);
+      expect((await tpc.admin.listConsumerGroups({ attentionOnly: true })).consumerGroups).toEqual([]);
+    });
+
+    it('since nobody of the group takes its tag any more is named, stays SENDING, and arrives when somebody takes it again', async () => {
+      const { group, topics } = await names(1);
+      const [topic] = topics as [string];
+      const wide = [{ topic, tags: ['A', 'B'] }];
+      await (await startConsumer(group, wide)).stop(5_000);
+      const narrow = await startConsumer(group, [{ topic, tags: ['A'] }]);
+      const lost = await send(topic, 'B');
+      await until('the group is told', () => narrow.state().subscriptionFaults.untaken.join() === `${topic}:B`, PATIENCE_MS);
+      const needsAttention = async () => (await tpc.admin.listMessages({ attentionOnly: true, topic })).messages;
+      const [message] = await until(
+        'the message is named',
+        async () => {
+          const found = await needsAttention();
+          return found.length > 0 && found;
+        },
+        PATIENCE_MS,
+      );
+      expect(message).toMatchObject({ messageKey: lost, state: MessageState.MESSAGE_STATE_SENDING, reason: 'TAG_NOT_TAKEN' });
+      const { confirms, timeline } = await tpc.admin.getMessage({ messageKey: lost });
+      expect(confirms).toMatchObject([{ consumerGroup: group, dead: false, reason: 'TAG_NOT_TAKEN' }]);
+      expect(timeline.filter(({ kind }) => kind === 'TAG_NOT_TAKEN')).toMatchObject([
+        { consumerGroup: group, detail: expect.stringContaining('"B"') },
+      ]);
+      await narrow.stop(5_000);
+      await startConsumer(group, wide);
+      await until('it arrives', () => handled.get(topic)?.has(lost), PATIENCE_MS);
+      await until('it needs no attention', async () => (await needsAttention()).length === 0, PATIENCE_MS);
     });
   });
 }

@@ -10,6 +10,7 @@ import type { HandlerParts } from './handler-parts.ts';
 import { Intake } from './intake.ts';
 import { Activity } from './isolated/activity.ts';
 import { type Execute, Lane } from './lane.ts';
+import { NO_FAULTS } from './lifecycle/noted-faults.ts';
 import { Registered } from './lifecycle/registered.ts';
 import { type ConsumerMetrics, createConsumerMetrics } from './metrics.ts';
 import { mayHold } from './receive/shares.ts';
@@ -144,6 +145,7 @@ class InboxConsumer implements Consumer {
       running: this.#condition === 'open',
       registration: this.#registration?.state ?? 'pending',
       registrationError: this.#registration?.error ?? '',
+      subscriptionFaults: this.#registration?.faults.current ?? NO_FAULTS,
       broker: this.#subscriber?.state(),
       inMemory: this.#inMemory(),
       handling: lanes.reduce((sum, lane) => sum + lane.handling, 0),

@@ -32,5 +32,6 @@ export type {
   EffectPlan,
   Handler,
   RegistrationState,
+  SubscriptionFaults,
   TransactionalHandler,
 } from './types.ts';

@@ -89,6 +89,27 @@ describe.each(STORES)('consumer on %s, while something is away', (_name, makeSto
     });
   });
 
+  it('says once in its log, and in its state, what TPC finds wrong with the subscriptions of the group, until that has ended', async () => {
+    bed.tpc.heartbeatMs = 200;
+    const said: string[] = [];
+    const note = (fields: object, message: string) =>
+      void (/take different tags|takes what|take the same/.test(message) && said.push(JSON.stringify(fields)));
+    const consumer = await bed.run({ handle: takeEffect }, { log: { ...silentLog, warn: note, info: note } });
+    expect(consumer.state().subscriptionFaults).toEqual({ differing: [], untaken: [] });
+    const faults = { differing: [`${TOPIC}:A`], untaken: [`${TOPIC}:B`] };
+    bed.tpc.faults = faults;
+    await until(() => consumer.state().subscriptionFaults.differing.length > 0);
+    expect(consumer.state().subscriptionFaults).toEqual(faults);
+    const heartbeats = bed.tpc.callsOf('registerConsumer').length;
+    await until(() => bed.tpc.callsOf('registerConsumer').length > heartbeats + 1);
+    bed.tpc.faults = { differing: [], untaken: [] };
+    await until(() => consumer.state().subscriptionFaults.differing.length === 0);
+    expect(said).toEqual([
+      JSON.stringify({ consumer_group: GROUP, ...faults }),
+      JSON.stringify({ consumer_group: GROUP, differing: [], untaken: [] }),
+    ]);
+  });
+
   it('receives nothing while TPC has bound the group to another inbox, and goes on once it is rebound', async () => {
     let bound = false;
     bed.tpc.beforeCall = ({ method }) => {

@@ -3,6 +3,7 @@ import { durationMs, type Loop, type RetryPolicy, toDuration, waitBeforeRetry } 
 import { type TpcError, toTpcError } from '../connection/index.ts';
 import { createDuty } from '../loop.ts';
 import type { Settings } from './defaults.ts';
+import { NotedFaults } from './lifecycle/noted-faults.ts';
 import type { RegistrationState } from './types.ts';
 
 const DEADLINE_MS = 5_000;
@@ -40,6 +41,8 @@ export class Registration {
   readonly #loop: Loop;
   readonly #retry: RetryPolicy;
   readonly #abort = new AbortController();
+  /** What TPC finds wrong with the subscriptions of the group. */
+  readonly faults: NotedFaults;
   #state: RegistrationState = 'pending';
   #error = '';
   #failures = 0;
@@ -49,6 +52,7 @@ export class Registration {
     this.#request = request;
     this.#onOutcome = onOutcome;
     this.#retry = { firstWaitMs: settings.registerRetryMs, factor: 2, maxWaitMs: MAX_RETRY_MS, jitter: RETRY_JITTER, maxAttempts: undefined };
+    this.faults = new NotedFaults(settings);
     this.#loop = createDuty('register consumer', () => this.#heartbeat(), settings.log);
   }
 
@@ -105,6 +109,7 @@ export class Registration {
       },
       { deadlineMs: DEADLINE_MS, signal: this.#abort.signal },
     );
+    this.faults.note({ differing: response.differingSubscriptions, untaken: response.untakenSubscriptions });
     return durationMs(response.heartbeatInterval) ?? MAX_RETRY_MS;
   }
 

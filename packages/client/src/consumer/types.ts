@@ -161,11 +161,21 @@ export type RegistrationState =
    */
   | 'refused';
 
+/** What is wrong with what the live instances of a group take: `topic:tag`, or `topic` for all tags of it. */
+export type SubscriptionFaults = {
+  /** Some instances take it, and others do not that take the same topic: the broker loses messages to those. */
+  differing: readonly string[];
+  /** The group subscribes it, and no live instance takes it: its messages wait. */
+  untaken: readonly string[];
+};
+
 export type ConsumerState = {
   running: boolean;
   registration: RegistrationState;
   /** Why registration last failed, with TPC's reason code; empty when it did not. */
   registrationError: string;
+  /** As TPC told at the last heartbeat that it answered. */
+  subscriptionFaults: SubscriptionFaults;
   broker: BrokerSubscriberState | undefined;
   /** Messages in memory, waiting or being handled. */
   inMemory: number;

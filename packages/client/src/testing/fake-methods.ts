@@ -20,6 +20,8 @@ type Parts = {
   heartbeatMs: number;
   epoch: bigint;
   limits: MessageLimits | undefined;
+  /** Told to consumers. */
+  faults: { differing: string[]; untaken: string[] };
   beforeItem: (messageKey: string) => void;
   /** Resolves when `ready`, when the wait ran out, or when the caller is gone. */
   untilAsked: (ready: () => boolean, waitMs: number) => Promise<void>;
@@ -74,7 +76,7 @@ function producerMethods({ ledger, beforeItem }: Parts) {
   } satisfies Partial<Methods>;
 }
 
-function consumerMethods({ beforeItem, heartbeatMs, epoch }: Parts) {
+function consumerMethods({ beforeItem, heartbeatMs, epoch, faults }: Parts) {
   const one = (delivery: { messageKey: string } | undefined) => {
     beforeItem(delivery?.messageKey ?? '');
     return { tracked: true };
@@ -89,7 +91,13 @@ function consumerMethods({ beforeItem, heartbeatMs, epoch }: Parts) {
     batchConfirmConsumedMessage: (request) => many(request.deliveries),
     reportConsumeFailure: one,
     batchReportConsumeFailure: (request) => many(request.failures.map((failure) => failure.delivery)),
-    registerConsumer: () => ({ heartbeatInterval: toDuration(heartbeatMs), epoch, messageRetention: toDuration(86_400_000) }),
+    registerConsumer: () => ({
+      heartbeatInterval: toDuration(heartbeatMs),
+      epoch,
+      messageRetention: toDuration(86_400_000),
+      differingSubscriptions: faults.differing,
+      untakenSubscriptions: faults.untaken,
+    }),
   } satisfies Partial<Methods>;
 }
 

@@ -29,6 +29,8 @@ export class FakeTpc {
   epoch = 1n;
   /** Limits that registrations are told; undefined, as an older TPC does. */
   limits: MessageLimits | undefined;
+  /** What consumers are told to be wrong with the subscriptions of their group. */
+  faults: { differing: string[]; untaken: string[] } = { differing: [], untaken: [] };
   beforeCall: FakeCallHook = () => {};
   beforeItem: FakeItemHook = () => {};
   readonly #ledger = new FakeLedger();
@@ -128,6 +130,7 @@ export class FakeTpc {
       heartbeatMs: this.heartbeatMs,
       epoch: this.epoch,
       limits: this.limits,
+      faults: this.faults,
       beforeItem: (key) => this.beforeItem(method, key),
       untilAsked: (ready, waitMs) => this.#untilAsked(call, ready, waitMs),
     });

@@ -35,3 +35,46 @@ export function latestIdleSince(instances: readonly LiveInstance[]): number | un
   const since = [...topics].map((topic) => idleSince(instances, topic)).filter((time) => time !== undefined);
   return since.length === 0 ? undefined : Math.max(...since);
 }
+
+/** A topic with one tag, or with all: as `topic:tag` or `topic`, as people read it. */
+export function subscriptionName(topic: string, tag: string | undefined): string {
+  return tag === undefined ? topic : `${topic}:${tag}`;
+}
+
+/** Whether some instance takes the tag of the topic; `undefined` asks for all tags. An instance that does not tell may take anything. Pure. */
+export function isTaken(instances: readonly LiveInstance[], topic: string, tag: string | undefined): boolean {
+  return instances.some(({ topics }) => {
+    if (topics === undefined) return true;
+    const taken = topics.get(topic);
+    return taken !== undefined && (taken.tags.length === 0 || (tag !== undefined && taken.tags.includes(tag)));
+  });
+}
+
+/**
+ * What some instances of a group take and others do not that take the same topic; pure. RocketMQ wants the same subscriptions of all instances of a
+ * group: it gives a message to any of them, and one whose filter lacks the tag drops it for the group. A topic that only some instances take is no
+ * difference, since the others never ask for its messages. Instances that do not tell are left out.
+ */
+export function differingSubscriptions(instances: readonly LiveInstance[]): string[] {
+  const told = instances.flatMap(({ topics }) => topics ?? []);
+  const topics = new Set(told.flatMap((one) => [...one.keys()]));
+  const differing = [...topics].flatMap((topic) => {
+    const takers = told.flatMap((one) => one.get(topic) ?? []).map(({ tags }) => new Set(namesOf(topic, tags)));
+    const all = new Set(takers.flatMap((names) => [...names]));
+    return [...all].filter((name) => takers.some((names) => !names.has(name)));
+  });
+  return differing.sort();
+}
+
+function namesOf(topic: string, tags: readonly string[]): string[] {
+  return tags.length === 0 ? [subscriptionName(topic, undefined)] : tags.map((tag) => subscriptionName(topic, tag));
+}
+
+/** A group's subscription; no tag: all tags. */
+export type Subscribed = { topic: string; tag: string | undefined };
+
+/** What a group subscribes and none of its instances takes: messages that nobody receives. Pure. */
+export function untakenSubscriptions(subscribed: readonly Subscribed[], instances: readonly LiveInstance[]): string[] {
+  const untaken = subscribed.filter(({ topic, tag }) => !isTaken(instances, topic, tag));
+  return untaken.map(({ topic, tag }) => subscriptionName(topic, tag)).sort();
+}

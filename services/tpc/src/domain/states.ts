@@ -55,3 +55,10 @@ export const DeadReason = {
   OVERDUE: 'OVERDUE',
 } as const;
 export type DeadReason = (typeof DeadReason)[keyof typeof DeadReason];
+
+/** Why a copy that is not dead waits, and its message needs attention; stored in SQL beside the reasons above. */
+export const WaitReason = {
+  /** The group subscribes its tag, and no live instance of the group takes it. */
+  TAG_NOT_TAKEN: 'TAG_NOT_TAKEN',
+} as const;
+export type WaitReason = (typeof WaitReason)[keyof typeof WaitReason];

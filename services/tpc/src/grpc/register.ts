@@ -24,6 +24,8 @@ import { checkCount, checkDuration, checkListSize, refuseViolations } from './va
 
 /** Most topics of a producer, subscriptions of a consumer, tags of a subscription. */
 const MAX_ENTRIES = 64;
+/** Most subscriptions of each kind that a heartbeat is answered with; ListConsumerGroups names all. */
+const MAX_ANSWERED = 64;
 /** Longest retention that anybody may tell, milliseconds: a hundred years. */
 const MAX_RETENTION_MS = 100 * 365 * 86_400_000;
 
@@ -64,7 +66,9 @@ export function registerHandlers(options: RegisterOptions): Pick<MessageHandlers
       const result = await options.store.registerConsumer({ consumerGroup, storeId, instanceId, subscriptions, host, idle });
       if (isRefusal(result)) throw appErrorOfRefusal(result);
       if (result.added > 0) options.onSubscribed();
-      return { heartbeatInterval, epoch: BigInt(result.epoch.epoch), messageRetention };
+      const { differing, untaken } = result.faults;
+      const faults = { differingSubscriptions: differing.slice(0, MAX_ANSWERED), untakenSubscriptions: untaken.slice(0, MAX_ANSWERED) };
+      return { heartbeatInterval, epoch: BigInt(result.epoch.epoch), messageRetention, ...faults };
     },
   };
 }

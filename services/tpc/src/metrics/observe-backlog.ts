@@ -24,8 +24,12 @@ export function observeBacklog(meter: Meter, readBacklog: () => Promise<Backlog>
   const late = gauge('tpc.consumer_group.overdue', 'Copies that a consumer group has not reported though they were published long ago.');
   const consumers = gauge('tpc.consumer_group.instances', 'Live instances of a consumer group that subscribes something.');
   const deadCopies = gauge('tpc.dead.copies', "Copies of a consumer group that are dead, also while the message's other groups are at work.");
+  const faults = gauge(
+    'tpc.consumer_group.subscription.faults',
+    'Subscriptions in which live instances of a group differ, or that none of them takes.',
+  );
   const producers = gauge('tpc.producer_group.instances', 'Live instances of a producer group.');
-  const all = [messages, uncertain, uncertainAge, dueAge, attention, unreceived, overdue, late, consumers, producers, deadCopies];
+  const all = [messages, uncertain, uncertainAge, dueAge, attention, unreceived, overdue, late, consumers, producers, deadCopies, faults];
   meter.addBatchObservableCallback(async (result) => {
     const backlog = await read();
     if (backlog === undefined) return;
@@ -36,11 +40,11 @@ export function observeBacklog(meter: Meter, readBacklog: () => Promise<Backlog>
     result.observe(dueAge, backlog.unpublished.oldestDueMs / 1000, { state: 'sending', work: 'publish' });
     result.observe(dueAge, backlog.following.oldestDueMs / 1000, { state: 'sending', work: 'redeliver' });
     result.observe(attention, backlog.attention);
-    observeGroups(result, backlog, { unreceived, overdue, late, consumers, producers, deadCopies });
+    observeGroups(result, backlog, { unreceived, overdue, late, consumers, producers, deadCopies, faults });
   }, all);
 }
 
-type GroupGauges = Record<'unreceived' | 'overdue' | 'late' | 'consumers' | 'producers' | 'deadCopies', ObservableGauge>;
+type GroupGauges = Record<'unreceived' | 'overdue' | 'late' | 'consumers' | 'producers' | 'deadCopies' | 'faults', ObservableGauge>;
 
 /** The first so many groups, by the order in which they came. */
 function observeGroups(result: BatchObservableResult, backlog: Backlog, gauges: GroupGauges): void {
@@ -50,6 +54,8 @@ function observeGroups(result: BatchObservableResult, backlog: Backlog, gauges: 
     result.observe(gauges.overdue, group.oldestDueMs / 1000, labels);
     result.observe(gauges.late, group.overdue, labels);
     result.observe(gauges.deadCopies, group.dead, labels);
+    result.observe(gauges.faults, group.differing.length, { ...labels, kind: 'differing' });
+    result.observe(gauges.faults, group.untaken.length, { ...labels, kind: 'untaken' });
     if (group.subscribed) result.observe(gauges.consumers, group.instances, labels);
   }
   for (const { producerGroup, instances } of backlog.producerGroups.slice(0, MAX_NAMES)) {

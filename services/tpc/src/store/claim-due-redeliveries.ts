@@ -1,7 +1,9 @@
 import { inPacketTransaction, placeholders, run, runOnPrimary, type Tx, waitBeforeRetry } from '@tpc/core';
 import { idleSince } from '../domain/live-instances.ts';
 import { redeliveryHelps } from '../domain/redelivery.ts';
-import { ConfirmStatus, MessageState } from '../domain/states.ts';
+import { ConfirmStatus, MessageState, WaitReason } from '../domain/states.ts';
+import { markNotTaken } from './consumer-groups/not-taken.ts';
+import { waitsForTaker } from './consumer-groups/subscription-faults.ts';
 import type { Db, StoreContext } from './context.ts';
 import { fairShares } from './fair-shares.ts';
 import { ACTOR_TPC, addEvents, MAX_REPEATED_EVENTS, type NewEvent } from './message-events.ts';
@@ -16,6 +18,7 @@ type DueCopy = {
   generation: number;
   urgent: number;
   published_at: number | null;
+  reason: string | null;
 };
 type MessageFacts = {
   id: number;
@@ -23,6 +26,8 @@ type MessageFacts = {
   lane: number | null;
   topic_id: number;
   topic: string;
+  tag: string;
+  attention: number | null;
   published_at: number | null;
   confirmed_at: number | null;
   now: number;
@@ -30,6 +35,11 @@ type MessageFacts = {
 /** Latest time of publishing among what a group has received, by group and topic. */
 type Progress = ReadonlyMap<string, number>;
 type Claimed = { copy: DueCopy; consumerGroup: string };
+/** `untaken`: by group, messages whose wait for somebody who takes their tag is still to be noted. */
+type Done = { claimed: Claimed[]; examined: number; untaken: Map<number, number[]> };
+
+/** A copy whose tag no live instance takes is looked at so many of the longest waits later: the review makes it due when the tag is taken again. */
+const UNTAKEN_WAITS = 6;
 
 /**
  * Claims copies worth publishing again (Store.claimDueRedeliveries), a share of the limit for each group that has some to look at (due-copies.ts): first
@@ -50,6 +60,7 @@ export async function claimDueRedeliveries(ctx: StoreContext, limit: number, cla
       return { done, contents: await readPublishItems(tx, [...new Set(done.claimed.map(({ copy }) => copy.message_id))]) };
     }),
   );
+  for (const [groupId, messageIds] of done.untaken) await markNotTaken(ctx, groupId, messageIds);
   const items = done.claimed.flatMap(({ copy, consumerGroup }): RedeliveryItem[] => {
     const item = contents.get(copy.message_id);
     return item === undefined ? [] : [{ ...item, consumerGroup, generation: copy.generation, attempts: copy.attempts + 1 }];
@@ -75,18 +86,18 @@ type Work = {
   claim: Claim;
 };
 
-async function claimShares(tx: Tx, ctx: StoreContext, work: Work): Promise<{ claimed: Claimed[]; examined: number }> {
-  const claimed: Claimed[] = [];
-  let examined = 0;
+async function claimShares(tx: Tx, ctx: StoreContext, work: Work): Promise<Done> {
+  const done: Done = { claimed: [], examined: 0, untaken: new Map() };
   for (const { owner, share } of work.shares) {
     const due = work.due.get(owner) as [DueCopies, ...DueCopies[]];
     const { group } = due[0];
     const rows = await lockDue(tx, ctx, due, share);
-    const useful = await judgeAndWrite(tx, ctx, { rows, group, progress: work.progress, claim: work.claim });
-    claimed.push(...useful.map((copy) => ({ copy, consumerGroup: group.name })));
-    examined += rows.length;
+    const { claimed, untaken } = await judgeAndWrite(tx, ctx, { rows, group, progress: work.progress, claim: work.claim });
+    done.claimed.push(...claimed.map((copy) => ({ copy, consumerGroup: group.name })));
+    done.untaken.set(group.id, untaken);
+    done.examined += rows.length;
   }
-  return { claimed, examined };
+  return done;
 }
 
 /** @param due of one group, in the order in which they are taken */
@@ -96,7 +107,7 @@ async function lockDue(tx: Tx, ctx: StoreContext, due: readonly DueCopies[], sha
     if (locked.length >= share) break;
     const { rows } = await run<DueCopy>(
       tx,
-      `SELECT message_id, group_id, attempts, generation, urgent, published_at FROM confirm
+      `SELECT message_id, group_id, attempts, generation, urgent, published_at, reason FROM confirm
        WHERE ${rangeOf(look)} ORDER BY due_at LIMIT ?${ctx.sql.forUpdateSkipLocked}`,
       [share - locked.length],
     );
@@ -107,38 +118,48 @@ async function lockDue(tx: Tx, ctx: StoreContext, due: readonly DueCopies[], sha
 
 type Looked = { rows: readonly DueCopy[]; group: GroupFacts; progress: Progress; claim: Claim };
 
-/** @returns what is claimed */
-async function judgeAndWrite(tx: Tx, ctx: StoreContext, { rows, group, progress, claim }: Looked): Promise<DueCopy[]> {
+/** @returns what is claimed, and messages whose wait for a taker is not noted yet */
+async function judgeAndWrite(
+  tx: Tx,
+  ctx: StoreContext,
+  { rows, group, progress, claim }: Looked,
+): Promise<{ claimed: DueCopy[]; untaken: number[] }> {
   const ids = rows.map((row) => row.message_id);
   const messages = await readMessageFacts(tx, ctx, ids);
   const fates = Map.groupBy(rows, (copy) => judge(ctx, copy, messages.get(copy.message_id), { group, progress }));
   for (const [fate, copies] of fates) {
     if (fate === 'claim') await setClaim(tx, ctx, group.id, copies, claim);
     else if (fate === 'stop') await stopFollowing(tx, group.id, copies);
-    else await moveOn(tx, ctx, group.id, copies, fate);
+    else await moveOn(tx, ctx, group.id, copies, fate === 'untaken' ? UNTAKEN_WAITS * ctx.policies.redeliver.maxWaitMs : fate);
   }
-  return fates.get('claim') ?? [];
+  const untaken = (fates.get('untaken') ?? []).filter((copy) => !isNoted(copy, messages.get(copy.message_id)));
+  return { claimed: fates.get('claim') ?? [], untaken: untaken.map((copy) => copy.message_id) };
+}
+
+function isNoted({ reason }: DueCopy, message: MessageFacts | undefined): boolean {
+  return reason === WaitReason.TAG_NOT_TAKEN && message?.attention === 1;
 }
 
 async function readMessageFacts(tx: Tx, ctx: StoreContext, ids: readonly number[]): Promise<Map<number, MessageFacts>> {
   if (ids.length === 0) return new Map();
   const { rows } = await run<MessageFacts>(
     tx,
-    `SELECT m.id, m.state, m.topic_id, t.name AS topic, m.published_at, m.confirmed_at, ${ctx.sql.now} AS now
+    `SELECT m.id, m.state, m.topic_id, t.name AS topic, m.tag, m.attention, m.published_at, m.confirmed_at, ${ctx.sql.now} AS now
      FROM message m JOIN topic t ON t.id = m.topic_id WHERE m.id IN (${placeholders(ids.length)})`,
     ids,
   );
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-/** @returns claim it, stop looking at it, or look again after so many milliseconds */
+/** @returns claim it, stop looking at it, wait until somebody takes its tag, or look again after so many milliseconds */
 function judge(
   ctx: StoreContext,
   copy: DueCopy,
   message: MessageFacts | undefined,
   { group, progress }: Pick<Looked, 'group' | 'progress'>,
-): 'claim' | 'stop' | number {
+): 'claim' | 'stop' | 'untaken' | number {
   if (message === undefined || message.state !== MessageState.SENDING) return 'stop';
+  if (copy.urgent === 0 && waitsForTaker(group.untaken, group.instances, message)) return 'untaken';
   const publishedAt = copy.published_at ?? message.published_at ?? undefined;
   const helps = redeliveryHelps({
     publishedAt,
@@ -171,7 +192,7 @@ async function setClaim(tx: Tx, ctx: StoreContext, groupId: number, copies: read
 }
 
 async function moveOn(tx: Tx, ctx: StoreContext, groupId: number, copies: readonly DueCopy[], waitMs: number): Promise<void> {
-  const wait = waitBeforeRetry({ ...ctx.policies.redeliver, firstWaitMs: waitMs }, 1, ctx.random());
+  const wait = waitBeforeRetry({ ...ctx.policies.redeliver, firstWaitMs: waitMs, maxWaitMs: waitMs }, 1, ctx.random());
   await run(tx, `UPDATE confirm SET due_at = ${ctx.sql.now} + ? WHERE group_id = ? AND message_id IN (${placeholders(copies.length)})`, [
     wait,
     groupId,

@@ -7,6 +7,7 @@ import { claimUncertain, nextUncertainInMs } from './claim-uncertain.ts';
 import { confirmMessages } from './confirm-messages.ts';
 import { listConsumerGroups } from './consumer-groups/list.ts';
 import { removeConsumerGroup } from './consumer-groups/remove.ts';
+import { reviewSubscriptions } from './consumer-groups/review-subscriptions.ts';
 import type { StoreContext } from './context.ts';
 import { deleteMessages } from './delete-messages.ts';
 import { getMessage } from './get-message.ts';
@@ -115,6 +116,7 @@ export function createStore(knex: Knex, options: StoreOptions = {}): Store {
     resendMessage: (request) => resendMessage(ctx, request),
     listConsumerGroups: (request) => listConsumerGroups(ctx, request),
     removeConsumerGroup: (request) => removeConsumerGroup(ctx, request),
+    reviewSubscriptions: () => reviewSubscriptions(ctx),
     readBacklog: () => readBacklog(ctx),
   });
 }

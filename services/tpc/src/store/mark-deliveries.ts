@@ -1,8 +1,9 @@
 import { inPacketTransaction, placeholders, type Sql, type SqlValue, type Tx, writeLater } from '@tpc/core';
 import { decideMark, type MarkDecision, strongerReport } from '../domain/mark-copy.ts';
 import type { Refusal } from '../domain/reasons.ts';
-import { ConfirmStatus } from '../domain/states.ts';
+import { ConfirmStatus, WaitReason } from '../domain/states.ts';
 import { closeGroups } from './close-groups.ts';
+import { unmarkMessages } from './consumer-groups/not-taken.ts';
 import type { StoreContext } from './context.ts';
 import type { Progress } from './group-progress.ts';
 import { heldByAnother, inLockPasses, type LockedMessage, type LockPass, lockMessagesAndRead } from './lock-messages.ts';
@@ -91,6 +92,11 @@ function markOnce(ctx: StoreContext, reports: readonly Report[], ids: readonly n
     await writeCopies(tx, ctx, decided);
     await closeGroups(tx, ctx, decided);
     await endOverdue(tx, ctx, decided.flatMap(endedOverdue));
+    const waited = decided.filter(({ row }) => row.reason === WaitReason.TAG_NOT_TAKEN);
+    await unmarkMessages(
+      tx,
+      waited.map(({ messageId }) => messageId),
+    );
     await addEvents(tx, ctx, decided.flatMap(failureEvent));
     return { decided, locked, fenced: found.filter(isForeign) };
   });
@@ -140,7 +146,7 @@ async function setReceived(tx: Tx, ctx: StoreContext, group: readonly Decided[])
   await writeLater(
     tx,
     `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.RECEIVED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
-       due_at = NULL, claim = NULL, urgent = 0, overdue = 0
+       reason = NULL, due_at = NULL, claim = NULL, urgent = 0, overdue = 0
      WHERE group_id = ? AND message_id IN (${placeholders(group.length)}) AND status = ${ConfirmStatus.UNCONFIRMED}`,
     paramsOf(group),
   );

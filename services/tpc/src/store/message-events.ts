@@ -18,7 +18,8 @@ export type EventKind =
   | 'OVERDUE'
   | 'OVERDUE_ENDED'
   | 'SKIPPED'
-  | 'STRAY_COPIES';
+  | 'STRAY_COPIES'
+  | 'TAG_NOT_TAKEN';
 
 export type NewEvent = {
   messageId: number;

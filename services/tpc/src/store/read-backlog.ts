@@ -1,5 +1,6 @@
 import { run } from '@tpc/core';
 import { MessageState } from '../domain/states.ts';
+import { decodeFaults, type StoredFaults } from './consumer-groups/subscription-faults.ts';
 import type { StoreContext } from './context.ts';
 import { InstanceKind, isLive } from './instances.ts';
 import { LaneKind, laneKindSql } from './lanes.ts';
@@ -54,7 +55,7 @@ const STATE_OF_LANE = {
   [LaneKind.PARKED]: 'dead',
 } as const;
 
-async function namesOf({ knex }: StoreContext, table: 'topic' | 'consumer_group' | 'producer_group'): Promise<Map<number, string>> {
+async function namesOf({ knex }: StoreContext, table: 'topic' | 'producer_group'): Promise<Map<number, string>> {
   const { rows } = await run<Named>(knex, `SELECT id, name FROM ${table}`);
   return new Map(rows.map((row) => [row.id, row.name]));
 }
@@ -90,15 +91,17 @@ async function readUncertain({ knex, sql }: StoreContext): Promise<{ old: number
 /** What each group that was ever registered has open. */
 export async function readConsumerGroups(ctx: StoreContext): Promise<ConsumerGroupBacklog[]> {
   const { knex } = ctx;
-  const names = await namesOf(ctx, 'consumer_group');
-  const copies = await selectPerGroup<{ n: number }>(knex, [...names.keys()], 'COUNT(*) AS n', 'urgent IN (0, 1) AND due_at IS NOT NULL');
+  const groups = await run<Named & StoredFaults>(knex, 'SELECT id, name, differing, untaken FROM consumer_group');
+  const byId = new Map(groups.rows.map((row) => [row.id, row]));
+  const copies = await selectPerGroup<{ n: number }>(knex, [...byId.keys()], 'COUNT(*) AS n', 'urgent IN (0, 1) AND due_at IS NOT NULL');
   const due = Map.groupBy(await findDueCopies(ctx), ({ group }) => group.id);
   const alive = await readAlive(ctx, InstanceKind.CONSUMER);
   const dead = await readMarkedCopies(ctx, `c.dead = 1 WHERE m.attention = ${Attention.NEEDED} AND m.dead_groups > 0`);
   const overdue = await readMarkedCopies(ctx, `c.overdue = 1 WHERE m.attention IN (${Attention.NEEDED}, ${Attention.OVERDUE})`);
   const subscribed = await run<{ group_id: number }>(knex, 'SELECT DISTINCT group_id FROM subscription WHERE active = 1');
   return copies.map((row) => ({
-    consumerGroup: names.get(row.id) ?? '',
+    consumerGroup: byId.get(row.id)?.name ?? '',
+    ...decodeFaults(byId.get(row.id) ?? { differing: null, untaken: null }),
     unreceived: row.n,
     oldestDueMs: Math.max(0, ...(due.get(row.id) ?? []).map(({ dueMs }) => dueMs)),
     instances: alive.get(row.id) ?? 0,

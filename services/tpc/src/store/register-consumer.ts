@@ -1,6 +1,7 @@
 import { run, runOnPrimary } from '@tpc/core';
 import type { Refusal } from '../domain/reasons.ts';
 import { encodeTopics } from './consumer-groups/live-instances.ts';
+import { decodeFaults, type StoredFaults } from './consumer-groups/subscription-faults.ts';
 import type { StoreContext } from './context.ts';
 import { InstanceKind, noteHeartbeat } from './instances.ts';
 import type { Maker } from './quotas/quotas.ts';
@@ -15,25 +16,27 @@ import { ALL_TAGS } from './subscription-view.ts';
  */
 export async function registerConsumer(ctx: StoreContext, registration: RegisterConsumer): Promise<RegisterConsumerResult | Refusal> {
   const groupId = await ctx.names.consumerGroup(registration.consumerGroup);
-  const bound = await ctx.retry(() => bindInboxStore(ctx, groupId, registration.storeId));
-  if (!bound) return { refused: 'INBOX_STORE_CONFLICT', metadata: { consumer_group: registration.consumerGroup } };
+  const group = await ctx.retry(() => bindInboxStore(ctx, groupId, registration.storeId));
+  if (group?.inbox_store !== registration.storeId)
+    return { refused: 'INBOX_STORE_CONFLICT', metadata: { consumer_group: registration.consumerGroup } };
   const maker = { kind: 'consumer', groupId, group: registration.consumerGroup } as const;
   const added = await widen(ctx, maker, registration.subscriptions);
   const { instanceId, storeId: store, host, idle } = registration;
   const topics = encodeTopics(registration.subscriptions);
   await ctx.retry(() => noteHeartbeat(ctx, { kind: InstanceKind.CONSUMER, groupId, instanceId, store, host, idle, topics }));
-  return { epoch: await ctx.retry(() => readEpoch(ctx)), added };
+  return { epoch: await ctx.retry(() => readEpoch(ctx)), added, faults: decodeFaults(group) };
 }
 
-/** The first inbox database of a group stays its only one; of two at once, the statement's guard lets one through. */
-async function bindInboxStore(ctx: StoreContext, groupId: number, store: string): Promise<boolean> {
-  const read = () => runOnPrimary<{ inbox_store: string | null }>(ctx.knex, 'SELECT inbox_store FROM consumer_group WHERE id = ?', [groupId]);
-  const before = (await read()).rows[0];
-  if (before?.inbox_store === null) {
-    await run(ctx.knex, 'UPDATE consumer_group SET inbox_store = ? WHERE id = ? AND inbox_store IS NULL', [store, groupId]);
-    return (await read()).rows[0]?.inbox_store === store;
-  }
-  return before?.inbox_store === store;
+type GroupRow = StoredFaults & { inbox_store: string | null };
+
+/** The first inbox database of a group stays its only one; of two at once, the statement's guard lets one through. @returns the group, bound */
+async function bindInboxStore(ctx: StoreContext, groupId: number, store: string): Promise<GroupRow | undefined> {
+  const read = async () =>
+    (await runOnPrimary<GroupRow>(ctx.knex, 'SELECT inbox_store, differing, untaken FROM consumer_group WHERE id = ?', [groupId])).rows[0];
+  const before = await read();
+  if (before?.inbox_store !== null) return before;
+  await run(ctx.knex, 'UPDATE consumer_group SET inbox_store = ? WHERE id = ? AND inbox_store IS NULL', [store, groupId]);
+  return read();
 }
 
 /**

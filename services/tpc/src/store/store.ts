@@ -1,4 +1,5 @@
 import type { Refusal } from '../domain/reasons.ts';
+import type { SubscriptionReview } from './consumer-groups/subscription-faults.ts';
 import type {
   Backlog,
   Claim,
@@ -6,6 +7,7 @@ import type {
   ConfirmOutcome,
   ConsumerGroupView,
   DeleteItem,
+  ListConsumerGroups,
   ListMessages,
   Mark,
   MarkResult,
@@ -128,9 +130,15 @@ export interface Store {
    */
   resendMessage(request: ResendMessage): Promise<ResendResult>;
   /** Registered consumer groups in the order of their names, after `after`, at most `limit`. */
-  listConsumerGroups(request: { after: string | undefined; limit: number }): Promise<ConsumerGroupView[]>;
+  listConsumerGroups(request: ListConsumerGroups): Promise<ConsumerGroupView[]>;
   /** Ends a group's subscriptions and skips its open and dead copies. Refusals: GROUP_NOT_FOUND, GROUP_IS_LIVE, REQUEST_ID_REUSED. */
   removeConsumerGroup(request: RemoveConsumerGroup): Promise<RemovedConsumerGroup | Refusal>;
+  /**
+   * Compares what the live instances of each consumer group take with each other and with what the group subscribes, and keeps what is wrong for
+   * registrations, lists and redeliveries. When something is wrong no longer, the group's open copies become due.
+   * @returns what has changed by this call
+   */
+  reviewSubscriptions(): Promise<SubscriptionReview[]>;
   /** Counts and ages of what waits; a scan of the open messages' index, for metrics. */
   readBacklog(): Promise<Backlog>;
 }

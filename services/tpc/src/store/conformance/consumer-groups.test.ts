@@ -4,6 +4,7 @@ import { STORES, type TestStore } from './stores.ts';
 
 const key = (n: number | string) => `${PRODUCER}:${n}`;
 const LEFT = 'CID_LEFT_BEHIND';
+const NO_FAULTS = { differing: [], untaken: [] };
 const remove = (changed: object = {}) => ({
   consumerGroup: LEFT,
   requestId: '',
@@ -35,9 +36,9 @@ describe.each(STORES)('consumer groups, on %s', (_name, open) => {
     await test.store.markDeliveries([failed(key(1), LEFT)]);
     const all = await test.store.listConsumerGroups({ after: undefined, limit: 10 });
     expect(all).toEqual([
-      { name: 'CID_ALL', subscriptions: [TOPIC], storeId: 'inbox-CID_ALL', instances: 1, unreceived: 2, dead: 0 },
-      { name: LEFT, subscriptions: [`${TOPIC}:${TAG}`], storeId: `inbox-${LEFT}`, instances: 1, unreceived: 1, dead: 1 },
-      { name: GROUP, subscriptions: [`${TOPIC}:${TAG}`], storeId: `inbox-${GROUP}`, instances: 1, unreceived: 2, dead: 0 },
+      { name: 'CID_ALL', subscriptions: [TOPIC], storeId: 'inbox-CID_ALL', instances: 1, unreceived: 2, dead: 0, ...NO_FAULTS },
+      { name: LEFT, subscriptions: [`${TOPIC}:${TAG}`], storeId: `inbox-${LEFT}`, instances: 1, unreceived: 1, dead: 1, ...NO_FAULTS },
+      { name: GROUP, subscriptions: [`${TOPIC}:${TAG}`], storeId: `inbox-${GROUP}`, instances: 1, unreceived: 2, dead: 0, ...NO_FAULTS },
     ]);
     expect(await test.store.listConsumerGroups({ after: 'CID_ALL', limit: 1 })).toEqual([all[1]]);
   });

@@ -39,7 +39,11 @@ describe.each(STORES)('registration, on %s', (_name, open) => {
   beforeEach(() => test.reset());
 
   it('answers with the epoch of the database', async () => {
-    expect(await test.store.registerConsumer(consumer())).toEqual({ epoch: { epoch: 1, restoredTo: undefined }, added: 1 });
+    expect(await test.store.registerConsumer(consumer())).toEqual({
+      epoch: { epoch: 1, restoredTo: undefined },
+      added: 1,
+      faults: { differing: [], untaken: [] },
+    });
     await test.sql("INSERT INTO epoch (epoch, restored_to, raised_at, actor) VALUES (2, 123, 456, 'op')");
     const producer = { producerGroup: PRODUCER, storeId: STORE_ID, instanceId: 'i', topics: [TOPIC], host: 'h' };
     expect(await test.store.registerProducer(producer)).toEqual({ epoch: { epoch: 2, restoredTo: 123 } });

@@ -1,27 +1,26 @@
 import { runOnPrimary } from '@tpc/core';
 import type { StoreContext } from '../context.ts';
 import { readConsumerGroups } from '../read-backlog.ts';
-import type { ConsumerGroupView } from '../store-types.ts';
+import type { ConsumerGroupView, ListConsumerGroups } from '../store-types.ts';
 import { ALL_TAGS } from '../subscription-view.ts';
+import { decodeFaults, type StoredFaults } from './subscription-faults.ts';
 
-type GroupRow = { id: number; name: string; inbox_store: string };
+type GroupRow = StoredFaults & { id: number; name: string; inbox_store: string };
 
 /** Registered consumer groups (Store.listConsumerGroups): those that are bound to an inbox database. For people: as many statements as it takes. */
-export async function listConsumerGroups(
-  ctx: StoreContext,
-  { after = '', limit }: { after: string | undefined; limit: number },
-): Promise<ConsumerGroupView[]> {
+export async function listConsumerGroups(ctx: StoreContext, { after = '', limit, attentionOnly }: ListConsumerGroups): Promise<ConsumerGroupView[]> {
   return ctx.retry(async () => {
     const groups = await runOnPrimary<GroupRow>(
       ctx.knex,
-      'SELECT id, name, inbox_store FROM consumer_group WHERE inbox_store IS NOT NULL AND name > ? ORDER BY name LIMIT ?',
+      `SELECT id, name, inbox_store, differing, untaken FROM consumer_group
+       WHERE inbox_store IS NOT NULL AND name > ?${attentionOnly ? ' AND (differing IS NOT NULL OR untaken IS NOT NULL)' : ''} ORDER BY name LIMIT ?`,
       [after, limit],
     );
     const open = new Map((await readConsumerGroups(ctx)).map((group) => [group.consumerGroup, group]));
     const subscriptions = await readSubscriptions(ctx);
-    return groups.rows.map(({ id, name, inbox_store }) => {
+    return groups.rows.map(({ id, name, inbox_store, ...faults }) => {
       const { instances = 0, unreceived = 0, dead = 0 } = open.get(name) ?? {};
-      return { name, subscriptions: subscriptions.get(id) ?? [], storeId: inbox_store, instances, unreceived, dead };
+      return { name, subscriptions: subscriptions.get(id) ?? [], storeId: inbox_store, instances, unreceived, dead, ...decodeFaults(faults) };
     });
   });
 }

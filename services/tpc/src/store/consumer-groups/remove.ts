@@ -11,6 +11,7 @@ import { addEvents } from '../message-events.ts';
 import { endOverdue } from '../overdue/end-overdue.ts';
 import { isDuplicate } from '../retrying.ts';
 import type { RemoveConsumerGroup, RemovedConsumerGroup } from '../store-types.ts';
+import { unmarkMessages } from './not-taken.ts';
 
 const ACT = 'REMOVE_GROUP';
 const SAMPLE = 100;
@@ -68,7 +69,7 @@ async function unregister(ctx: StoreContext, groupId: number): Promise<void> {
   await inPacketTransaction(ctx.knex, async (tx) => {
     await run(tx, 'DELETE FROM subscription WHERE group_id = ?', [groupId]);
     await run(tx, `DELETE FROM instance WHERE kind = ${InstanceKind.CONSUMER} AND group_id = ?`, [groupId]);
-    await run(tx, 'UPDATE consumer_group SET inbox_store = NULL WHERE id = ?', [groupId]);
+    await run(tx, 'UPDATE consumer_group SET inbox_store = NULL, differing = NULL, untaken = NULL WHERE id = ?', [groupId]);
   });
 }
 
@@ -137,6 +138,7 @@ async function skip(tx: Tx, ctx: StoreContext, { groupId, request, ids }: Part):
   );
   const late = rows.filter((row) => row.overdue === 1).map(({ message_id: messageId }) => ({ messageId, groupId, actor: request.actor }));
   await endOverdue(tx, ctx, late);
+  await unmarkMessages(tx, changed);
   const detail = `group removed${request.comment === '' ? '' : `: ${request.comment}`}`;
   await addEvents(
     tx,

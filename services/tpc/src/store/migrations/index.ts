@@ -25,6 +25,7 @@ import { instanceTopics } from './0024_instance_topics.ts';
 import { confirmOverdue } from './0025_confirm_overdue.ts';
 import { followDue } from './0026_follow_due.ts';
 import { instanceKindHeartbeat } from './0027_instance_kind_heartbeat.ts';
+import { subscriptionFaults } from './0028_subscription_faults.ts';
 import type { MigrationStep } from './table.ts';
 
 /** TPC's schema, as a static list in order. A new step is added at the end; a landed one is never edited. */
@@ -56,4 +57,5 @@ export const STEPS: readonly MigrationStep[] = [
   confirmOverdue,
   followDue,
   instanceKindHeartbeat,
+  subscriptionFaults,
 ];

@@ -2,6 +2,7 @@ import { runOnPrimary } from '@tpc/core';
 import { type LiveInstance, latestIdleSince } from '../../domain/live-instances.ts';
 import { helpedUntil } from '../../domain/redelivery.ts';
 import { readLiveInstances } from '../consumer-groups/live-instances.ts';
+import { decodeFaults } from '../consumer-groups/subscription-faults.ts';
 import type { StoreContext } from '../context.ts';
 import { selectEach } from '../select-per-group.ts';
 
@@ -9,6 +10,8 @@ import { selectEach } from '../select-per-group.ts';
 export type GroupFacts = {
   id: number;
   name: string;
+  /** What it subscribes and no instance takes, as last reviewed. */
+  untaken: ReadonlySet<string>;
   /** Those that live. */
   instances: readonly LiveInstance[];
 };
@@ -65,20 +68,20 @@ function beginOf({ urgent, group }: Pick<DueCopies, 'urgent' | 'group'>): number
   return urgent === 1 || group.instances.length === 0 ? 0 : Math.min(...group.instances.map(({ startedAt }) => startedAt));
 }
 
-type GroupRow = { id: number; name: string; now: number; progress_at: number | null };
+type GroupRow = { id: number; name: string; now: number; untaken: string | null; progress_at: number | null };
 
 /** All groups. A progress in the future is one from before the database's clock was set back, and says nothing. Index: PRIMARY of all three tables. */
 async function readGroups(ctx: StoreContext): Promise<{ groups: { facts: GroupFacts; latestProgressAt: number | undefined }[]; now: number }> {
   const { knex, sql } = ctx;
   const { rows } = await runOnPrimary<GroupRow>(
     knex,
-    `SELECT g.id, g.name, ${sql.now} AS now,
+    `SELECT g.id, g.name, g.untaken, ${sql.now} AS now,
        (SELECT MAX(p.latest_published_at) FROM group_progress p WHERE p.group_id = g.id AND p.latest_published_at <= ${sql.now}) AS progress_at
      FROM consumer_group g`,
   );
   const live = await readLiveInstances(ctx);
-  const groups = rows.map(({ id, name, progress_at }) => ({
-    facts: { id, name, instances: live.get(id) ?? [] },
+  const groups = rows.map(({ id, name, untaken, progress_at }) => ({
+    facts: { id, name, untaken: new Set(decodeFaults({ differing: null, untaken }).untaken), instances: live.get(id) ?? [] },
     latestProgressAt: progress_at ?? undefined,
   }));
   return { groups, now: rows[0]?.now ?? 0 };

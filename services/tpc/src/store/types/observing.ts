@@ -1,4 +1,5 @@
 /** What metrics read and are told. */
+import type { SubscriptionFaults } from '../consumer-groups/subscription-faults.ts';
 
 /** For metrics. Of messages that wait for something: how many, and how long the oldest has been due (0: nothing is overdue). */
 export type Backlog = {
@@ -35,7 +36,7 @@ export type ConsumerGroupBacklog = {
   overdue: number;
   /** Copies that are dead, also of messages on which other groups are still at work. */
   dead: number;
-};
+} & SubscriptionFaults;
 
 /** What the store tells while it works, once it is committed; for metrics. */
 export type StoreObserver = {

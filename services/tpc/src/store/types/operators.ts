@@ -1,6 +1,7 @@
 /** What operators see and do. */
 import type { Refusal } from '../../domain/reasons.ts';
 import type { CancelKind, ConfirmStatus, MessageState } from '../../domain/states.ts';
+import type { SubscriptionFaults } from '../consumer-groups/subscription-faults.ts';
 
 export type MessageRow = {
   id: number;
@@ -99,6 +100,14 @@ export type ConsumerGroupView = {
   instances: number;
   unreceived: number;
   dead: number;
+} & SubscriptionFaults;
+
+export type ListConsumerGroups = {
+  /** Name of the last group of the page before; undefined: first page. */
+  after: string | undefined;
+  limit: number;
+  /** Only groups with something wrong about what their instances take. */
+  attentionOnly?: boolean;
 };
 
 export type RemoveConsumerGroup = {

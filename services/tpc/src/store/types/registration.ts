@@ -1,4 +1,5 @@
 /** How producers and consumers make themselves known. */
+import type { SubscriptionFaults } from '../consumer-groups/subscription-faults.ts';
 
 export type RegisterProducer = {
   producerGroup: string;
@@ -38,4 +39,6 @@ export type RegisterConsumerResult = {
   epoch: Epoch;
   /** How many topic and tag pairs are new: when > 0, call resumeUnsubscribed soon. */
   added: number;
+  /** Of the group, as last reviewed. */
+  faults: SubscriptionFaults;
 };
