@@ -1,3 +1,5 @@
+import { timerMs } from './time.ts';
+
 /** Does one piece of work. @returns how long to wait before the next, milliseconds; 0: only for what else is due in the event loop */
 export type Turn = (signal: AbortSignal) => Promise<number>;
 
@@ -81,5 +83,3 @@ function nap(run: Run, ms: number): Promise<void> {
     };
   });
 }
-
-import { timerMs } from './time.ts';
