@@ -40,6 +40,7 @@ import type { StoreObserver } from './store/store-types.ts';
 import { createCheckBackWorker } from './workers/check-back.ts';
 import { createOverdueWorker } from './workers/mark-overdue.ts';
 import { createPublishDueWorker } from './workers/publish-due.ts';
+import { createFarDueWorker } from './workers/pull-in-far-due.ts';
 import { createRedeliverWorker } from './workers/redeliver.ts';
 import { createResumeWorker } from './workers/resume-unsubscribed.ts';
 import { createReviewWorker } from './workers/review-subscriptions.ts';
@@ -182,6 +183,7 @@ function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublish
     log: partLog(log, 'redeliver'),
     config: { pollMs: config.TPC_HEARTBEAT_INTERVAL_MS },
   });
+  const farDue = createFarDueWorker({ store, log: partLog(log, 'database'), config: { leaseMs: config.TPC_PUBLISH_LEASE_MS } });
   const state = { ready: false };
   const bodyLimit = new BodyLimit(config.TPC_MAX_BODY_BYTES, partLog(log, 'database'));
   const services = tpcServices({
@@ -206,7 +208,7 @@ function build(config: TpcConfig, log: Log, knex: Knex, publisher: BrokerPublish
     state,
     bodyLimit,
     services,
-    workers: [publishDue, redeliver, resume, overdue, review, checkBack],
+    workers: [publishDue, redeliver, resume, overdue, review, farDue, checkBack],
     onBrokerBack: [publishDue, redeliver],
   };
 }

@@ -1,5 +1,6 @@
 import { inPacketTransaction, placeholders, run, runOnPrimary, type Tx, waitBeforeRetry } from '@tpc/core';
 import { idleSince } from '../domain/live-instances.ts';
+import { UNTAKEN_WAITS } from '../domain/longest-waits.ts';
 import { redeliveryHelps } from '../domain/redelivery.ts';
 import { ConfirmStatus, MessageState, WaitReason } from '../domain/states.ts';
 import { markNotTaken } from './consumer-groups/not-taken.ts';
@@ -37,9 +38,6 @@ type Progress = ReadonlyMap<string, number>;
 type Claimed = { copy: DueCopy; consumerGroup: string };
 /** `untaken`: by group, messages whose wait for somebody who takes their tag is still to be noted. */
 type Done = { claimed: Claimed[]; examined: number; untaken: Map<number, number[]> };
-
-/** A copy whose tag no live instance takes is looked at so many of the longest waits later: the review makes it due when the tag is taken again. */
-const UNTAKEN_WAITS = 6;
 
 /**
  * Claims copies worth publishing again (Store.claimDueRedeliveries), a share of the limit for each group that has some to look at (due-copies.ts): first
@@ -130,6 +128,7 @@ async function judgeAndWrite(
   for (const [fate, copies] of fates) {
     if (fate === 'claim') await setClaim(tx, ctx, group.id, copies, claim);
     else if (fate === 'stop') await stopFollowing(tx, group.id, copies);
+    else if (fate === 'ahead') await setPublishedNow(tx, ctx, group.id, copies);
     else await moveOn(tx, ctx, group.id, copies, fate === 'untaken' ? UNTAKEN_WAITS * ctx.policies.redeliver.maxWaitMs : fate);
   }
   const untaken = (fates.get('untaken') ?? []).filter((copy) => !isNoted(copy, messages.get(copy.message_id)));
@@ -151,16 +150,20 @@ async function readMessageFacts(tx: Tx, ctx: StoreContext, ids: readonly number[
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-/** @returns claim it, stop looking at it, wait until somebody takes its tag, or look again after so many milliseconds */
+/**
+ * @returns claim it, stop looking at it, wait until somebody takes its tag, look again after so many milliseconds, or `ahead`: it was published in the future, which
+ * is before the database's clock was set back
+ */
 function judge(
   ctx: StoreContext,
   copy: DueCopy,
   message: MessageFacts | undefined,
   { group, progress }: Pick<Looked, 'group' | 'progress'>,
-): 'claim' | 'stop' | 'untaken' | number {
+): 'claim' | 'stop' | 'untaken' | 'ahead' | number {
   if (message === undefined || message.state !== MessageState.SENDING) return 'stop';
   if (copy.urgent === 0 && waitsForTaker(group.untaken, group.instances, message)) return 'untaken';
   const publishedAt = copy.published_at ?? message.published_at ?? undefined;
+  if (copy.urgent === 0 && publishedAt !== undefined && publishedAt > message.now) return 'ahead';
   const helps = redeliveryHelps({
     publishedAt,
     urgent: copy.urgent === 1,
@@ -197,6 +200,18 @@ async function moveOn(tx: Tx, ctx: StoreContext, groupId: number, copies: readon
     wait,
     groupId,
     ...copies.map((copy) => copy.message_id),
+  ]);
+}
+
+/** Whether the group has gone past it can be told from now on: it counts as published at this look. */
+async function setPublishedNow(tx: Tx, ctx: StoreContext, groupId: number, copies: readonly DueCopy[]): Promise<void> {
+  const ids = copies.map((copy) => copy.message_id);
+  const wait = waitBeforeRetry(ctx.policies.redeliver, 1, ctx.random());
+  const { now } = ctx.sql;
+  await run(tx, `UPDATE confirm SET published_at = ${now}, due_at = ${now} + ? WHERE group_id = ? AND message_id IN (${placeholders(ids.length)})`, [
+    wait,
+    groupId,
+    ...ids,
   ]);
 }
 

@@ -4,6 +4,7 @@ import { applyVerdicts } from './apply-verdicts.ts';
 import { claimDueRedeliveries } from './claim-due-redeliveries.ts';
 import { claimDueToPublish } from './claim-due-to-publish.ts';
 import { claimUncertain, nextUncertainInMs } from './claim-uncertain.ts';
+import { pullInFarDue } from './clock/pull-in-far-due.ts';
 import { confirmMessages } from './confirm-messages.ts';
 import { listConsumerGroups } from './consumer-groups/list.ts';
 import { removeConsumerGroup } from './consumer-groups/remove.ts';
@@ -63,10 +64,11 @@ export function createStoreContext(knex: Knex, options: StoreOptions = {}): Stor
   const random = options.random ?? Math.random;
   const retry: StoreContext['retry'] = (work) => retrying(random, work);
   const policies = options.policies ?? DEFAULT_POLICIES;
+  const clock = options.clock ?? (() => performance.now());
   const remembered = {
     names: new Names({ knex, sql, retry, policies }),
-    subscriptions: new SubscriptionView({ knex, retry }, options.clock ?? (() => performance.now())),
-    progress: new GroupProgress(),
+    subscriptions: new SubscriptionView({ knex, retry }, clock),
+    progress: new GroupProgress(clock),
   };
   const servers = ServerWatch.of(knex);
   servers.onChange(() => {
@@ -106,6 +108,7 @@ export function createStore(knex: Knex, options: StoreOptions = {}): Store {
     recordRedeliveryResults: async (token, results) =>
       sum(await inChunks(results, async (part) => [await recordRedeliveryResults(ctx, token, part)])),
     markOverdue: (limit) => markOverdue(ctx, atMost(limit)),
+    pullInFarDue: (limit, leaseMs) => pullInFarDue(ctx, atMost(limit), leaseMs),
     resumeUnsubscribed: (limit) => resumeUnsubscribed(ctx, atMost(limit)),
     markDeliveries: (marks) => inChunks(marks, (part) => markDeliveries(ctx, part)),
     registerProducer: (registration) => registerProducer(ctx, registration),

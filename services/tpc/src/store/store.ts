@@ -98,6 +98,13 @@ export interface Store {
    */
   markOverdue(limit: number): Promise<{ examined: number; overdue: number }>;
   /**
+   * Makes due soon what is due later than any of the waits allows, as after the database's clock was set back. What is claimed keeps a whole lease. Call it
+   * every minute or so, and again at once while there is more.
+   * @param limit most rows of each kind of work and owner
+   * @param leaseMs of a claim to publish
+   */
+  pullInFarDue(limit: number, leaseMs: number): Promise<{ pulledIn: number; more: boolean }>;
+  /**
    * Makes messages SENDING that were DEAD for want of a subscriber and now have one; they become due to be published. Paced by its limit: call it
    * every few seconds, and again at once while it answers `limit`.
    * @returns how many were resumed

@@ -91,6 +91,14 @@ describe('on MariaDB', () => {
     expectIndexed(await plansOf(() => test.store.claimDueRedeliveries(10, newClaim())), 'confirm_group_due');
   });
 
+  it('a look for due times beyond every wait reads the ends of the lanes and groups only', async () => {
+    const look = () => test.store.pullInFarDue(10, 30_000);
+    expectIndexed(await plansOf(look), 'message_lane_due');
+    for (const table of ['message', 'confirm'])
+      await test.sql(`UPDATE ${table} SET due_at = ${test.ctx.sql.now} + 1000000000 WHERE due_at IS NOT NULL LIMIT 5`);
+    expectIndexed(await plansOf(look), 'message_lane_due', 'confirm_group_due');
+  });
+
   it('a resume looks at parked messages only', async () => {
     expectIndexed(await plansOf(() => test.store.resumeUnsubscribed(10)), 'message_lane_due');
   });
