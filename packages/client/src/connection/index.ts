@@ -2,4 +2,4 @@ export { type ConnectTpcOptions, connectTpc, type TpcCallOptions, type TpcClient
 export { type TpcSettings, tpcOptionsFrom } from './settings.ts';
 export { type TlsFiles, tlsCredentials } from './tls.ts';
 export { type TokenSource, tokenFromFile } from './token.ts';
-export { errorOfItem, type StatusName, TpcError, toTpcError } from './tpc-error.ts';
+export { errorOfItem, MAX_RETRY_AFTER_MS, type StatusName, TpcError, toTpcError } from './tpc-error.ts';

@@ -22,7 +22,7 @@ export type TpcErrorFields = {
 
 const UNAVAILABLE: readonly StatusName[] = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'INTERNAL', 'UNKNOWN', 'DATA_LOSS'];
 /** Longest wait that is taken from an answer, milliseconds. */
-const MAX_RETRY_AFTER_MS = 3_600_000;
+export const MAX_RETRY_AFTER_MS = 3_600_000;
 const RETRYABLE: readonly StatusName[] = ['RESOURCE_EXHAUSTED', 'ABORTED'];
 
 /** What TPC, or the way to it, answered instead of a result. The one error class of the connection. */

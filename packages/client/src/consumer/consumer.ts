@@ -2,6 +2,7 @@ import type { BrokerSubscriber } from '@tpc/broker';
 import { checkSessionsOf, limitStatements, withDeadline } from '@tpc/core';
 import { checkDatabase } from '../check-database.ts';
 import { readStoreMeta } from '../migrations/index.ts';
+import { effectLeaseMs } from './clock/pull-in-far-due.ts';
 import { createTelemetry, type Telemetry } from './counters.ts';
 import { type Settings, settingsOf } from './defaults.ts';
 import { createEffectExecutor } from './handle-effects.ts';
@@ -166,9 +167,7 @@ class InboxConsumer implements Consumer {
       goOn: () => !this.#outOfTime,
     };
     const effects = 'effects' in handler;
-    const execute = effects
-      ? createEffectExecutor(parts, handler, Math.max(settings.leaseMs, 2 * handler.leaseMs))
-      : createTransactionExecutor(parts, handler);
+    const execute = effects ? createEffectExecutor(parts, handler, effectLeaseMs(settings, handler)) : createTransactionExecutor(parts, handler);
     this.#executors.set(topic, execute);
     const { leaseMs, maxInMemory, maxInMemoryBytes } = settings;
     const concurrency = effects ? handler.concurrency : settings.concurrency;

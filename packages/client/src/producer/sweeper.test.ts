@@ -72,6 +72,29 @@ describe.each([...STORES, ...SPLIT_STORES.slice(0, 1)])('the sweeper on %s', (_n
     expect(fixture.fake.message(key)?.sends).toBe(1);
   });
 
+  it("takes what is due only in days, as after the database's clock was set back, and keeps the lease of who has claimed it", async () => {
+    const [free, claimed, legal] = (await commitUnheard(fixture, 3)) as [string, string, string];
+    const { knex } = fixture.store;
+    const now = Date.now();
+    await knex('tpc_outbox').update({ due_at: now + 10 * 86_400_000 });
+    await knex('tpc_outbox').where({ message_key: claimed }).update({ claim: 'alive' });
+    // TPC may ask for an hour.
+    await knex('tpc_outbox')
+      .where({ message_key: legal })
+      .update({ due_at: now + 3_600_000 });
+    const sweeper = fixture.replica({ sweep: { enabled: false, leaseMs: 40_000 } });
+    expect(await sweeper.sweepOnce()).toEqual({ claimed: 1, sent: 1, failed: 0 });
+    const rows = await fixture.outbox();
+    expect(rows[free]).toMatchObject({ state: 20 });
+    expect(rows[legal]).toMatchObject({ state: 10, due_at: now + 3_600_000 });
+    expect(rows[claimed]).toMatchObject({ state: 10, claim: 'alive' });
+    expect(Number(rows[claimed]?.due_at)).toBeGreaterThan(now + 35_000);
+    expect(Number(rows[claimed]?.due_at)).toBeLessThan(now + 3_600_000);
+    expect(fixture.logged).toContainEqual(
+      expect.objectContaining({ level: 'warn', fields: expect.objectContaining({ count: 2 }), message: expect.stringContaining('clock set back') }),
+    );
+  });
+
   it('waits longer after each try that failed, keeps the reason, and never gives up', async () => {
     const [key] = (await commitUnheard(fixture, 1)) as [string];
     const retry = { firstWaitMs: 10_000, factor: 10, maxWaitMs: 1_000_000, jitter: 0, maxAttempts: undefined };

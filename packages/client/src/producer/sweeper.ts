@@ -1,7 +1,8 @@
 import { type Loop, type MessageSpan, type MessageTracer, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v4 as uuidv4 } from 'uuid';
-import { TpcError, toTpcError } from '../connection/index.ts';
+import { beyond, CLOCK_SET_BACK, longestWait, onceAMinute } from '../clock/far-due.ts';
+import { MAX_RETRY_AFTER_MS, TpcError, toTpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
 import { createDuty } from '../loop.ts';
 import { callSpan } from './call-span.ts';
@@ -9,6 +10,7 @@ import { type Calls, MAX_FLUSH_BYTES, type SendResult } from './calls.ts';
 import type { Delivery } from './delivery.ts';
 import type { Link } from './link.ts';
 import { type ClaimedRow, claimDueRows, type FailedRow, rescheduleRows } from './store/claim-rows.ts';
+import { pullInFarDue } from './store/pull-in-far-due.ts';
 
 export type SweeperParts = {
   knex: Knex;
@@ -19,6 +21,8 @@ export type SweeperParts = {
   intervalMs: number;
   batchSize: number;
   leaseMs: number;
+  /** From the insert of a row to its first sweep, milliseconds. */
+  firstWaitMs: number;
   retry: RetryPolicy;
   log: Log;
   tracing: MessageTracer | undefined;
@@ -45,11 +49,13 @@ const CLAIM_BYTES = MAX_FLUSH_BYTES / 2;
 export class Sweeper {
   readonly #parts: SweeperParts;
   readonly #loop: Loop;
+  readonly #pullIn: () => Promise<void>;
   #toldNameless = 0;
 
   constructor(parts: SweeperParts) {
     this.#parts = parts;
     this.#loop = createDuty('sweep outbox', (signal) => this.#turn(signal), parts.log);
+    this.#pullIn = onceAMinute(() => this.#pullInFarDue());
   }
 
   start(): void {
@@ -67,6 +73,7 @@ export class Sweeper {
   /** One claim, and its messages sent. */
   async sweepOnce(): Promise<SweepResult> {
     const { knex, group, batchSize, leaseMs, link } = this.#parts;
+    await this.#pullIn();
     const token = uuidv4();
     // A group that TPC does not take beside another on this database takes no row of which it is not sure.
     const claim = { group, token, maxCount: batchSize, maxBytes: CLAIM_BYTES, leaseMs, adopts: link.registered };
@@ -86,6 +93,14 @@ export class Sweeper {
     await Promise.all(acknowledging);
     await rescheduleRows(knex, token, failed);
     return { claimed: rows.length, sent: rows.length - failed.length, failed: failed.length };
+  }
+
+  /** What would wait until the database's clock has come again to where it was before it was set back. */
+  async #pullInFarDue(): Promise<void> {
+    const { knex, group, leaseMs, firstWaitMs, retry, log } = this.#parts;
+    const longestMs = beyond(leaseMs, firstWaitMs, longestWait(retry), MAX_RETRY_AFTER_MS);
+    const count = await pullInFarDue(knex, { group, longestMs, leaseMs });
+    if (count > 0) log.warn({ count }, CLOCK_SET_BACK);
   }
 
   /** Rows that nobody sweeps must not go unseen; told again only when there are others. */

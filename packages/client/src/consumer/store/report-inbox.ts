@@ -16,7 +16,7 @@ export type Report = InboxKey & {
 };
 
 /** Longest time until a report that TPC refuses is tried again, milliseconds. */
-const MAX_REFUSED_WAIT_MS = 600_000;
+export const MAX_REFUSED_WAIT_MS = 600_000;
 
 /**
  * Claims reports that are due, and moves them on, so that each is repeated by one instance at a time. Index tpc_inbox_report_due.
