@@ -1,7 +1,7 @@
 import type { RetryPolicy } from '@tpc/core';
 
 /** A due time may lie so much further ahead than the longest wait, milliseconds: small steps of the database's clock and replicas with other options change nothing. */
-const TOLERANCE_MS = 60_000;
+export const TOLERANCE_MS = 60_000;
 /** A clock is rarely set back. Milliseconds. */
 const LOOK_EVERY_MS = 60_000;
 const HUNDRED_YEARS_MS = 100 * 365 * 86_400_000;

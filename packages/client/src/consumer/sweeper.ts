@@ -1,6 +1,6 @@
 import { onceAMinute } from '../clock/far-due.ts';
 import { createDuty } from '../loop.ts';
-import { pullInFarDue } from './clock/pull-in-far-due.ts';
+import { farDueLook } from './clock/pull-in-far-due.ts';
 import type { Settings } from './defaults.ts';
 import { handleIsolated, type IsolatedParts } from './isolated/handle-isolated.ts';
 import type { Lane } from './lane.ts';
@@ -31,7 +31,7 @@ export function createSweeper(parts: SweeperParts): Sweeper {
   const { settings, lanes, isOpen } = parts;
   const duty = (name: string, waitMs: number, pass: () => Promise<number | undefined>) =>
     createDuty(name, async () => (isOpen() ? ((await pass()) ?? waitMs) : waitMs), settings.log);
-  const pullIn = onceAMinute(() => pullInFarDue(settings));
+  const pullIn = onceAMinute(farDueLook(settings));
   const loops = {
     due: duty('inbox due', settings.sweepMs, async () => {
       await pullIn();

@@ -5,7 +5,7 @@ import { STORES } from '../../../test/stores.ts';
 import { settingsOf } from '../defaults.ts';
 import { ReportKind } from '../states.ts';
 import type { ConsumerOptions, Handler } from '../types.ts';
-import { pullInFarDue } from './pull-in-far-due.ts';
+import { farDueLook } from './pull-in-far-due.ts';
 
 const DAYS_MS = 10 * 86_400_000;
 const LEASE_MS = 60_000;
@@ -35,10 +35,11 @@ describe.each(STORES)("the inbox, after its database's clock was set back, on %s
   /** Due so long from now. */
   const dueIn = async (messageKey: string, ms: number, column = 'due_at') => rowOf(messageKey).update({ [column]: Date.now() + ms });
   const waitOf = async (messageKey: string, column = 'due_at') => Number((await bed.inbox(messageKey))?.[column]) - Date.now();
-  const pullIn = (of: Handler = handler) => {
+  const lookFor = (of: Handler = handler) => {
     const options = { knex: bed.store.knex, group: GROUP, subscriptions: [{ topic: TOPIC, tags: [] }], handlers: { [TOPIC]: of }, leaseMs: LEASE_MS };
-    return pullInFarDue(settingsOf(options as unknown as ConsumerOptions));
+    return farDueLook(settingsOf(options as unknown as ConsumerOptions));
   };
+  const pullIn = (of?: Handler) => lookFor(of)();
 
   it('is worked off by a consumer that starts: what waits at once, reports too', async () => {
     for (const key of ['claimed', 'waits']) {
@@ -79,6 +80,47 @@ describe.each(STORES)("the inbox, after its database's clock was set back, on %s
     expect(await waitOf('waits')).toBeGreaterThan(DAYS_MS / 2);
     expect(await waitOf('claimed')).toBeGreaterThan(LEASE_MS);
     expect(await waitOf('claimed')).toBeLessThanOrEqual(200_000);
+  });
+
+  const plan = (messageKey: string, claim: string | null, leaseUntil: number) =>
+    bed.store.knex('tpc_inbox_effect').insert({
+      consumer_group: GROUP,
+      message_key: messageKey,
+      effect_key: 'a',
+      state: 10,
+      claim,
+      lease_until: leaseUntil,
+      created_at: 1,
+    });
+
+  it("runs effects again that a process has claimed and not settled, once their lease and its message's are over", async () => {
+    await dueIn('claimed', DAYS_MS);
+    await rowOf('claimed').update({ open_effects: 1 });
+    await plan('claimed', 'dead', Date.now() + DAYS_MS);
+    await pullIn(mailer);
+    const [effect] = await bed.effects('claimed');
+    expect(effect).toMatchObject({ claim: 'dead', state: 10 });
+    expect(Number(effect?.lease_until) - Date.now()).toBeGreaterThan(60_000);
+    expect(Number(effect?.lease_until) - Date.now()).toBeLessThanOrEqual(100_000);
+    await rowOf('claimed').update({ due_at: 1 });
+    await bed.store.knex('tpc_inbox_effect').update({ lease_until: 1 });
+    await bed.run(mailer);
+    await until(async () => (await bed.inbox('claimed'))?.state === 30);
+  });
+
+  it('ends all deferrals once when messages were received in the future, and no later one', async () => {
+    await dueIn('waits', DAYS_MS);
+    await rowOf('waits').update({ open_effects: 1, received_at: Date.now() + DAYS_MS });
+    await plan('waits', null, Date.now() + DAYS_MS);
+    const look = lookFor(mailer);
+    await look();
+    expect(await waitOf('waits')).toBeLessThanOrEqual(0);
+    expect(Number((await bed.effects('waits'))[0]?.lease_until)).toBeLessThanOrEqual(Date.now());
+    await dueIn('waits', DAYS_MS);
+    await look();
+    expect(await waitOf('waits')).toBeGreaterThan(DAYS_MS / 2);
+    await bed.run(mailer);
+    await until(async () => (await bed.inbox('waits'))?.state === 30);
   });
 
   it('gives settled rows no due time', async () => {

@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { expect, it } from 'vitest';
 import { GROUP, TestBed, TOPIC } from '../../../test/consumer-kit.ts';
 import { MARIADB } from '../../../test/stores.ts';
-import { pullInFarDue } from '../clock/pull-in-far-due.ts';
+import { farDueLook } from '../clock/pull-in-far-due.ts';
 import { settingsOf } from '../defaults.ts';
 import { findIsolatedRows } from '../isolated/claim-isolated.ts';
 import type { ConsumerOptions } from '../types.ts';
@@ -48,7 +48,7 @@ SELECT '${GROUP}', CONCAT('${name}', n), '${topic}', ${state}, ${due}, ${claim},
       handlers: { [TOPIC]: {}, [SLOW]: {} },
     };
     const settings = settingsOf(far as unknown as ConsumerOptions);
-    expect(await reads(one, () => pullInFarDue(settings))).toBeLessThan(20);
+    expect(await reads(one, farDueLook(settings))).toBeLessThan(20);
     const claim = () => claimDueRows(one, { group: GROUP, topic: TOPIC, limit: 64, leaseMs: 60_000 });
     expect(await reads(one, async () => expect(await claim()).toMatchObject([{ messageKey: 'due' }]))).toBeLessThan(30);
     expect(await reads(one, claim)).toBeLessThan(30);
