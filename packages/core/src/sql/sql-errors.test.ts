@@ -20,6 +20,8 @@ describe('classifySqlError', () => {
     [{ name: 'KnexTimeoutError' }, 'connection'],
     [{ errno: 1290 }, 'read_only'],
     [{ errno: 1836 }, 'read_only'],
+    [{ errno: 1036 }, 'read_only'],
+    [{ errno: 1881 }, 'read_only'],
     [{ code: 'SQLITE_CONSTRAINT_PRIMARYKEY' }, 'duplicate'],
     [{ code: 'SQLITE_CONSTRAINT_UNIQUE' }, 'duplicate'],
     [{ code: 'SQLITE_BUSY' }, 'locked'],

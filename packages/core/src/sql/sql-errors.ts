@@ -29,9 +29,11 @@ const BY_ERRNO: ReadonlyMap<number, SqlErrorKind> = new Map([
   [1040, 'connection'],
   [1203, 'connection'], // more sessions of this user than it may have
   [1047, 'connection'], // a node of a Galera cluster that has lost the others
+  [1036, 'read_only'], // innodb_read_only
   [1290, 'read_only'],
   [1792, 'read_only'],
   [1836, 'read_only'],
+  [1881, 'read_only'], // innodb_force_recovery
 ]);
 
 const BY_CODE: ReadonlyMap<string, SqlErrorKind> = new Map([

@@ -25,3 +25,15 @@ it('answers a page without a find by its token and how far it has looked, and go
   expect(await list(first.nextPageToken)).toEqual({ messages: [], nextPageToken: '', searchedBackToTime: undefined });
   expect(asked.map(({ after }) => after)).toEqual([undefined, 41]);
 });
+
+it.each([
+  ['create_time_from', 9],
+  ['create_time_to', 10],
+])('refuses a %s beyond every calendar, with its field', async (field, number) => {
+  const store = { listMessages: () => Promise.reject(new Error('the database was asked')) };
+  const { listMessages } = listMessagesHandlers({ store, pageTokens: createPageTokens(Buffer.alloc(32)) });
+  // A Timestamp of 10^15 seconds as it comes over the wire.
+  const seconds = Buffer.from('0880809aa6eaafe301', 'hex');
+  const request = ListMessagesRequest.decode(Buffer.concat([Buffer.from([(number << 3) | 2, seconds.length]), seconds]));
+  await expect(listMessages(request, {} as never)).rejects.toMatchObject({ violations: [{ field, reason: 'OUT_OF_RANGE' }] });
+});

@@ -51,6 +51,8 @@ function check(request: ListMessagesRequest): Violation[] {
     ...given(request.topic, checkTopic, 'topic'),
     ...given(request.tag, checkTag, 'tag'),
     ...given(request.messageKey, checkStoredKey, 'message_key'),
+    ...checkTime('create_time_from', request.createTimeFrom),
+    ...checkTime('create_time_to', request.createTimeTo),
     ...checkCount('states', request.states.length, STATES.length),
     ...request.states.flatMap((state, index) => checkState(`states[${index}]`, state)),
   ];
@@ -58,6 +60,12 @@ function check(request: ListMessagesRequest): Violation[] {
 
 function checkPageSize(pageSize: number): Violation[] {
   return pageSize >= 0 ? [] : [{ field: 'page_size', reason: 'OUT_OF_RANGE', description: 'The page size must not be negative.' }];
+}
+
+/** Seconds beyond every calendar become a time that is none. */
+function checkTime(field: string, time: Date | undefined): Violation[] {
+  if (time === undefined || !Number.isNaN(time.getTime())) return [];
+  return [{ field, reason: 'OUT_OF_RANGE', description: 'The time is beyond every calendar.' }];
 }
 
 function checkState(field: string, state: number): Violation[] {
