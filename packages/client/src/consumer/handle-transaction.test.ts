@@ -82,6 +82,16 @@ describe.each(PACKET_STORES)("a handler's transaction on %s", (_name, makeStore)
     expect(await bed.inbox('swallowed')).toMatchObject({ state: 30 });
   });
 
+  it('is not led to another database by the handler', async ({ skip }) => {
+    const { knex } = bed.store;
+    skip(knex.client.driverName !== 'mysql2', 'SQLite has no USE');
+    const nameOf = async () => (await knex.raw('SELECT DATABASE() AS name'))[0][0].name;
+    const before = await nameOf();
+    await executor(async (tx) => void (await tx.raw('USE information_schema'))).execute(await storeAndDie(knex, ['u1'], 60_000));
+    expect(await bed.inbox('u1')).toMatchObject({ state: 10, attempts: 1, last_error: expect.stringContaining('leave the database') });
+    expect(await nameOf()).toBe(before);
+  });
+
   it('keeps its connection where the handler fails', async ({ skip }) => {
     const { knex } = bed.store;
     skip(knex.client.driverName !== 'mysql2', 'SQLite has one connection');

@@ -1,10 +1,10 @@
 import { endedTransaction } from '@tpc/core';
 import type { KnexSession } from '../knex-session/knex-session.ts';
-import { endsTransactionOn } from '../knex-session/transaction-end.ts';
+import { isRefusedOn } from '../knex-session/transaction-end.ts';
 import { TransactionEnded } from './errors.ts';
 
 const NOT_YOURS =
-  "a handler's transaction is committed when it is done and rolled back when it throws: it may not begin or end one, or change the schema";
+  "a handler's transaction is committed when it is done and rolled back when it throws: it may not begin or end one, change the schema, or leave the database";
 
 const GAVE_UP = 'the handler has rolled its transaction back';
 
@@ -54,7 +54,7 @@ export function guardTransaction(session: KnexSession, markStands: () => Promise
   };
   tx.on('query', ({ sql }: { sql: string }) => {
     if (doom() !== undefined && !/^\s*rollback/i.test(sql)) throw doomed;
-    if (working && endsTransactionOn(tx, sql)) throw new Error(NOT_YOURS);
+    if (working && isRefusedOn(tx, sql)) throw new Error(NOT_YOURS);
     isDoubtful ||= RUNS_OTHERS.test(sql);
   });
   return {

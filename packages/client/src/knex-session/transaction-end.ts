@@ -25,7 +25,7 @@ const ENDS = [/^(COMMIT|BEGIN|START\s+TRANSACTION|END|XA)\b/i, /^ROLLBACK\b(?!\s
 
 /** Whether a text begins or ends a transaction by its words: in transactions of the library only the library may do so. */
 export function endsTransaction(sql: string): boolean {
-  return statementsOf(sql).some((statement) => ENDS.some((pattern) => pattern.test(statement)));
+  return isAnyOf(ENDS, statementsOf(sql));
 }
 
 /**
@@ -45,10 +45,20 @@ const COMMITTING = [
 
 /** Whether MySQL and MariaDB commit the open transaction somewhere in a text. What a stored procedure or a prepared statement does cannot be seen from here. */
 export function commitsImplicitly(sql: string): boolean {
-  return statementsOf(sql).some((statement) => COMMITTING.some((pattern) => pattern.test(statement)));
+  return isAnyOf(COMMITTING, statementsOf(sql));
 }
 
-/** Whether a text begins or ends a transaction on this database, by its words or by itself. */
-export function endsTransactionOn(db: Knex | Knex.Transaction, sql: string): boolean {
-  return endsTransaction(sql) || (dialectOf(db).name === 'mysql' && commitsImplicitly(sql));
+/** Leads the session to another database, where the library's tables are missing or somebody else's, also for whoever gets the connection next. */
+const LEAVING = [/^USE\b/i];
+
+const REFUSED_ON_MYSQL = [...ENDS, ...COMMITTING, ...LEAVING];
+
+/** Whether a text may not run in a transaction of the library on this database: it begins or ends one, by its words or by itself, or leaves the database. */
+export function isRefusedOn(db: Knex | Knex.Transaction, sql: string): boolean {
+  const statements = statementsOf(sql);
+  return isAnyOf(dialectOf(db).name === 'mysql' ? REFUSED_ON_MYSQL : ENDS, statements);
+}
+
+function isAnyOf(patterns: readonly RegExp[], statements: readonly string[]): boolean {
+  return statements.some((statement) => patterns.some((pattern) => pattern.test(statement)));
 }

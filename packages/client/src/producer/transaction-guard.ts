@@ -1,6 +1,6 @@
 import { endedTransaction } from '@tpc/core';
 import type { KnexSession } from '../knex-session/knex-session.ts';
-import { endsTransactionOn } from '../knex-session/transaction-end.ts';
+import { isRefusedOn } from '../knex-session/transaction-end.ts';
 import { Savepoints } from './domain/savepoints.ts';
 import { OutboxMisuse, TransactionDoomed } from './errors.ts';
 import { LAST_LOOK } from './store/outbox-rows.ts';
@@ -65,8 +65,8 @@ export class TransactionGuard {
   /** @throws OutboxMisuse, or the doom, when the statement must not run */
   #refuse(sql: string): void {
     if (this.#phase === 'end') return;
-    if (endsTransactionOn(this.#session.tx, sql))
-      throw new OutboxMisuse('inside producer.transaction no statement may begin or end a transaction, or change the schema');
+    if (isRefusedOn(this.#session.tx, sql))
+      throw new OutboxMisuse('inside producer.transaction no statement may begin or end a transaction, change the schema, or leave the database');
     // A nested transaction may still clean up after itself.
     if (this.doom !== undefined && !/^\s*ROLLBACK\b/i.test(sql)) throw this.doom;
     if (this.#phase === 'last look' && !sql.startsWith(LAST_LOOK)) throw new OutboxMisuse('the work of this transaction is over');
