@@ -173,9 +173,9 @@ describe.each([...STORES, ...SPLIT_STORES.slice(0, 1)])('effects on %s', (_name,
           await dying.destroy();
           return {};
         },
-        { onUncertain, leaseMs: 400, timeoutMs: 300 },
+        { onUncertain, leaseMs: 1_000, timeoutMs: 300 },
       ),
-      { knex: dying, leaseMs: 500 },
+      { knex: dying, leaseMs: 1_200 },
     );
     deliver('crash', 'a');
     await until(() => sent.length === 1);
@@ -185,7 +185,7 @@ describe.each([...STORES, ...SPLIT_STORES.slice(0, 1)])('effects on %s', (_name,
           sent.push(effectId);
           return {};
         },
-        { onUncertain, leaseMs: 400, timeoutMs: 300 },
+        { onUncertain, leaseMs: 1_000, timeoutMs: 300 },
       ),
     );
     return sent;
