@@ -108,14 +108,20 @@ describe('a look at databases', () => {
   });
 });
 
-type Client = { transacting?: boolean; _query(session: unknown, statement: { sql: string }): Promise<unknown> };
+type Statement = { sql: string };
+type Client = { _query(session: object, statement: Statement | string): Promise<unknown> };
 const Mysql2Client = knexFactory({ client: 'mysql2' }).client.constructor as new (config: Knex.Config) => Client;
 
 /** What a proxy with a read-write split does to a SELECT outside of a transaction: a replica answers. Its variables stand in a table here. */
 class BesideReplica extends Mysql2Client {
-  override _query(session: unknown, statement: { sql: string }): Promise<unknown> {
-    const sql = this.transacting ? statement.sql : statement.sql?.replace('information_schema.GLOBAL_VARIABLES', 'replica');
-    return super._query(session, typeof statement === 'string' ? statement : Object.assign(statement, { sql }));
+  readonly #open = new WeakSet<object>();
+
+  override _query(session: object, statement: Statement | string): Promise<unknown> {
+    const sql = typeof statement === 'string' ? statement : statement.sql;
+    if (/^BEGIN\b/i.test(sql)) this.#open.add(session);
+    const there = this.#open.has(session) ? sql : sql.replace('information_schema.GLOBAL_VARIABLES', 'replica');
+    if (/\b(COMMIT|ROLLBACK)\b/i.test(sql)) this.#open.delete(session);
+    return super._query(session, typeof statement === 'string' ? there : Object.assign(statement, { sql: there }));
   }
 }
 
