@@ -179,6 +179,14 @@ describe.each([
     await consumer.waitFor(`${P}:orphan`);
   });
 
+  it('is published though its lease ends only in days, as after the clock of the database was set back', async () => {
+    await prepare(`${P}:ahead`);
+    await tpc.stop();
+    await claimWithoutPublishing(database.url, { producerGroup: P, messageKey: `${P}:ahead` }, 10 * 86_400_000);
+    tpc = await tpcHere({ TPC_PUBLISH_LEASE_MS: '2000' });
+    await consumer.waitFor(`${P}:ahead`);
+  });
+
   it('survives a restart of TPC in each of its states', async () => {
     await prepare(`${P}:prepared`);
     await prepare(`${P}:sent`);
