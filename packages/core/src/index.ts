@@ -9,7 +9,7 @@ export { cannotListen } from './listen-error.ts';
 export { Loop, type LoopOptions, type Turn } from './loop.ts';
 export { isMistake } from './mistake.ts';
 export { BatchDeadlineExceeded, BatcherFull, NaturalBatcher, type NaturalBatcherOptions } from './natural-batcher.ts';
-export { isExhausted, type RetryPolicy, waitBeforeRetry, withRetries } from './retry-policy.ts';
+export { isExhausted, longestWait, type RetryPolicy, waitBeforeRetry, withRetries } from './retry-policy.ts';
 export { type Beginning, type BeginningConnection, beginBy, type Opening, openedBy, takesPackets } from './sql/begin.ts';
 export type { Queryable, Tx } from './sql/database.ts';
 export { type Dialect, dialectOf } from './sql/dialect.ts';

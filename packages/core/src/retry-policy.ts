@@ -26,6 +26,11 @@ export function waitBeforeRetry(policy: RetryPolicy, attempt: number, random: nu
   return Math.max(1, Math.round(capped * (1 + policy.jitter * (2 * random - 1))));
 }
 
+/** The longest wait that `waitBeforeRetry` may answer, milliseconds; not rounded. */
+export function longestWait({ maxWaitMs, jitter }: RetryPolicy): number {
+  return maxWaitMs * (1 + jitter);
+}
+
 /** Whether no further try is allowed after `attempt` tries. */
 export function isExhausted(policy: RetryPolicy, attempt: number): boolean {
   return policy.maxAttempts !== undefined && attempt >= policy.maxAttempts;

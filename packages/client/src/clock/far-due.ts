@@ -1,5 +1,3 @@
-import type { RetryPolicy } from '@tpc/core';
-
 /** A due time may lie so much further ahead than the longest wait, milliseconds: small steps of the database's clock and replicas with other options change nothing. */
 export const TOLERANCE_MS = 60_000;
 /** A clock is rarely set back. Milliseconds. */
@@ -16,11 +14,6 @@ export const CLOCK_SET_BACK = "rows were due later than any wait allows, and are
  */
 export function beyond(...waitsMs: readonly number[]): number {
   return Math.min(HUNDRED_YEARS_MS, Math.ceil(Math.max(...waitsMs)) + TOLERANCE_MS);
-}
-
-/** Of a policy, milliseconds. */
-export function longestWait({ maxWaitMs, jitter }: RetryPolicy): number {
-  return maxWaitMs * (1 + jitter);
 }
 
 /** The same look, that does nothing when it is asked for again within a minute. */

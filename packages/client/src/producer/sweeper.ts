@@ -1,7 +1,7 @@
-import { type Loop, type MessageSpan, type MessageTracer, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
+import { type Loop, longestWait, type MessageSpan, type MessageTracer, type RetryPolicy, waitBeforeRetry } from '@tpc/core';
 import type { Knex } from 'knex';
 import { v4 as uuidv4 } from 'uuid';
-import { beyond, CLOCK_SET_BACK, longestWait, onceAMinute } from '../clock/far-due.ts';
+import { beyond, CLOCK_SET_BACK, onceAMinute } from '../clock/far-due.ts';
 import { MAX_RETRY_AFTER_MS, TpcError, toTpcError } from '../connection/index.ts';
 import type { Log } from '../log.ts';
 import { createDuty } from '../loop.ts';

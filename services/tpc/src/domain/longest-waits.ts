@@ -1,4 +1,4 @@
-import type { RetryPolicy } from '@tpc/core';
+import { longestWait, type RetryPolicy } from '@tpc/core';
 
 /** A copy whose tag no live instance takes is looked at so many of the longest waits later: the review makes it due when the tag is taken again. */
 export const UNTAKEN_WAITS = 6;
@@ -36,21 +36,17 @@ type Waits = { check: RetryPolicy; publish: RetryPolicy; redeliver: RetryPolicy;
  * @param leaseMs of a claim to publish
  */
 export function dueBounds({ check, publish, redeliver, overdueAfterMs }: Waits, leaseMs: number): DueBounds {
-  const claimed = bound(Math.max(longestOf(publish), leaseMs), leaseMs);
+  const claimed = bound(Math.max(longestWait(publish), leaseMs), leaseMs);
   return {
-    check: bound(longestOf(check), check.firstWaitMs),
+    check: bound(longestWait(check), check.firstWaitMs),
     publish: claimed,
     follow: bound(overdueAfterMs, overdueAfterMs),
-    waiting: bound(longestOf(redeliver), redeliver.firstWaitMs),
-    waitingUntaken: bound(UNTAKEN_WAITS * longestOf(redeliver), redeliver.firstWaitMs),
+    waiting: bound(longestWait(redeliver), redeliver.firstWaitMs),
+    waitingUntaken: bound(UNTAKEN_WAITS * longestWait(redeliver), redeliver.firstWaitMs),
     urgent: claimed,
   };
 }
 
 function bound(longestMs: number, insteadMs: number): DueBound {
   return { longestMs: Math.ceil(longestMs) + TOLERANCE_MS, insteadMs };
-}
-
-function longestOf({ maxWaitMs, jitter }: RetryPolicy): number {
-  return maxWaitMs * (1 + jitter);
 }

@@ -1,6 +1,6 @@
-import { dialectOf, inTransaction, run, runOnPrimary, type SqlValue } from '@tpc/core';
+import { dialectOf, inTransaction, longestWait, run, runOnPrimary, type SqlValue } from '@tpc/core';
 import type { Knex } from 'knex';
-import { beyond, CLOCK_SET_BACK, longestWait, PULL_IN_AT_ONCE, TOLERANCE_MS } from '../../clock/far-due.ts';
+import { beyond, CLOCK_SET_BACK, PULL_IN_AT_ONCE, TOLERANCE_MS } from '../../clock/far-due.ts';
 import type { Settings } from '../defaults.ts';
 import type { InboxKey } from '../inbox-row.ts';
 import { EffectState } from '../states.ts';
