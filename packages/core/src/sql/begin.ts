@@ -1,9 +1,10 @@
 import type { Knex } from 'knex';
 import { dialectOf } from './dialect.ts';
 import { lend } from './lent-connection.ts';
+import { packsStatements } from './mysql.ts';
 import { run } from './run.ts';
 import { classifySqlError, doomsTransaction } from './sql-errors.ts';
-import type { Sql } from './types.ts';
+import type { MysqlClient, Sql } from './types.ts';
 import { bound } from './values.ts';
 
 type Answered = (error: unknown, rows?: unknown, fields?: unknown) => void;
@@ -24,11 +25,9 @@ export type Opening = {
 /** knex begins a transaction by this statement, on MySQL and MariaDB. */
 const KNEX_BEGIN = 'BEGIN;';
 
-/** Whether the pool's connections take several statements in a packet: mysql2's `multipleStatements`. */
+/** Whether a database takes several statements in a packet. */
 export function takesPackets(db: Knex | Knex.Transaction): boolean {
-  if (dialectOf(db).name !== 'mysql') return false;
-  const { connectionSettings } = db.client as { connectionSettings?: { multipleStatements?: boolean } };
-  return connectionSettings?.multipleStatements === true;
+  return dialectOf(db).name === 'mysql' && packsStatements(db.client as MysqlClient);
 }
 
 /** A transaction of knex's that begins in a way of its own, on a connection that is lent to it alone. The connection itself stays as it is. */

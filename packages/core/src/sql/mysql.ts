@@ -61,7 +61,7 @@ class MysqlSession implements Session {
 }
 
 /** Whether the pool's connections take several statements in a packet: mysql2's `multipleStatements`. */
-function packsStatements(client: MysqlClient): boolean {
+export function packsStatements(client: MysqlClient): boolean {
   return client.connectionSettings?.multipleStatements === true;
 }
 
