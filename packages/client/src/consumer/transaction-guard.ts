@@ -1,6 +1,6 @@
 import { endedTransaction } from '@tpc/core';
 import type { KnexSession } from '../knex-session/knex-session.ts';
-import { isRefusedOn } from '../knex-session/transaction-end.ts';
+import { isRefusedOn, statementsOf } from '../knex-session/transaction-end.ts';
 import { TransactionEnded } from './errors.ts';
 
 const NOT_YOURS =
@@ -54,7 +54,7 @@ export function guardTransaction(session: KnexSession, markStands: () => Promise
   };
   tx.on('query', ({ sql }: { sql: string }) => {
     if (doom() !== undefined && !/^\s*rollback/i.test(sql)) throw doomed;
-    if (working && isRefusedOn(tx, sql)) throw new Error(NOT_YOURS);
+    if (working && isRefusedOn(tx, statementsOf(sql))) throw new Error(NOT_YOURS);
     isDoubtful ||= RUNS_OTHERS.test(sql);
   });
   return {

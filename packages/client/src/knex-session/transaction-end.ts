@@ -53,9 +53,8 @@ const LEAVING = [/^USE\b/i];
 
 const REFUSED_ON_MYSQL = [...ENDS, ...COMMITTING, ...LEAVING];
 
-/** Whether a text may not run in a transaction of the library on this database: it begins or ends one, by its words or by itself, or leaves the database. */
-export function isRefusedOn(db: Knex | Knex.Transaction, sql: string): boolean {
-  const statements = statementsOf(sql);
+/** Whether one of these statements may not run in a transaction of the library on this database: it begins or ends one, by its words or by itself, or leaves the database. */
+export function isRefusedOn(db: Knex | Knex.Transaction, statements: readonly string[]): boolean {
   return isAnyOf(dialectOf(db).name === 'mysql' ? REFUSED_ON_MYSQL : ENDS, statements);
 }
 

@@ -1,6 +1,6 @@
 import { endedTransaction } from '@tpc/core';
 import type { KnexSession } from '../knex-session/knex-session.ts';
-import { isRefusedOn } from '../knex-session/transaction-end.ts';
+import { isRefusedOn, statementsOf } from '../knex-session/transaction-end.ts';
 import { Savepoints } from './domain/savepoints.ts';
 import { OutboxMisuse, TransactionDoomed } from './errors.ts';
 import { LAST_LOOK } from './store/outbox-rows.ts';
@@ -21,8 +21,9 @@ export class TransactionGuard {
     const { tx } = session;
     // Nested transactions have a client of their own; their events come here too, and what is thrown here refuses the statement.
     tx.on('query', ({ sql }: { sql: string }) => {
-      this.#refuse(sql);
-      this.#savepoints.see(sql);
+      const statements = statementsOf(sql);
+      this.#refuse(sql, statements);
+      this.#savepoints.see(statements);
     });
     tx.on('query-error', (error: unknown) => this.#judge(error));
     tx.commit = () => {
@@ -63,9 +64,9 @@ export class TransactionGuard {
   }
 
   /** @throws OutboxMisuse, or the doom, when the statement must not run */
-  #refuse(sql: string): void {
+  #refuse(sql: string, statements: readonly string[]): void {
     if (this.#phase === 'end') return;
-    if (isRefusedOn(this.#session.tx, sql))
+    if (isRefusedOn(this.#session.tx, statements))
       throw new OutboxMisuse('inside producer.transaction no statement may begin or end a transaction, change the schema, or leave the database');
     // A nested transaction may still clean up after itself.
     if (this.doom !== undefined && !/^\s*ROLLBACK\b/i.test(sql)) throw this.doom;

@@ -1,7 +1,7 @@
 import { Verdict } from '@tpc/gen/tpc/v1/reliable_message_service';
 import { describe, expect, it } from 'vitest';
 import { type StatusName, TpcError } from '../../connection/index.ts';
-import { commitsImplicitly, endsTransaction } from '../../knex-session/transaction-end.ts';
+import { commitsImplicitly, endsTransaction, statementsOf } from '../../knex-session/transaction-end.ts';
 import { verdictOf } from './outbox-state.ts';
 import { isRefusal } from './refusal.ts';
 import { Savepoints } from './savepoints.ts';
@@ -69,7 +69,7 @@ describe('savepoints', () => {
     [['SAVEPOINT a', 'SELECT 1 -- ; ROLLBACK TO a'], true],
   ])('after %j', (statements, open) => {
     const savepoints = new Savepoints();
-    for (const sql of statements) savepoints.see(sql);
+    for (const sql of statements) savepoints.see(statementsOf(sql));
     expect(savepoints.isOpen).toBe(open);
   });
 });

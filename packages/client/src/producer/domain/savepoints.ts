@@ -1,5 +1,3 @@
-import { statementsOf } from '../../knex-session/transaction-end.ts';
-
 /**
  * Follows a transaction's statements to know whether a savepoint is open. An outbox row written inside one could be dropped by ROLLBACK TO
  * while business rows commit.
@@ -11,9 +9,9 @@ export class Savepoints {
     return this.#open.length > 0;
   }
 
-  /** Looks at a text that is about to run, with all of its statements. */
-  see(sql: string): void {
-    for (const statement of statementsOf(sql)) this.#follow(statement);
+  /** Looks at what is about to run, as `statementsOf` tells the statements of a text. */
+  see(statements: readonly string[]): void {
+    for (const statement of statements) this.#follow(statement);
   }
 
   /** Databases tell savepoints apart without regard to case. */
