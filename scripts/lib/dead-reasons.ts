@@ -1,5 +1,5 @@
 /** Why messages and copies end as dead, in words for operators: a section of docs/errors.md. A reason that is missing here fails the type check. */
-import type { Reason } from '../../packages/client/src/consumer/states.ts';
+import type { Reason } from '../../packages/client/src/consumer/domain/states.ts';
 import type { DeadReason, WaitReason } from '../../services/tpc/src/domain/states.ts';
 
 type Words = { meaning: string; action: string };

@@ -1,9 +1,9 @@
 import { OutgoingMessage } from '@tpc/gen/tpc/v1/message';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type OutboxContent, toOutgoing } from '../../packages/client/src/producer/content-codec.ts';
 import { checkMessage } from '../../packages/client/src/producer/domain/message.ts';
 import { newKey } from '../../packages/client/src/producer/domain/new-key.ts';
+import { type OutboxContent, toOutgoing } from '../../packages/client/src/producer/outbox/content-codec.ts';
 import { readCommittedMessage, readOutgoingMessage } from '../../services/tpc/src/grpc/producers/outgoing-message.ts';
 import { startTestBroker } from '../../services/tpc/test/broker-kit.ts';
 import { mariaDatabase } from '../../services/tpc/test/support.ts';

@@ -3,8 +3,8 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { MessageTracer } from '@tpc/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { InboxRow } from './consumer/inbox-row.ts';
-import { ProcessSpans } from './consumer/process-spans.ts';
+import type { InboxRow } from './consumer/domain/inbox-row.ts';
+import { ProcessSpans } from './consumer/handle/process-spans.ts';
 import { callUnderSpan, messageTracer } from './tracing.ts';
 
 const exporter = new InMemorySpanExporter();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { laneCapacity } from './lane.ts';
-import { Semaphore } from './semaphore.ts';
+import { Semaphore } from './handle/semaphore.ts';
+import { laneCapacity } from './receive/lane.ts';
 
 const tick = () => new Promise(setImmediate);
 

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../../../test/support/until.ts';
 import { GROUP, TestBed, TOPIC } from '../../test/consumer-kit.ts';
 import { MARIADB, STORES } from '../../test/stores.ts';
+import { EffectState } from './domain/states.ts';
 import { claimIsolatedRow, findIsolatedRows } from './isolated/claim-isolated.ts';
-import { EffectState } from './states.ts';
 
 const LEASE_MS = 400;
 const TIMEOUT_MS = 300;

@@ -5,7 +5,7 @@ import { type ProducerFixture, setUpProducer } from '../../test/setup-producer.t
 import { PACKET_STORES } from '../../test/stores.ts';
 import { OutboxMisuse } from './errors.ts';
 import type { ProducerEvent } from './events.ts';
-import type { Outbox } from './outbox.ts';
+import type { Outbox } from './outbox/outbox.ts';
 
 const TOPIC = 'SEND_EMAIL_TOPIC';
 

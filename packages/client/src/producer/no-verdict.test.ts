@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type MySqlProxy, startMySqlProxy } from '../../test/mysql-proxy.ts';
 import { MARIADB, type TestStore } from '../../test/stores.ts';
 import { migrateClientStore } from '../migrations/index.ts';
-import { judgeAbsent } from './check-back.ts';
-import { OpenKeys } from './open-keys.ts';
+import { judgeAbsent } from './check-back/check-back.ts';
+import { OpenKeys } from './transaction/open-keys.ts';
 
 const KEY = 'UAC:1';
 

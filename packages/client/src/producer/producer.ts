@@ -8,9 +8,7 @@ import { KnexSession } from '../knex-session/knex-session.ts';
 import { discreet, firstFailuresLog, type Log } from '../log.ts';
 import { readStoreMeta } from '../migrations/index.ts';
 import { messageTracer } from '../tracing.ts';
-import { Background } from './background.ts';
-import { Calls } from './calls.ts';
-import { CheckBack } from './check-back.ts';
+import { CheckBack } from './check-back/check-back.ts';
 import {
   DEFAULT_ACKNOWLEDGE_GATHER_MS,
   DEFAULT_CALL_DEADLINE_MS,
@@ -21,17 +19,19 @@ import {
   DEFAULT_SWEEP,
   type ProducerOptions,
 } from './config.ts';
-import { Delivery } from './delivery.ts';
+import { Background } from './delivery/background.ts';
+import { Calls } from './delivery/calls.ts';
+import { Delivery } from './delivery/delivery.ts';
+import { Link } from './delivery/link.ts';
+import { Sweeper, type SweepResult } from './delivery/sweeper.ts';
 import { checkGroup, type OutboxMessage } from './domain/message.ts';
 import { OutboxMisuse } from './errors.ts';
 import type { ProducerState } from './events.ts';
-import { Link } from './link.ts';
 import { createProducerMetrics, type ProducerMetrics } from './metrics.ts';
-import { OpenKeys } from './open-keys.ts';
 import { findUnsweptGroups } from './store/other-groups.ts';
 import { readOutboxBacklog } from './store/read-backlog.ts';
-import { Sweeper, type SweepResult } from './sweeper.ts';
-import { BusinessTransaction, type TransactionParts, type Work } from './transaction.ts';
+import { OpenKeys } from './transaction/open-keys.ts';
+import { BusinessTransaction, type TransactionParts, type Work } from './transaction/transaction.ts';
 
 export type Producer = {
   /**

@@ -3,7 +3,7 @@ import { until } from '../../../../../test/support/until.ts';
 import { GROUP, storeAndDie, TestBed, TOPIC, takeEffect } from '../../../test/consumer-kit.ts';
 import { STORES } from '../../../test/stores.ts';
 import { settingsOf } from '../defaults.ts';
-import { ReportKind } from '../states.ts';
+import { ReportKind } from '../domain/states.ts';
 import type { ConsumerOptions, Handler } from '../types.ts';
 import { farDueLook } from './pull-in-far-due.ts';
 

@@ -2,8 +2,8 @@ import { dialectOf, inTransaction, longestWait, run, runOnPrimary, type SqlValue
 import type { Knex } from 'knex';
 import { beyond, CLOCK_SET_BACK, PULL_IN_AT_ONCE, TOLERANCE_MS } from '../../clock/far-due.ts';
 import type { Settings } from '../defaults.ts';
-import type { InboxKey } from '../inbox-row.ts';
-import { EffectState } from '../states.ts';
+import type { InboxKey } from '../domain/inbox-row.ts';
+import { EffectState } from '../domain/states.ts';
 import { byGeneration } from '../store/by-generation.ts';
 import { MAX_REFUSED_WAIT_MS } from '../store/report-inbox.ts';
 import type { EffectHandler } from '../types.ts';

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
-import type { ClaimedRow } from '../inbox-row.ts';
-import { EffectState } from '../states.ts';
+import type { ClaimedRow } from '../domain/inbox-row.ts';
+import { EffectState } from '../domain/states.ts';
 import { readEffects } from '../store/effects.ts';
 import { markRetry } from '../store/mark-inbox.ts';
 

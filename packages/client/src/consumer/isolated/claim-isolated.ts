@@ -1,8 +1,8 @@
 import { dialectOf, inTransaction, placeholders, run, runOnPrimary } from '@tpc/core';
 import type { Knex } from 'knex';
-import { decideDueRow } from '../decide-arrival.ts';
-import type { ClaimedRow, InboxKey } from '../inbox-row.ts';
-import { EffectState, InboxState, Reason, ReportKind } from '../states.ts';
+import { decideDueRow } from '../domain/decide-arrival.ts';
+import type { ClaimedRow, InboxKey } from '../domain/inbox-row.ts';
+import { EffectState, InboxState, Reason, ReportKind } from '../domain/states.ts';
 import { byGeneration } from '../store/by-generation.ts';
 import { supersedeOlder, takeOver } from '../store/claim-inbox.ts';
 

@@ -1,9 +1,9 @@
 import { keptTraceparent } from '@tpc/core';
 import type { Settings } from '../defaults.ts';
-import type { Execute } from '../lane.ts';
-import { messageFields } from '../message-fields.ts';
-import type { Reporter } from '../reporter.ts';
-import { Reason, ReportKind } from '../states.ts';
+import { messageFields } from '../domain/message-fields.ts';
+import { Reason, ReportKind } from '../domain/states.ts';
+import type { Execute } from '../receive/lane.ts';
+import type { Reporter } from '../report/reporter.ts';
 import type { Activity } from './activity.ts';
 import { claimIsolatedRow, findIsolatedRows, type IsolatedClaim, type IsolatedRow } from './claim-isolated.ts';
 

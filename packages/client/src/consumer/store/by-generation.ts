@@ -1,5 +1,5 @@
 import { placeholders, type SqlValue } from '@tpc/core';
-import type { InboxKey } from '../inbox-row.ts';
+import type { InboxKey } from '../domain/inbox-row.ts';
 
 /**
  * Names many rows of one group by their primary key. A list of (key, generation) pairs is not read as an index range everywhere, so

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { dialectOf, inTransaction, run, runOnPrimary } from '@tpc/core';
 import type { Knex } from 'knex';
 import { ClaimNotRead } from '../../claim-not-read.ts';
-import { decideArrival } from '../decide-arrival.ts';
-import { type ClaimedRow, type InboxColumns, type InboxKey, ROW_COLUMNS, rowOfColumns } from '../inbox-row.ts';
-import { InboxState, Reason } from '../states.ts';
+import { decideArrival } from '../domain/decide-arrival.ts';
+import { type ClaimedRow, type InboxColumns, type InboxKey, ROW_COLUMNS, rowOfColumns } from '../domain/inbox-row.ts';
+import { InboxState, Reason } from '../domain/states.ts';
 import { byGeneration } from './by-generation.ts';
 import { readStoredRows } from './insert-inbox.ts';
 

@@ -1,8 +1,8 @@
 import { dialectOf, run, runOnPrimary, valueRows } from '@tpc/core';
 import type { Knex } from 'knex';
+import type { InboxKey } from '../domain/inbox-row.ts';
+import { EffectState } from '../domain/states.ts';
 import { reasonCode } from '../errors.ts';
-import type { InboxKey } from '../inbox-row.ts';
-import { EffectState } from '../states.ts';
 import type { EffectPlan } from '../types.ts';
 
 /** A stored effect. */

@@ -2,7 +2,7 @@ import { inTransaction } from '@tpc/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { GROUP, storeAndDie, TestBed } from '../../../test/consumer-kit.ts';
 import { STORES } from '../../../test/stores.ts';
-import type { ClaimedRow } from '../inbox-row.ts';
+import type { ClaimedRow } from '../domain/inbox-row.ts';
 import { claimEffect, type EffectRow, insertEffects, retryEffect } from './effects.ts';
 import { markDead, markPlanned, markRetry, openByMark, releaseRows, renewLease } from './mark-inbox.ts';
 

@@ -1,9 +1,9 @@
 import { dialectOf, placeholders, run, runOnPrimary, runTogether, type Sql, type SqlResult, takesPackets, valueRows } from '@tpc/core';
 import type { Knex } from 'knex';
-import type { StoredRow } from '../decide-arrival.ts';
+import type { StoredRow } from '../domain/decide-arrival.ts';
+import { CONTENT_COLUMNS, contentValues, type InboxKey, type InboxRow } from '../domain/inbox-row.ts';
+import { InboxState, ReportKind } from '../domain/states.ts';
 import { reasonCode } from '../errors.ts';
-import { CONTENT_COLUMNS, contentValues, type InboxKey, type InboxRow } from '../inbox-row.ts';
-import { InboxState, ReportKind } from '../states.ts';
 
 /** A row to be stored, and who may handle it first. */
 export type NewInboxRow = {

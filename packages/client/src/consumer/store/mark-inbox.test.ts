@@ -2,7 +2,7 @@ import { inTransaction } from '@tpc/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { STORES, type TestStore } from '../../../test/stores.ts';
 import { migrateClientStore } from '../../migrations/index.ts';
-import type { ClaimedRow } from '../inbox-row.ts';
+import type { ClaimedRow } from '../domain/inbox-row.ts';
 import { openByMark } from './mark-inbox.ts';
 
 const GROUP = 'CID_MARK';

@@ -1,8 +1,8 @@
 import { dialectOf, type Opening, placeholders, run } from '@tpc/core';
 import type { Knex } from 'knex';
+import type { ClaimedRow } from '../domain/inbox-row.ts';
+import { InboxState, ReportKind } from '../domain/states.ts';
 import { FencedError, reasonCode } from '../errors.ts';
-import type { ClaimedRow } from '../inbox-row.ts';
-import { InboxState, ReportKind } from '../states.ts';
 import { byGeneration } from './by-generation.ts';
 
 /**

@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GROUP, storeAndDie, TestBed } from '../../../test/consumer-kit.ts';
 import { MARIADBS } from '../../../test/stores.ts';
-import { ReportKind } from '../states.ts';
+import { ReportKind } from '../domain/states.ts';
 import { markRefused, markReported } from './report-inbox.ts';
 
 describe.each(MARIADBS)('what TPC has answered is noted, on %s', (_name, open) => {

@@ -1,8 +1,8 @@
 import type { Context } from '@opentelemetry/api';
 import { dialectOf, inTransaction, run, type SqlValue, type StoredTrace } from '@tpc/core';
 import type { Knex } from 'knex';
-import type { InboxKey } from '../inbox-row.ts';
-import type { ReportKind } from '../states.ts';
+import type { InboxKey } from '../domain/inbox-row.ts';
+import type { ReportKind } from '../domain/states.ts';
 import { byGeneration } from './by-generation.ts';
 
 /** What TPC must hear about one delivery. */

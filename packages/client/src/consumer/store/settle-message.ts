@@ -1,9 +1,9 @@
 import { dialectOf, run } from '@tpc/core';
 import type { Knex } from 'knex';
-import { decideSettledMessage, type SettledMessage } from '../decide-outcome.ts';
+import { decideSettledMessage, type SettledMessage } from '../domain/decide-outcome.ts';
+import type { InboxKey } from '../domain/inbox-row.ts';
+import { EffectState, InboxState, ReportKind } from '../domain/states.ts';
 import { reasonCode } from '../errors.ts';
-import type { InboxKey } from '../inbox-row.ts';
-import { EffectState, InboxState, ReportKind } from '../states.ts';
 import { type EffectSettlement, readEffects, settleEffect } from './effects.ts';
 
 const PK = 'consumer_group = ? AND message_key = ? AND generation = ?';

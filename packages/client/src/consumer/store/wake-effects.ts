@@ -1,6 +1,6 @@
 import { dialectOf, inTransaction, placeholders, run } from '@tpc/core';
 import type { Knex } from 'knex';
-import { EffectState, InboxState } from '../states.ts';
+import { EffectState, InboxState } from '../domain/states.ts';
 
 /** Messages in one transaction, so that none of them is locked for long. */
 const PAGE = 500;

@@ -1,8 +1,8 @@
 import { dialectOf, inTransaction, placeholders, run, type SqlValue } from '@tpc/core';
 import type { Knex } from 'knex';
 import { ClaimNotRead } from '../../claim-not-read.ts';
-import { type ContentRow, fromRow, type OutboxContent } from '../content-codec.ts';
 import { OUTBOX_PENDING } from '../domain/outbox-state.ts';
+import { type ContentRow, fromRow, type OutboxContent } from '../outbox/content-codec.ts';
 
 export type ClaimedRow = {
   content: OutboxContent;

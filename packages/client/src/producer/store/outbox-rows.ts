@@ -1,7 +1,7 @@
 import { dialectOf, placeholders, run, type Sql, type SqlValue } from '@tpc/core';
 import type { Knex } from 'knex';
-import { type ContentRow, fromRow, type OutboxContent, toRow } from '../content-codec.ts';
 import { OUTBOX_ACKNOWLEDGED, OUTBOX_PENDING, OUTBOX_ROLLED_BACK } from '../domain/outbox-state.ts';
+import { type ContentRow, fromRow, type OutboxContent, toRow } from '../outbox/content-codec.ts';
 
 type Db = Knex | Knex.Transaction;
 

@@ -1,8 +1,8 @@
 import { inPacketTransaction, placeholders, run, runOnPrimary, type SqlValue } from '@tpc/core';
 import { type DueBound, type DueBounds, dueBounds } from '../../domain/longest-waits.ts';
-import type { StoreContext } from '../context.ts';
-import { LaneKind, laneOf, laneSql } from '../lanes.ts';
-import { selectEach } from '../select-per-group.ts';
+import type { StoreContext } from '../base/context.ts';
+import { LaneKind, laneOf, laneSql } from '../base/lanes.ts';
+import { selectEach } from '../base/select-per-group.ts';
 
 /** The lanes whose rows have a due time. What is parked is taken in the order of its due times, whatever the clock says. */
 const BOUND_OF_LANE = [

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { confirmMessages } from '../confirm-messages.ts';
-import { markDeliveries } from '../mark-deliveries.ts';
-import { saveMessages } from '../save-messages.ts';
+import { markDeliveries } from '../deliveries/mark-deliveries.ts';
+import { confirmMessages } from '../producers/confirm-messages.ts';
+import { saveMessages } from '../producers/save-messages.ts';
 import { consumed, copiesOf, itemOf, newClaim, PRODUCER, prepare, rowOf, subscribe } from './fixtures.ts';
 import { STORES, type TestStore } from './stores.ts';
 

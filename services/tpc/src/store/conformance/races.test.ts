@@ -1,8 +1,8 @@
 import { classifySqlError, inTransaction, run } from '@tpc/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { claimDueToPublish } from '../claim-due-to-publish.ts';
-import type { StoreContext } from '../context.ts';
-import { insertMessages, type NewMessage, prepareMessages } from '../insert-messages.ts';
+import type { StoreContext } from '../base/context.ts';
+import { insertMessages, type NewMessage, prepareMessages } from '../producers/insert-messages.ts';
+import { claimDueToPublish } from '../publishing/claim-due-to-publish.ts';
 import type { Store } from '../store.ts';
 import type { Mark } from '../store-types.ts';
 import {

@@ -3,7 +3,7 @@ import { openDatabase } from '@tpc/platform';
 import type { Knex } from 'knex';
 import { createTestDatabase } from '../../../../../test/support/mariadb.ts';
 import { openSplit } from '../../../../../test/support/network/split-client.ts';
-import type { StoreContext } from '../context.ts';
+import type { StoreContext } from '../base/context.ts';
 import { createStore, createStoreContext, DEFAULT_POLICIES } from '../create-store.ts';
 import { STEPS } from '../migrations/index.ts';
 import type { Store } from '../store.ts';

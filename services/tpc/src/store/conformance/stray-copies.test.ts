@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createStore, createStoreContext } from '../create-store.ts';
-import { saveAndSendMessages } from '../save-and-send-messages.ts';
+import { saveAndSendMessages } from '../producers/save-and-send-messages.ts';
 import { aroundStatements } from './around-statements.ts';
 import { copiesOf, eventsOf, GROUP, itemOf, letTimePass, newClaim, PRODUCER, prepare, rowOf, STORE_ID, subscribe } from './fixtures.ts';
 import { STORES, type TestStore } from './stores.ts';

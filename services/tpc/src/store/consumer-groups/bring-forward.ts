@@ -1,5 +1,5 @@
 import { inPacketTransaction, placeholders, run, type Tx } from '@tpc/core';
-import type { StoreContext } from '../context.ts';
+import type { StoreContext } from '../base/context.ts';
 
 /** Copies that one transaction makes due. */
 const AT_ONCE = 500;

@@ -1,8 +1,8 @@
 import { runOnPrimary } from '@tpc/core';
-import type { StoreContext } from '../context.ts';
-import { readConsumerGroups } from '../read-backlog.ts';
+import type { StoreContext } from '../base/context.ts';
+import { readConsumerGroups } from '../operators/read-backlog.ts';
+import { ALL_TAGS } from '../registration/subscription-view.ts';
 import type { ConsumerGroupView, ListConsumerGroups } from '../store-types.ts';
-import { ALL_TAGS } from '../subscription-view.ts';
 import { decodeFaults, type StoredFaults } from './subscription-faults.ts';
 
 type GroupRow = StoredFaults & { id: number; name: string; inbox_store: string };

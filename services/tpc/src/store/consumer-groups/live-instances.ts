@@ -1,7 +1,7 @@
 import { runOnPrimary } from '@tpc/core';
 import type { LiveInstance, TakenTopic } from '../../domain/live-instances.ts';
-import type { StoreContext } from '../context.ts';
-import { InstanceKind, isLive } from '../instances.ts';
+import type { StoreContext } from '../base/context.ts';
+import { InstanceKind, isLive } from '../registration/instances.ts';
 import type { RegisterConsumer } from '../store-types.ts';
 
 type Row = { group_id: number; started_at: number; heartbeat_at: number; idle: number; topics: string | null };

@@ -1,9 +1,9 @@
 import { inPacketTransaction, placeholders, run, runOnPrimary, type Tx, writeLater } from '@tpc/core';
 import { isTaken, type LiveInstance } from '../../domain/live-instances.ts';
 import { ConfirmStatus, DeadReason, MessageState, WaitReason } from '../../domain/states.ts';
-import type { StoreContext } from '../context.ts';
-import { lockMessages } from '../lock-messages.ts';
-import { ACTOR_TPC, addEvents, type NewEvent } from '../message-events.ts';
+import type { StoreContext } from '../base/context.ts';
+import { lockMessages } from '../base/lock-messages.ts';
+import { ACTOR_TPC, addEvents, type NewEvent } from '../base/message-events.ts';
 import { Attention, attentionOfOverdue } from '../overdue/attention.ts';
 
 const NOT_TAKEN = WaitReason.TAG_NOT_TAKEN;

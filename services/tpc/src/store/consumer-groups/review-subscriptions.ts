@@ -1,7 +1,7 @@
 import { run, runOnPrimary } from '@tpc/core';
 import { differingSubscriptions, type LiveInstance, type Subscribed, untakenSubscriptions } from '../../domain/live-instances.ts';
-import type { StoreContext } from '../context.ts';
-import { ALL_TAGS } from '../subscription-view.ts';
+import type { StoreContext } from '../base/context.ts';
+import { ALL_TAGS } from '../registration/subscription-view.ts';
 import { bringForward } from './bring-forward.ts';
 import { readLiveInstances } from './live-instances.ts';
 import { unmarkTaken } from './not-taken.ts';

@@ -1,4 +1,4 @@
-import { LaneKind, laneKindSql } from '../lanes.ts';
+import { LaneKind, laneKindSql } from '../base/lanes.ts';
 import type { MigrationStep } from './table.ts';
 
 /** As the default of TPC_OVERDUE_AFTER_MS. */

@@ -1,6 +1,6 @@
 import { placeholders, type Tx, writeLater } from '@tpc/core';
-import type { StoreContext } from '../context.ts';
-import { addEvents, type NewEvent } from '../message-events.ts';
+import type { StoreContext } from '../base/context.ts';
+import { addEvents, type NewEvent } from '../base/message-events.ts';
 import { Attention, attentionOfOverdue } from './attention.ts';
 
 /** A copy that was overdue and is so no more. */

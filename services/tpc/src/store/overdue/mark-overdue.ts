@@ -1,10 +1,10 @@
 import { inPacketTransaction, placeholders, run, type Tx } from '@tpc/core';
 import { ConfirmStatus } from '../../domain/states.ts';
-import { ownersWithDueWork } from '../claim-due-to-publish.ts';
-import type { StoreContext } from '../context.ts';
-import { fairShares } from '../fair-shares.ts';
-import { LaneKind, laneOf } from '../lanes.ts';
-import { ACTOR_TPC, addEvents, type NewEvent } from '../message-events.ts';
+import type { StoreContext } from '../base/context.ts';
+import { fairShares } from '../base/fair-shares.ts';
+import { LaneKind, laneOf } from '../base/lanes.ts';
+import { ACTOR_TPC, addEvents, type NewEvent } from '../base/message-events.ts';
+import { ownersWithDueWork } from '../publishing/claim-due-to-publish.ts';
 import { Attention } from './attention.ts';
 
 type Followed = { id: number; published_at: number | null };

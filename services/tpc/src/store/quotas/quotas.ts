@@ -1,6 +1,6 @@
 import { run } from '@tpc/core';
 import type { Refusal } from '../../domain/reasons.ts';
-import { isDuplicate } from '../retrying.ts';
+import { isDuplicate } from '../base/retrying.ts';
 import type { StoreBase } from '../types/base.ts';
 import type { NameQuotas } from '../types/policies.ts';
 

@@ -1,10 +1,10 @@
 import { runOnPrimary } from '@tpc/core';
 import { type LiveInstance, latestIdleSince } from '../../domain/live-instances.ts';
 import { helpedUntil } from '../../domain/redelivery.ts';
+import type { StoreContext } from '../base/context.ts';
+import { selectEach } from '../base/select-per-group.ts';
 import { readLiveInstances } from '../consumer-groups/live-instances.ts';
 import { decodeFaults } from '../consumer-groups/subscription-faults.ts';
-import type { StoreContext } from '../context.ts';
-import { selectEach } from '../select-per-group.ts';
 
 /** What a look for redeliveries knows about a consumer group. Times are the database's. */
 export type GroupFacts = {

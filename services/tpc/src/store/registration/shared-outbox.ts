@@ -1,6 +1,6 @@
 import { runOnPrimary } from '@tpc/core';
-import type { StoreContext } from '../context.ts';
-import { InstanceKind } from '../instances.ts';
+import type { StoreContext } from '../base/context.ts';
+import { InstanceKind } from './instances.ts';
 
 /** A producer group on an outbox database, by its instances that TPC still remembers. */
 type Sharer = { group_id: number; name: string; names_group: number; started_at: number; heartbeat_at: number };

@@ -1,8 +1,8 @@
 import { classifySqlError, placeholders, run, type Tx } from '@tpc/core';
 import { CancelKind, DeadReason, MessageState } from '../../domain/states.ts';
-import type { StoreContext } from '../context.ts';
-import { ACTOR_TPC, addEvents, type NewEvent } from '../message-events.ts';
-import { isKeyTaken } from '../retrying.ts';
+import type { StoreContext } from '../base/context.ts';
+import { ACTOR_TPC, addEvents, type NewEvent } from '../base/message-events.ts';
+import { isKeyTaken } from '../base/retrying.ts';
 
 /**
  * A message that was never sent has no copies (rows in `confirm`). Where some stand at its id all the same, they belong to a message that is lost: the

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { silentLog } from '../../log.ts';
+import type { OutboxContent } from '../outbox/content-codec.ts';
+import { Background } from './background.ts';
+import type { Calls } from './calls.ts';
+import { Delivery } from './delivery.ts';
+import type { Link } from './link.ts';
+
+const CONTENT = { key: 'UAC:1', topic: 'T', sendType: 'WAIT_CONFIRM' } as OutboxContent;
+
+describe('prepare', () => {
+  it('has an outcome within its budget even when the call itself never ends', async () => {
+    const lost: unknown[] = [];
+    const delivery = new Delivery({
+      knex: undefined as never,
+      calls: { prepare: () => new Promise(() => {}) } as unknown as Calls,
+      link: { mode: 'online', lost: (error: unknown) => lost.push(error) } as unknown as Link,
+      background: new Background(silentLog),
+      gatherMs: 0,
+      firstWaitMs: 0,
+      log: silentLog,
+      onEvent: () => {},
+    });
+    expect(await delivery.prepare(CONTENT, 10)).toEqual({ outcome: 'missed' });
+    expect(lost).toEqual([undefined]);
+  });
+});
