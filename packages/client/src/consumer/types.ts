@@ -44,7 +44,9 @@ export type BatchHandler = {
 
 /** One act outside the database, for example one mail to one recipient. */
 export type EffectPlan = {
-  /** Names the effect within its message, at most 255 characters; the same message must always give the same keys. No personal data: hash it. */
+  /**
+   * Names the effect within its message: 1 to 255 characters, the last one no blank. The same message must always give the same keys. No personal data: hash it.
+   */
   key: string;
   /** What the act needs, as JSON of at most 60,000 bytes; stored with the effect. */
   payload?: unknown;

@@ -1,4 +1,4 @@
-import { dialectOf, run, runOnPrimary, valueRows } from '@tpc/core';
+import { DEFAULT_MAX_BODY_BYTES, dialectOf, run, runOnPrimary, valueRows } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { InboxKey } from '../domain/inbox-row.ts';
 import { EffectState } from '../domain/states.ts';
@@ -26,15 +26,18 @@ export type EffectRow = {
 const OF_MESSAGE = 'consumer_group = ? AND message_key = ? AND generation = ?';
 const ofMessage = (group: string, key: InboxKey) => [group, key.messageKey, key.generation] as const;
 
+const MAX_KEY_LENGTH = 255;
 const MAX_PAYLOAD_BYTES = 60_000;
 /** Effects in one INSERT. */
 const MAX_ROWS = 50;
+/** Payloads in one INSERT, bytes. A statement holds them as hexadecimal digits, and must fit the smallest packet that a consumer's database may take. */
+const MAX_INSERT_BYTES = DEFAULT_MAX_BODY_BYTES / 2;
 const MAX_RESULT = 1024;
 
 /**
  * Stores the effects of a message, open, and the first one as claimed already, so that a message with one effect needs no claim of its own. The
  * caller's transaction holds the inbox row, so no one else does the same.
- * @throws Error when a payload is not JSON or too large, or a key too long
+ * @throws Error when a payload is not JSON or too large, or a key is none
  */
 export async function insertEffects(
   tx: Knex.Transaction,
@@ -44,25 +47,55 @@ export async function insertEffects(
   first: { token: string; leaseMs: number },
 ): Promise<void> {
   const { now } = dialectOf(tx);
-  for (let from = 0; from < plans.length; from += MAX_ROWS) {
-    const part = plans.slice(from, from + MAX_ROWS);
+  for (const part of partsOf(plans.map(rowOf))) {
     await run(
       tx,
       `INSERT INTO tpc_inbox_effect (consumer_group, message_key, generation, effect_key, state, payload, claim, attempts, lease_until, created_at)
 VALUES ${valueRows(`(?, ?, ?, ?, ?, ?, ?, ?, ${now} + ?, ${now})`, part.length)}`,
-      part.flatMap((plan) => [
+      part.flatMap(({ effectKey, payload, isFirst }) => [
         ...ofMessage(group, key),
-        plan.key,
+        effectKey,
         EffectState.OPEN,
-        payloadOf(plan),
-        ...(plan === plans[0] ? [first.token, 1, first.leaseMs] : [null, 0, null]),
+        payload,
+        ...(isFirst ? [first.token, 1, first.leaseMs] : [null, 0, null]),
       ]),
     );
   }
 }
 
+type NewEffect = { effectKey: string; payload: Buffer | null; isFirst: boolean };
+
+function rowOf(plan: EffectPlan, place: number): NewEffect {
+  assertKey(plan.key);
+  return { effectKey: plan.key, payload: payloadOf(plan), isFirst: place === 0 };
+}
+
+/** Two keys must be two keys in every database: MySQL and MariaDB compare texts without the blanks at their ends, and store no half of a surrogate pair. */
+function assertKey(key: string): void {
+  if (key.length < 1 || key.length > MAX_KEY_LENGTH) throw new Error(`the key of an effect has 1 to ${MAX_KEY_LENGTH} characters`);
+  if (key.endsWith(' ')) throw new Error('the key of an effect must not end with a blank: trim it');
+  if (!key.isWellFormed()) throw new Error('the key of an effect holds half of a surrogate pair');
+}
+
+/** Cuts what is to be stored into the rows of single INSERTs. */
+function partsOf(effects: readonly NewEffect[]): NewEffect[][] {
+  const parts: NewEffect[][] = [];
+  let bytes = 0;
+  for (const effect of effects) {
+    const size = effect.payload?.byteLength ?? 0;
+    const part = parts.at(-1);
+    if (part !== undefined && part.length < MAX_ROWS && bytes + size <= MAX_INSERT_BYTES) {
+      part.push(effect);
+      bytes += size;
+    } else {
+      parts.push([effect]);
+      bytes = size;
+    }
+  }
+  return parts;
+}
+
 function payloadOf(plan: EffectPlan): Buffer | null {
-  if (plan.key.length < 1 || plan.key.length > 255) throw new Error('the key of an effect has 1 to 255 characters');
   if (plan.payload === undefined) return null;
   const payload = Buffer.from(JSON.stringify(plan.payload));
   if (payload.byteLength > MAX_PAYLOAD_BYTES) {
