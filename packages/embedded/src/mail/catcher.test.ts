@@ -205,4 +205,33 @@ describe('the mail catcher', () => {
     expect(loaded.length).toBeGreaterThan(2);
     for (const url of loaded) expect([url, (await get(url)).status]).toEqual([url, 200]);
   });
+
+  // Told not to guess (nosniff), a browser runs no script and takes no style of another type.
+  it.each([
+    ['/', 'text/html; charset=utf-8'],
+    ['/assets/inbox.css', 'text/css; charset=utf-8'],
+    ['/assets/mail.css', 'text/css; charset=utf-8'],
+    ['/assets/inbox.js', 'text/javascript; charset=utf-8'],
+    ['/assets/message.js', 'text/javascript; charset=utf-8'],
+    ['/assets/format.js', 'text/javascript; charset=utf-8'],
+    ['/assets/texts.js', 'text/javascript; charset=utf-8'],
+    ['/assets/icon.svg', 'image/svg+xml'],
+    ['/api/v1/messages', 'application/json; charset=utf-8'],
+    ['/api/v1/message/latest', 'application/json; charset=utf-8'],
+    ['/api/v1/message/latest/raw', 'text/plain; charset=utf-8'],
+    ['/view/latest.html', 'text/html; charset=utf-8'],
+    ['/view/latest.txt', 'text/plain; charset=utf-8'],
+  ])('says of %s that it is %s, and that no browser is to guess', async (path, type) => {
+    await send((await start()).smtpPort);
+    const { status, headers } = await get(path);
+    expect([status, headers.get('content-type'), headers.get('x-content-type-options')]).toEqual([200, type, 'nosniff']);
+  });
+
+  it('serves no other file of its folder, and none beside it', async () => {
+    await start();
+    for (const name of ['inbox.eta', '..%2F..%2Fpackage.json', 'toString', '__proto__', '']) {
+      const { status, headers } = await get(`/assets/${name}`);
+      expect([name, status, headers.get('x-content-type-options')]).toEqual([name, 404, 'nosniff']);
+    }
+  });
 });

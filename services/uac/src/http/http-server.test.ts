@@ -9,6 +9,7 @@ import { createHttpServer } from './http-server.ts';
 const [[, openSqlite]] = DATABASES as [(typeof DATABASES)[number]];
 const EN = { 'accept-language': 'en' };
 const PAGE = { accept: 'text/html,application/xhtml+xml' };
+const TYPES = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8', svg: 'image/svg+xml' };
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 
 let uac: TestUac;
@@ -373,7 +374,9 @@ describe('HTTP', () => {
     expect(body).not.toMatch(/<script(?![^>]*src=)|<style|style="|onclick=/);
     for (const [, file] of body.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)) {
       const response = await get(file as string);
-      expect([response.statusCode, response.headers['cache-control']]).toEqual([200, 'public, max-age=31536000, immutable']);
+      const type = TYPES[/\.(\w+)\?/.exec(file as string)?.[1] as keyof typeof TYPES];
+      const { 'content-type': said, 'cache-control': kept } = response.headers;
+      expect([response.statusCode, said, kept]).toEqual([200, type, 'public, max-age=31536000, immutable']);
     }
   });
 

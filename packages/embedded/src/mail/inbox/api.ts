@@ -60,7 +60,7 @@ function registerMessage(app: FastifyInstance, store: MailStore, events: MailEve
     const raw = store.raw(resolveId(store, params.id));
     if (!raw) return notFound(reply, params.id);
     if (query.dl === '1') reply.header('content-disposition', `attachment; filename="${encodeURIComponent(params.id)}.eml"`);
-    return reply.type(TEXT).header('x-content-type-options', 'nosniff').send(raw);
+    return reply.type(TEXT).send(raw);
   });
   app.get<{ Params: { id: string; partId: string } }>('/api/v1/message/:id/part/:partId', ({ params }, reply) => {
     const part = store.part(resolveId(store, params.id), params.partId);

@@ -30,6 +30,8 @@ export async function startHttp({ host, port, ...options }: HttpOptions): Promis
   // Bodies stay text: scripts send DELETE with a JSON content type and no body, which a strict parser would refuse.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  // Much of what is answered was chosen by the senders of mails: no browser is to guess what else it could be.
+  app.addHook('onRequest', async (_request, reply) => void reply.header('x-content-type-options', 'nosniff'));
   if (isLoopback(host)) refuseForeignHosts(app);
   answerErrorsAsText(app, options.log);
   registerApi(app, options);

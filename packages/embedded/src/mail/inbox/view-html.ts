@@ -17,7 +17,6 @@ export const VIEW_HEADERS = {
     "frame-ancestors 'self'",
   ].join('; '),
   'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
   'cache-control': 'no-store',
 } as const;
 
