@@ -1,5 +1,5 @@
 // Runs in a pod: registers people through UAC's Service at a steady rate, each on a connection of their own, again and again until one try says that
-// it is done, as people do. Ends at COUNT people, or when /tmp/stop is there; its last line is what happened, as JSON.
+// it is done, as people do. Each failed try is a line. Ends at COUNT people, or when /tmp/stop is there; its last line is what happened, as JSON.
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,6 +39,8 @@ async function register(number) {
     const answer = await tryOnce(name, `${MOBILE}${String(number).padStart(5, '0')}`);
     if (answer === 'done') return { name, tries: failures.length + 1, ms: Date.now() - since, failures };
     failures.push(`${new Date().toISOString()} ${answer}`);
+    // For whoever asks why somebody is still not registered.
+    console.log(`${name}: ${failures.at(-1)}`);
     await sleep(Math.min(4_000, 250 * 2 ** (failures.length - 1)));
   }
 }

@@ -31,11 +31,17 @@ export class Load {
     return load;
   }
 
-  /** Lets nobody else begin. @returns everybody, once the last one is registered */
+  /**
+   * Lets nobody else begin.
+   * @returns everybody, once the last one is registered
+   * @throws Error with the last failed tries, where some are not
+   */
   async stop(withinMs = 120_000): Promise<Registered[]> {
     await this.#kubectl.run('exec', this.#pod, '--', 'touch', '/tmp/stop');
     const ended = async () => (await this.#kubectl.run('get', 'pod', this.#pod, '--output', 'jsonpath={.status.phase}')) === 'Succeeded';
-    await until('everybody is registered', ended, withinMs, 500);
+    await until('everybody is registered', ended, withinMs, 500).catch(async (error: Error) => {
+      throw new Error(`${error.message}; last failed tries:\n${(await this.#log()).trim().split('\n').slice(-5).join('\n')}`, { cause: error });
+    });
     return JSON.parse((await this.#log()).trim().split('\n').at(-1) as string) as Registered[];
   }
 

@@ -40,6 +40,8 @@ SELECT '${GROUP}', CONCAT('${name}', n), '${topic}', ${state}, ${due}, ${claim},
     await knex.raw('ANALYZE TABLE tpc_inbox');
     const one = bed.store.second();
     one.client.pool.max = 1;
+    // The first transaction of a session also asks for its settings, which MySQL counts as reads.
+    await findIsolatedRows(one, GROUP, [TOPIC]);
     expect(await reads(one, async () => expect(await findIsolatedRows(one, GROUP, [TOPIC, SLOW])).toHaveLength(1))).toBeLessThan(20);
     const far = {
       knex: one,
