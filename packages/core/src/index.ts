@@ -20,15 +20,8 @@ export { bodyInPacket } from './sql/packet-size.ts';
 export { afterCommit, inPacketTransaction, runOnPrimary, runTogether, writeLater } from './sql/packet-transaction.ts';
 export { placeholders, run, valueRows } from './sql/run.ts';
 export { underServerLock } from './sql/server-lock.ts';
-export {
-  acquire,
-  checkSessionsOf,
-  dispose,
-  disposeIfUseless,
-  isUseless,
-  readSettings,
-  UnsuitableSession,
-} from './sql/session/checked-sessions.ts';
+export { acquire, checkSessionsOf, readSettings, UnsuitableSession } from './sql/session/checked-sessions.ts';
+export { dispose, disposeIfUseless, isUseless } from './sql/session/dispose.ts';
 export { durabilityWarnings } from './sql/session/durability.ts';
 export { type SessionFault, sessionFaults } from './sql/session/faults.ts';
 export { type DatabaseFinding, databaseFindings } from './sql/session/findings.ts';

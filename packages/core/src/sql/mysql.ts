@@ -1,7 +1,8 @@
 import type { Driver, Session } from './database.ts';
 import { MYSQL } from './dialect.ts';
 import { ask, toResult, withConnection } from './run.ts';
-import { assertCommitted, dispose, readSettings } from './session/checked-sessions.ts';
+import { assertCommitted, readSettings } from './session/checked-sessions.ts';
+import { dispose } from './session/dispose.ts';
 import { endedTransaction, isReadCommitted, type SessionSettings } from './session/settings.ts';
 import { ROLLBACK_LIMIT_MS, withinLimit } from './session/statement-limit.ts';
 import { classifySqlError } from './sql-errors.ts';

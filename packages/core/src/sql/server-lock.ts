@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { withConnection } from './run.ts';
-import { dispose } from './session/checked-sessions.ts';
+import { dispose } from './session/dispose.ts';
+import { withinLimit } from './session/statement-limit.ts';
 import type { Connection, MysqlClient, Sql } from './types.ts';
 
 /**
@@ -23,7 +24,9 @@ export async function underServerLock<T>(
     try {
       return await work();
     } finally {
-      await ask(holder, `SELECT RELEASE_LOCK(${lock.sql}) AS answer`).catch((error: unknown) => dispose(holder, error));
+      await withinLimit(client, holder, () => ask(holder, `SELECT RELEASE_LOCK(${lock.sql}) AS answer`)).catch((error: unknown) =>
+        dispose(holder, error),
+      );
     }
   });
 }

@@ -1,7 +1,17 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { classifySqlError, durabilityWarnings, type Migrations, migrate, pendingMigrations, placeholders, run } from '@tpc/core';
+import {
+  classifySqlError,
+  durabilityWarnings,
+  inPacketTransaction,
+  inTransaction,
+  type Migrations,
+  migrate,
+  pendingMigrations,
+  placeholders,
+  run,
+} from '@tpc/core';
 import type { Knex } from 'knex';
 import { describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/mariadb.ts';
@@ -120,10 +130,22 @@ describe('openDatabase', () => {
     await drop();
   });
 
-  it('lets a change of the schema take its time', async () => {
+  it('gives up a statement of a transaction that gets no answer, and its session with it', async () => {
     const { url, drop } = await createTestDatabase();
     const knex = openDatabase({ url, poolMax: 1, statementLimitMs: 200 });
-    await run(knex, 'CREATE TABLE slow AS SELECT SLEEP(0.5) AS slept');
+    const sleep = { sql: 'SELECT SLEEP(60)', params: [] };
+    expect(await inPacketTransaction(knex, (tx) => tx.query(sleep)).catch(classifySqlError)).toBe('connection');
+    expect(await inTransaction(knex, (tx) => run(tx, sleep.sql)).catch(classifySqlError)).toBe('connection');
+    expect((await run(knex, 'SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+    await knex.destroy();
+    await drop();
+  });
+
+  it('lets a change of the schema take its time', async () => {
+    const { url, drop } = await createTestDatabase();
+    const knex = openDatabase({ url, poolMax: 2, statementLimitMs: 200 });
+    const slow = { name: '0001_slow', up: (within: Knex) => within.raw('CREATE TABLE slow AS SELECT SLEEP(0.5) AS slept') };
+    await migrate(knex, { ...tables, list: [slow] });
     expect((await run(knex, 'SELECT slept FROM slow')).rows).toEqual([{ slept: 0 }]);
     await knex.destroy();
     await drop();

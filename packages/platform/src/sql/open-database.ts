@@ -1,9 +1,8 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type SettingRow, SHOW_SETTINGS, sessionFaults, settingsOf } from '@tpc/core';
+import { dispose, limitStatements, type SettingRow, SHOW_SETTINGS, sessionFaults, settingsOf } from '@tpc/core';
 import knexFactory, { type Knex } from 'knex';
 import { StartError, UnsuitableDatabase } from '../errors.ts';
-import { type GuardedSession, guardSession } from './guard-session.ts';
 
 export type DatabaseOptions = {
   /** `sqlite:<file>`, or `mysql://user:password@host:port/database`. */
@@ -105,10 +104,12 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-type MysqlSession = GuardedSession & { query: (sql: string, done: (error: Error | null, rows?: SettingRow[]) => void) => void };
+/** What is used of a session of mysql2. */
+type MysqlSession = { query: (sql: string, done: (error: Error | null, rows?: SettingRow[]) => void) => void; stream: { destroy: () => void } };
 
 function openMysql(options: DatabaseOptions): Knex {
-  return knexFactory({
+  const statementLimitMs = options.statementLimitMs ?? STATEMENT_LIMIT_MS;
+  const knex = knexFactory({
     client: 'mysql2',
     log: QUIET,
     connection: {
@@ -125,17 +126,20 @@ function openMysql(options: DatabaseOptions): Knex {
       min: 0,
       max: options.poolMax ?? 16,
       afterCreate: (session: MysqlSession, done: (error: Error | null, session: unknown) => void) => {
-        guardSession(session, options.statementLimitMs ?? STATEMENT_LIMIT_MS);
-        prepareSession(session, options).then(
+        const timer = setTimeout(() => session.stream.destroy(), statementLimitMs);
+        const prepared = prepareSession(session, options).finally(() => clearTimeout(timer));
+        prepared.then(
           () => done(null, session),
           (error: Error) => {
-            session.destroy(); // The pool has never had it, so nobody else would.
+            dispose(session, error); // The pool has never had it, so nobody else would.
             done(error, session);
           },
         );
       },
     },
   });
+  limitStatements(knex, statementLimitMs);
+  return knex;
 }
 
 /** What the services' statements are written for, whatever the server, `init_connect` or a person has set. */

@@ -1,12 +1,11 @@
 import type { Knex } from 'knex';
 import { dialectOf } from '../dialect.ts';
 import { originOf } from '../lent-connection.ts';
-import { classifySqlError } from '../sql-errors.ts';
 import type { Connection, MysqlClient } from '../types.ts';
-import { withoutValues } from '../without-values.ts';
 import { sessionFaults } from './faults.ts';
 import { ServerStatus, serverStatusOf } from './server-status.ts';
 import { type SessionSettings, type SettingRow, SHOW_SETTINGS, settingsOf } from './settings.ts';
+import { withinLimit } from './statement-limit.ts';
 
 /** The sessions of this database are such that TPC could not keep its promises. One line for each setting. */
 export class UnsuitableSession extends Error {
@@ -87,7 +86,8 @@ async function look(client: MysqlClient, connection: Connection): Promise<void> 
 export async function readSettings(client: MysqlClient, connection: Connection): Promise<SessionSettings> {
   const known = settings.get(originOf(connection));
   if (known !== undefined) return known;
-  const [rows] = (await client.query(connection, { sql: SHOW_SETTINGS, bindings: [] })).response as [SettingRow[]];
+  const show = () => client.query(connection, { sql: SHOW_SETTINGS, bindings: [] });
+  const [rows] = (await withinLimit(client, connection, show)).response as [SettingRow[]];
   const read = settingsOf(rows);
   settings.set(originOf(connection), read);
   return read;
@@ -102,25 +102,4 @@ export function assertFitsPacket(connection: Connection, bytes: number): void {
   if (bytes <= most) return;
   const message = `a statement of ${bytes} bytes is larger than the max_allowed_packet of the server, ${most} bytes`;
   throw Object.assign(new Error(message), { errno: 1153, code: 'ER_NET_PACKET_TOO_LARGE' });
-}
-
-/**
- * Ends a connection at once: knex's pool does not lend it again, what waits for an answer fails as one whose connection was lost, and the server rolls back
- * what it holds. The driver's own `destroy` says good-bye and waits, which nobody answers where the host has vanished.
- */
-export function dispose(connection: Connection, error: unknown): void {
-  // knex logs it as it is.
-  connection.__knex__disposed = withoutValues(error);
-  if (connection.stream !== undefined) connection.stream.destroy();
-  else connection.destroy?.();
-}
-
-/** Whether a connection would only go on failing: it was lost, or its server takes no writes any more (a demoted primary) while the address leads to another. */
-export function isUseless(error: unknown): boolean {
-  const kind = classifySqlError(error);
-  return kind === 'read_only' || kind === 'connection';
-}
-
-export function disposeIfUseless(connection: Connection, error: unknown): void {
-  if (isUseless(error)) dispose(connection, error);
 }

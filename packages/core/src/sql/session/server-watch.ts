@@ -2,7 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Knex } from 'knex';
 import { originOf } from '../lent-connection.ts';
 import type { Connection, MysqlClient } from '../types.ts';
-import { dispose, readSettings } from './checked-sessions.ts';
+import { readSettings } from './checked-sessions.ts';
+import { dispose } from './dispose.ts';
 import { serverOf } from './settings.ts';
 
 /** What the work has read from one server may not be so on the one that answers now: it has to begin anew. Nothing was sent. */

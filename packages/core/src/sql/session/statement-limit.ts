@@ -1,17 +1,19 @@
 import type { Knex } from 'knex';
 import { timerMs } from '../../time.ts';
 import type { Connection, MysqlClient } from '../types.ts';
-import { dispose, disposeIfUseless } from './checked-sessions.ts';
+import { dispose, disposeIfUseless } from './dispose.ts';
 
 /** By the configuration that knex's client and its transactions share, milliseconds. */
 const limits = new WeakMap<object, number>();
 
 /**
  * Ends a connection of this pool on which the server leaves a statement of this package unanswered for so long: its host has vanished, or the way to it broke
- * without a word, and TCP itself would wait for a quarter of an hour. The statement then fails as one whose connection was lost.
+ * without a word, and TCP itself would wait for a quarter of an hour. The statement then fails as one whose connection was lost. Of several users of one pool
+ * the shortest limit holds. Migrations go by knex alone and take as long as they take.
  */
 export function limitStatements(knex: Knex, limitMs: number): void {
-  limits.set((knex.client as MysqlClient).config, limitMs);
+  const { config } = knex.client as MysqlClient;
+  limits.set(config, Math.min(limitMs, limits.get(config) ?? limitMs));
 }
 
 /** Within the pool's limit, and below the time after which knex itself gives a ROLLBACK up and its connection back, milliseconds. */

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import type { Connection, MysqlClient } from '../types.ts';
-import { dispose, disposeIfUseless, isUseless } from './checked-sessions.ts';
+import { dispose, disposeIfUseless, isUseless } from './dispose.ts';
 import { ROLLBACK_LIMIT_MS, startLimit } from './statement-limit.ts';
 
 type Work<T> = (tx: Knex.Transaction) => Promise<T>;
