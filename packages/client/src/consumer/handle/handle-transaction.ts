@@ -40,7 +40,7 @@ export function createTransactionExecutor(parts: HandlerParts, handler: Transact
         withTimeLimit(
           'the handler',
           handlerTimeoutMs,
-          callTeam(() => call(session.tx, rows.map(messageOfRow))),
+          callTeam(() => call(guard.tx, rows.map(messageOfRow))),
         ),
       );
       await guard.check();

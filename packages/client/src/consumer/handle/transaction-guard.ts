@@ -1,4 +1,5 @@
-import { endedTransaction } from '@tpc/core';
+import { endedTransaction, lend } from '@tpc/core';
+import type { Knex } from 'knex';
 import type { KnexSession } from '../../knex-session/knex-session.ts';
 import { isRefusedOn, statementsOf } from '../../knex-session/transaction-end.ts';
 import { TransactionEnded } from '../errors.ts';
@@ -12,6 +13,8 @@ const GAVE_UP = 'the handler has rolled its transaction back';
 const RUNS_OTHERS = /\b(call|execute)\b/i;
 
 export type TransactionGuard = {
+  /** The transaction as its handler sees it. */
+  tx: Knex.Transaction;
   /** Waits for all statements. @throws why the transaction must not commit */
   check(): Promise<void>;
   /** From here on COMMIT and ROLLBACK are the library's own. */
@@ -32,17 +35,18 @@ export function guardTransaction(session: KnexSession, markStands: () => Promise
   let gaveUp: unknown;
   let isDoubtful = false;
   let working = true;
-  const { commit, rollback } = tx;
-  tx.commit = (value) => {
-    if (working) throw new Error(NOT_YOURS);
-    return commit(value);
-  };
-  tx.rollback = (error) => {
-    working = false;
-    // Without an error knex would resolve the transaction, and the message would count as handled though nothing of it is there.
-    gaveUp ??= error ?? new Error(GAVE_UP);
-    return rollback(gaveUp);
-  };
+  const own = lend(tx, {
+    commit(value) {
+      if (working) throw new Error(NOT_YOURS);
+      return tx.commit(value);
+    },
+    rollback(error) {
+      working = false;
+      // Without an error knex would resolve the transaction, and the message would count as handled though nothing of it is there.
+      gaveUp ??= error ?? new Error(GAVE_UP);
+      return tx.rollback(gaveUp);
+    },
+  });
   // Savepoints have a client of their own; their events come here too, and what is thrown here refuses the statement.
   tx.on('query-error', (error: unknown) => {
     isDoubtful = true;
@@ -58,6 +62,7 @@ export function guardTransaction(session: KnexSession, markStands: () => Promise
     isDoubtful ||= RUNS_OTHERS.test(sql);
   });
   return {
+    tx: own,
     async check() {
       await session.quiet();
       const reason = gaveUp ?? doom();

@@ -1,4 +1,5 @@
-import { endedTransaction } from '@tpc/core';
+import { endedTransaction, lend } from '@tpc/core';
+import type { Knex } from 'knex';
 import type { KnexSession } from '../../knex-session/knex-session.ts';
 import { isRefusedOn, statementsOf } from '../../knex-session/transaction-end.ts';
 import { Savepoints } from '../domain/savepoints.ts';
@@ -11,6 +12,8 @@ import { LAST_LOOK } from '../store/outbox-rows.ts';
  * they leave.
  */
 export class TransactionGuard {
+  /** The transaction as its work sees it. */
+  readonly tx: Knex.Transaction;
   readonly #session: KnexSession;
   readonly #savepoints = new Savepoints();
   #doom: TransactionDoomed | undefined;
@@ -26,12 +29,14 @@ export class TransactionGuard {
       this.#savepoints.see(statements);
     });
     tx.on('query-error', (error: unknown) => this.#judge(error));
-    tx.commit = () => {
-      throw new OutboxMisuse('producer.transaction commits by itself when its work is done');
-    };
-    tx.rollback = () => {
-      throw new OutboxMisuse('producer.transaction rolls back when its work throws: throw an error instead');
-    };
+    this.tx = lend(tx, {
+      commit: () => {
+        throw new OutboxMisuse('producer.transaction commits by itself when its work is done');
+      },
+      rollback: () => {
+        throw new OutboxMisuse('producer.transaction rolls back when its work throws: throw an error instead');
+      },
+    });
   }
 
   /** Why the transaction must not commit; undefined when nothing is known against it. */

@@ -97,7 +97,7 @@ export class BusinessTransaction {
   /** Steps 1 to 3. Rolls back and rethrows when any of them fails. */
   async #workToCommit<T>(work: Work<T>): Promise<T> {
     try {
-      const result = await work(this.#session.tx, this.#outbox);
+      const result = await work(this.#guard.tx, this.#outbox);
       await this.#outbox.close();
       this.#throwIfDoomed();
       await this.#awaitPrepares();
