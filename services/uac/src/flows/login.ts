@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { inTransaction } from '@tpc/core';
+import { inPacketTransaction } from '@tpc/core';
 import type { KnownDevices } from '../adapters/known-devices.ts';
 import type { Passwords } from '../adapters/passwords.ts';
 import type { Violation } from '../domain/codes.ts';
@@ -65,7 +65,7 @@ export async function login(parts: LoginParts, credentials: Credentials, client:
     throw refuse(refusal);
   }
   const sessionId = randomUUID();
-  const tokens = await inTransaction(parts.db, async (tx) => {
+  const tokens = await inPacketTransaction(parts.db, async (tx) => {
     await updateLastLogin(tx, user.id, client.ip);
     await insertLoginLog(tx, { ...entry, outcome: 'SUCCESS' });
     await insertSession(tx, sessionId, user.id, client);

@@ -1,3 +1,4 @@
+import type { Tx } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { AccessTokens } from '../adapters/access-tokens.ts';
 import { hashSecretToken, newSecretToken } from '../domain/secret-token.ts';
@@ -20,7 +21,7 @@ export type SessionParts = {
 };
 
 /** New tokens of a session; the refresh token's hash is stored in the transaction. */
-export async function issueTokens(parts: SessionParts, tx: Knex.Transaction, user: User, sessionId: string): Promise<SessionTokens> {
+export async function issueTokens(parts: SessionParts, tx: Tx, user: User, sessionId: string): Promise<SessionTokens> {
   const refreshToken = newSecretToken();
   const refreshExpiresAt = await insertRefreshToken(tx, hashSecretToken(refreshToken) as Buffer, sessionId, parts.refreshLifeMs);
   const access = await parts.accessTokens.issue(user, sessionId);

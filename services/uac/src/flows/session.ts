@@ -1,4 +1,4 @@
-import { inTransaction } from '@tpc/core';
+import { inPacketTransaction, type Tx } from '@tpc/core';
 import type { Knex } from 'knex';
 import { judgeRefresh } from '../domain/refresh.ts';
 import { hashSecretToken } from '../domain/secret-token.ts';
@@ -16,12 +16,12 @@ export async function refresh(parts: SessionParts, refreshToken: string): Promis
   const tokenHash = hashSecretToken(refreshToken);
   if (!tokenHash) throw refuseFields([{ field: 'refreshToken', code: 'UAC10011108' }]);
   // The refusal is thrown after the transaction: it must not undo the end of the session.
-  const tokens = await inTransaction(parts.db, (tx) => rotate(parts, tx, tokenHash));
+  const tokens = await inPacketTransaction(parts.db, (tx) => rotate(parts, tx, tokenHash));
   if (!tokens) throw refuse('UAC10011108');
   return tokens;
 }
 
-async function rotate(parts: SessionParts, tx: Knex.Transaction, tokenHash: Buffer): Promise<SessionTokens | undefined> {
+async function rotate(parts: SessionParts, tx: Tx, tokenHash: Buffer): Promise<SessionTokens | undefined> {
   const found = await findRefreshToken(tx, tokenHash);
   const verdict = judgeRefresh(found?.state);
   if (!found || verdict === 'refuse') return undefined;

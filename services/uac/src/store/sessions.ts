@@ -1,4 +1,4 @@
-import { dialectOf, run } from '@tpc/core';
+import { dialectOf, type Queryable, run, type Tx } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { StoredRefreshToken } from '../domain/refresh.ts';
 
@@ -7,7 +7,7 @@ export type SessionEnd = 'SIGN_OUT' | 'TOKEN_REUSED' | 'USER_DISABLED';
 export type ClientAddress = { ip: string; userAgent: string };
 
 /** Opens a session. */
-export async function insertSession(tx: Knex.Transaction, id: string, userId: string, client: ClientAddress): Promise<void> {
+export async function insertSession(tx: Tx, id: string, userId: string, client: ClientAddress): Promise<void> {
   await run(tx, `INSERT INTO uac_session (id, user_id, ip, user_agent, created_at) VALUES (?, ?, ?, ?, ${dialectOf(tx).now})`, [
     id,
     userId,
@@ -17,12 +17,12 @@ export async function insertSession(tx: Knex.Transaction, id: string, userId: st
 }
 
 /** Ends a session that is open. */
-export async function endSession(db: Knex | Knex.Transaction, id: string, reason: SessionEnd): Promise<void> {
+export async function endSession(db: Knex | Queryable, id: string, reason: SessionEnd): Promise<void> {
   await run(db, `UPDATE uac_session SET ended_at = ${dialectOf(db).now}, end_reason = ? WHERE id = ? AND ended_at IS NULL`, [reason, id]);
 }
 
 /** Adds the session's next refresh token. @returns when it ends, UTC milliseconds of the database */
-export async function insertRefreshToken(tx: Knex.Transaction, tokenHash: Buffer, sessionId: string, lifeMs: number): Promise<number> {
+export async function insertRefreshToken(tx: Tx, tokenHash: Buffer, sessionId: string, lifeMs: number): Promise<number> {
   const { now } = dialectOf(tx);
   await run(tx, `INSERT INTO uac_refresh_token (token_hash, session_id, created_at, expires_at) VALUES (?, ?, ${now}, ${now} + ?)`, [
     tokenHash,
@@ -38,7 +38,7 @@ export type FoundRefreshToken = { sessionId: string; userId: string; state: Stor
 type TokenRow = { session_id: string; user_id: string; expired: number; ended_at: number | null; used_ms_ago: number | string | null };
 
 /** A refresh token with its session. Two primary keys. */
-export async function findRefreshToken(db: Knex | Knex.Transaction, tokenHash: Buffer): Promise<FoundRefreshToken | undefined> {
+export async function findRefreshToken(db: Knex | Queryable, tokenHash: Buffer): Promise<FoundRefreshToken | undefined> {
   const { now } = dialectOf(db);
   const { rows } = await run<TokenRow>(
     db,
@@ -57,7 +57,7 @@ export async function findRefreshToken(db: Knex | Knex.Transaction, tokenHash: B
 }
 
 /** Uses a refresh token up. @returns false when another use was faster */
-export async function consumeRefreshToken(tx: Knex.Transaction, tokenHash: Buffer): Promise<boolean> {
+export async function consumeRefreshToken(tx: Tx, tokenHash: Buffer): Promise<boolean> {
   const { now } = dialectOf(tx);
   const { affected } = await run(
     tx,

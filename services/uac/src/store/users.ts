@@ -1,11 +1,11 @@
-import { dialectOf, run } from '@tpc/core';
+import { dialectOf, type Queryable, run, type Tx } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { Holder } from '../domain/claims.ts';
 import { type IdentityKind, mobileKey } from '../domain/identity.ts';
 import type { Registration } from '../domain/registration.ts';
 import type { User, UserStatus } from '../domain/user.ts';
 
-type Db = Knex | Knex.Transaction;
+type Db = Knex | Knex.Transaction | Queryable;
 
 type UserRow = {
   id: string;
@@ -183,6 +183,6 @@ export async function insertRoleAndGroup(tx: Knex.Transaction, userId: string, r
 }
 
 /** Remembers a login that went well. */
-export async function updateLastLogin(tx: Knex.Transaction, userId: string, ip: string): Promise<void> {
+export async function updateLastLogin(tx: Tx, userId: string, ip: string): Promise<void> {
   await run(tx, `UPDATE pc_uac_user SET last_login_ip = ?, last_login_time = ${dialectOf(tx).now} WHERE id = ?`, [ip, userId]);
 }

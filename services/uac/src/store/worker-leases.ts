@@ -1,4 +1,4 @@
-import { classifySqlError, dialectOf, inTransaction, run } from '@tpc/core';
+import { classifySqlError, dialectOf, inPacketTransaction, run, type Tx } from '@tpc/core';
 import type { Knex } from 'knex';
 import { type IdLease, WORKER_IDS } from '../domain/id-generator.ts';
 
@@ -19,7 +19,7 @@ export type LeaseRequest = {
  */
 export async function acquireWorkerLease(db: Knex, request: LeaseRequest): Promise<IdLease | undefined> {
   try {
-    return await inTransaction(db, (tx) => takeOver(tx, request).then((lease) => lease ?? add(tx, request)));
+    return await inPacketTransaction(db, (tx) => takeOver(tx, request).then((lease) => lease ?? add(tx, request)));
   } catch (error) {
     const kind = classifySqlError(error);
     if (kind === 'duplicate' || kind === 'deadlock' || kind === 'locked') return undefined;
@@ -27,7 +27,7 @@ export async function acquireWorkerLease(db: Knex, request: LeaseRequest): Promi
   }
 }
 
-async function takeOver(tx: Knex.Transaction, request: LeaseRequest): Promise<IdLease | undefined> {
+async function takeOver(tx: Tx, request: LeaseRequest): Promise<IdLease | undefined> {
   const { now, forUpdateSkipLocked } = dialectOf(tx);
   const { rows } = await run<{ worker_id: number; reserved_until: number | string }>(
     tx,
@@ -46,7 +46,7 @@ async function takeOver(tx: Knex.Transaction, request: LeaseRequest): Promise<Id
   return { workerId: Number(free.worker_id), after: Number(free.reserved_until), until: request.reserveUntil };
 }
 
-async function add(tx: Knex.Transaction, request: LeaseRequest): Promise<IdLease | undefined> {
+async function add(tx: Tx, request: LeaseRequest): Promise<IdLease | undefined> {
   const { rows } = await run<{ next: number | string }>(tx, 'SELECT COALESCE(MAX(worker_id), -1) + 1 AS next FROM uac_worker_lease');
   const workerId = Number(rows[0]?.next);
   if (workerId >= WORKER_IDS) return undefined;
