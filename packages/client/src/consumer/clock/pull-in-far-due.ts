@@ -1,4 +1,4 @@
-import { dialectOf, inTransaction, longestWait, run, runOnPrimary, type SqlValue } from '@tpc/core';
+import { dialectOf, inPacketTransaction, longestWait, run, runOnPrimary, type SqlValue, type Tx } from '@tpc/core';
 import type { Knex } from 'knex';
 import { beyond, CLOCK_SET_BACK, PULL_IN_AT_ONCE, TOLERANCE_MS } from '../../clock/far-due.ts';
 import type { Settings } from '../defaults.ts';
@@ -96,7 +96,7 @@ async function isAny(knex: Knex, kind: Kind): Promise<boolean> {
 function pullIn(knex: Knex, group: string, kind: Kind): Promise<number> {
   const { now, forUpdateSkipLocked } = dialectOf(knex);
   const { column, params, longestMs, insteadMs } = kind;
-  return inTransaction(knex, async (tx) => {
+  return inPacketTransaction(knex, async (tx) => {
     const { rows } = await run<{ message_key: string; generation: number }>(
       tx,
       `SELECT message_key, generation ${farRows(kind, now)} ${PULL_IN_AT_ONCE}${forUpdateSkipLocked}`,
@@ -118,7 +118,7 @@ function pullIn(knex: Knex, group: string, kind: Kind): Promise<number> {
 }
 
 /** The rows of the inbox are locked, as by whoever settles an effect. An effect that is claimed keeps its lease. Primary key. */
-async function pullInEffects(tx: Knex.Transaction, group: string, of: { where: string; params: SqlValue[] }, leaseMs: number): Promise<void> {
+async function pullInEffects(tx: Tx, group: string, of: { where: string; params: SqlValue[] }, leaseMs: number): Promise<void> {
   const { now } = dialectOf(tx);
   await run(
     tx,

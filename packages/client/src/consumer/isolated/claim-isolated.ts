@@ -1,4 +1,4 @@
-import { dialectOf, inTransaction, placeholders, run, runOnPrimary } from '@tpc/core';
+import { dialectOf, inPacketTransaction, placeholders, run, runOnPrimary, type Tx } from '@tpc/core';
 import type { Knex } from 'knex';
 import { decideDueRow } from '../domain/decide-arrival.ts';
 import type { ClaimedRow, InboxKey } from '../domain/inbox-row.ts';
@@ -49,13 +49,13 @@ type ClaimOptions = { group: string; leaseMs: number; poisonAfter: number; repor
 export async function claimIsolatedRow(db: Knex, candidates: readonly IsolatedRow[], options: ClaimOptions): Promise<IsolatedClaim> {
   for (let from = 0; from < candidates.length; from += LOCK_AT_ONCE) {
     const part = candidates.slice(from, from + LOCK_AT_ONCE);
-    const claim = await inTransaction(db, (tx) => claimOneOf(tx, part, options));
+    const claim = await inPacketTransaction(db, (tx) => claimOneOf(tx, part, options));
     if (claim !== undefined) return claim;
   }
   return undefined;
 }
 
-async function claimOneOf(tx: Knex.Transaction, candidates: readonly IsolatedRow[], options: ClaimOptions): Promise<IsolatedClaim> {
+async function claimOneOf(tx: Tx, candidates: readonly IsolatedRow[], options: ClaimOptions): Promise<IsolatedClaim> {
   const { group, leaseMs, poisonAfter, reportAfterMs } = options;
   const found = await lockOneOf(tx, candidates, group);
   if (found === undefined) return undefined;
@@ -69,11 +69,7 @@ async function claimOneOf(tx: Knex.Transaction, candidates: readonly IsolatedRow
   return row === undefined ? undefined : { kind: 'isolated', row };
 }
 
-async function lockOneOf(
-  tx: Knex.Transaction,
-  candidates: readonly IsolatedRow[],
-  group: string,
-): Promise<(IsolatedRow & { claim: string }) | undefined> {
+async function lockOneOf(tx: Tx, candidates: readonly IsolatedRow[], group: string): Promise<(IsolatedRow & { claim: string }) | undefined> {
   const { now, forUpdateSkipLocked } = dialectOf(tx);
   for (const { where, params } of byGeneration(candidates)) {
     const { rows } = await run<{ message_key: string; generation: number; claim: string; lone_claims: number }>(
@@ -88,7 +84,7 @@ WHERE consumer_group = ? AND ${where} AND claim IS NOT NULL AND due_at <= ${now}
   return undefined;
 }
 
-async function markPoison(tx: Knex.Transaction, group: string, key: InboxKey, reportAfterMs: number, detail: string): Promise<void> {
+async function markPoison(tx: Tx, group: string, key: InboxKey, reportAfterMs: number, detail: string): Promise<void> {
   const { now } = dialectOf(tx);
   const pk = [group, key.messageKey, key.generation] as const;
   await run(

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { dialectOf, inTransaction, run, runOnPrimary } from '@tpc/core';
+import { dialectOf, inPacketTransaction, type Queryable, run, runOnPrimary, type Tx } from '@tpc/core';
 import type { Knex } from 'knex';
 import { ClaimNotRead } from '../../claim-not-read.ts';
 import { decideArrival } from '../domain/decide-arrival.ts';
@@ -16,7 +16,7 @@ type KeyColumns = { message_key: string; generation: number };
  */
 export async function claimDueRows(db: Knex, args: { group: string; topic: string; limit: number; leaseMs: number }): Promise<ClaimedRow[]> {
   const { now, forUpdateSkipLocked } = dialectOf(db);
-  return inTransaction(db, async (tx) => {
+  return inPacketTransaction(db, async (tx) => {
     const due = await run<KeyColumns>(
       tx,
       `SELECT message_key, generation FROM tpc_inbox
@@ -47,10 +47,7 @@ function keyOf(columns: KeyColumns): InboxKey {
 }
 
 /** Writes this claim's token and lease into locked rows and reads them. @throws ClaimNotRead, and the claim is undone */
-export async function takeOver(
-  tx: Knex.Transaction,
-  args: { group: string; keys: readonly InboxKey[]; leaseMs: number; lone: boolean },
-): Promise<ClaimedRow[]> {
+export async function takeOver(tx: Tx, args: { group: string; keys: readonly InboxKey[]; leaseMs: number; lone: boolean }): Promise<ClaimedRow[]> {
   const { now } = dialectOf(tx);
   const claim = randomUUID();
   const leaseUntil = performance.now() + args.leaseMs;
@@ -75,7 +72,7 @@ export async function takeOver(
 }
 
 /** Ends rows that a newer stored generation replaces. @returns the keys that remain */
-export async function supersedeOlder(tx: Knex.Transaction, group: string, keys: readonly InboxKey[]): Promise<InboxKey[]> {
+export async function supersedeOlder(tx: Tx, group: string, keys: readonly InboxKey[]): Promise<InboxKey[]> {
   const stored = await readStoredRows(
     tx,
     group,
@@ -91,7 +88,7 @@ export async function supersedeOlder(tx: Knex.Transaction, group: string, keys: 
 }
 
 /** Ends open rows without a report: TPC follows the newer generation only. */
-export async function markSuperseded(db: Knex | Knex.Transaction, group: string, keys: readonly InboxKey[]): Promise<void> {
+export async function markSuperseded(db: Knex | Queryable, group: string, keys: readonly InboxKey[]): Promise<void> {
   const { now } = dialectOf(db);
   for (const { where, params } of byGeneration(keys)) {
     await run(

@@ -1,4 +1,15 @@
-import { dialectOf, placeholders, run, runOnPrimary, runTogether, type Sql, type SqlResult, takesPackets, valueRows } from '@tpc/core';
+import {
+  dialectOf,
+  placeholders,
+  type Queryable,
+  run,
+  runOnPrimary,
+  runTogether,
+  type Sql,
+  type SqlResult,
+  takesPackets,
+  valueRows,
+} from '@tpc/core';
 import type { Knex } from 'knex';
 import type { StoredRow } from '../domain/decide-arrival.ts';
 import { CONTENT_COLUMNS, contentValues, type InboxKey, type InboxRow } from '../domain/inbox-row.ts';
@@ -61,7 +72,7 @@ report_due_at) VALUES ${valueRows(tuple, rows.length)}`;
 }
 
 /** Every stored generation of these keys. Reads by primary key. */
-export async function readStoredRows(db: Knex | Knex.Transaction, group: string, messageKeys: readonly string[]): Promise<StoredRow[]> {
+export async function readStoredRows(db: Knex | Queryable, group: string, messageKeys: readonly string[]): Promise<StoredRow[]> {
   if (messageKeys.length === 0) return [];
   const { sql, params } = selectStored(group, messageKeys, 0);
   return storedRows(await runOnPrimary<StoredColumns>(db, sql, params));

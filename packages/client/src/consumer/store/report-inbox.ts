@@ -1,5 +1,5 @@
 import type { Context } from '@opentelemetry/api';
-import { dialectOf, inTransaction, run, type SqlValue, type StoredTrace } from '@tpc/core';
+import { dialectOf, inPacketTransaction, run, type SqlValue, type StoredTrace } from '@tpc/core';
 import type { Knex } from 'knex';
 import type { InboxKey } from '../domain/inbox-row.ts';
 import type { ReportKind } from '../domain/states.ts';
@@ -23,7 +23,7 @@ export const MAX_REFUSED_WAIT_MS = 600_000;
  */
 export async function claimDueReports(db: Knex, args: { group: string; limit: number; repeatMs: number }): Promise<Report[]> {
   const { now, forUpdateSkipLocked } = dialectOf(db);
-  return inTransaction(db, async (tx) => {
+  return inPacketTransaction(db, async (tx) => {
     const { rows } = await run<
       { message_key: string; generation: number; report_kind: ReportKind; reason: string; last_error: string } & StoredTrace
     >(
@@ -70,7 +70,7 @@ async function noteAnswers(
   { set, params: values }: { set: string; params: readonly SqlValue[] },
 ): Promise<void> {
   if (keys.length === 0) return;
-  await inTransaction(db, async (tx) => {
+  await inPacketTransaction(db, async (tx) => {
     const free: InboxKey[] = [];
     for (const { where, params } of byGeneration(keys)) {
       const { rows } = await run<{ message_key: string; generation: number }>(

@@ -1,4 +1,4 @@
-import { dialectOf, inTransaction, placeholders, run } from '@tpc/core';
+import { dialectOf, inPacketTransaction, placeholders, run, type Tx } from '@tpc/core';
 import type { Knex } from 'knex';
 import { EffectState, InboxState } from '../domain/states.ts';
 
@@ -15,7 +15,7 @@ export async function wakeEffects(db: Knex, group: string, waitsFor: string): Pr
   let woken = 0;
   let after = '';
   for (;;) {
-    const keys = await inTransaction(db, (tx) => wakePage(tx, group, waitsFor, after));
+    const keys = await inPacketTransaction(db, (tx) => wakePage(tx, group, waitsFor, after));
     woken += keys.length;
     if (keys.length < PAGE) return woken;
     after = keys.at(-1) as string;
@@ -23,7 +23,7 @@ export async function wakeEffects(db: Knex, group: string, waitsFor: string): Pr
 }
 
 /** The inbox's rows are locked first, as by whoever settles an effect. */
-async function wakePage(tx: Knex.Transaction, group: string, waitsFor: string, after: string): Promise<string[]> {
+async function wakePage(tx: Tx, group: string, waitsFor: string, after: string): Promise<string[]> {
   const { now } = dialectOf(tx);
   const { rows } = await run<{ message_key: string }>(
     tx,

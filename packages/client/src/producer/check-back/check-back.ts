@@ -3,7 +3,7 @@ import {
   batchAttributes,
   classifySqlError,
   contextUnder,
-  inTransaction,
+  inPacketTransaction,
   isTransient,
   type Loop,
   type MessageTracer,
@@ -138,7 +138,8 @@ export class CheckBack {
     const keys = messages.map((message) => message.messageKey);
     const asked = keys.filter((key) => !openKeys.has(key));
     // Most rows are there and committed, which never changes: one read without locks for all of them.
-    const committed = asked.length === 0 ? new Map<string, OutboxState>() : await inTransaction(knex, (tx) => readOutboxStates(tx, group, asked));
+    const committed =
+      asked.length === 0 ? new Map<string, OutboxState>() : await inPacketTransaction(knex, (tx) => readOutboxStates(tx, group, asked));
     const outcomes = [];
     for (const messageKey of keys) {
       const state = committed.get(messageKey);
@@ -181,7 +182,7 @@ export async function judgeAbsent(knex: Knex, group: string, key: string, openKe
   for (let read = 1; read <= MAX_READS; read++) {
     if (openKeys.has(key)) return VERDICT_IN_PROGRESS;
     try {
-      return await inTransaction(knex, async (tx) => {
+      return await inPacketTransaction(knex, async (tx) => {
         const state = await lockOutboxState(tx, group, key);
         if (state !== undefined) return verdictOn(state);
         // On SQLite a transaction of this process may have begun while this one waited for the connection; then it is over by now.

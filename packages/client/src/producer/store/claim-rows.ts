@@ -1,4 +1,4 @@
-import { dialectOf, inTransaction, placeholders, run, type SqlValue } from '@tpc/core';
+import { dialectOf, inPacketTransaction, placeholders, run, type SqlValue, type Tx } from '@tpc/core';
 import type { Knex } from 'knex';
 import { ClaimNotRead } from '../../claim-not-read.ts';
 import { OUTBOX_PENDING } from '../domain/outbox-state.ts';
@@ -38,7 +38,7 @@ export type Claimed = {
 export function claimDueRows(knex: Knex, options: ClaimOptions): Promise<Claimed> {
   const { group, token, maxBytes, leaseMs } = options;
   const { now } = dialectOf(knex);
-  return inTransaction(knex, async (tx) => {
+  return inPacketTransaction(knex, async (tx) => {
     const due = await lockDue(tx, options.maxCount, { where: 'producer_group = ?', values: [group] });
     const older = due.length < options.maxCount ? await lockNameless(tx, options, options.maxCount - due.length) : NONE;
     const taken = fitting([...due, ...older.rows], maxBytes);
@@ -54,7 +54,7 @@ export function claimDueRows(knex: Knex, options: ClaimOptions): Promise<Claimed
 }
 
 /** Within the claim's transaction: outside of it a replica might answer, which does not know the claim yet. @throws ClaimNotRead, and the claim is undone */
-async function readClaimed(tx: Knex.Transaction, keys: readonly string[], token: string): Promise<ClaimedRow[]> {
+async function readClaimed(tx: Tx, keys: readonly string[], token: string): Promise<ClaimedRow[]> {
   const { rows } = await run<ContentRow & { attempts: number }>(
     tx,
     `SELECT message_key, topic, tag, body, content_type, headers, send_type, traceparent, tracestate, attempts
@@ -69,7 +69,7 @@ type DueRow = { message_key: string; bytes: number | null };
 type Which = { where: string; values: SqlValue[] };
 const NONE = { rows: [] as DueRow[], left: 0 };
 
-async function lockDue(tx: Knex.Transaction, limit: number, { where, values }: Which): Promise<DueRow[]> {
+async function lockDue(tx: Tx, limit: number, { where, values }: Which): Promise<DueRow[]> {
   const { now, forUpdateSkipLocked } = dialectOf(tx);
   const { rows } = await run<DueRow>(
     tx,
@@ -80,7 +80,7 @@ async function lockDue(tx: Knex.Transaction, limit: number, { where, values }: W
 }
 
 /** Mostly there is none, which one look at the index says. */
-async function lockNameless(tx: Knex.Transaction, { group, adopts }: ClaimOptions, limit: number): Promise<{ rows: DueRow[]; left: number }> {
+async function lockNameless(tx: Tx, { group, adopts }: ClaimOptions, limit: number): Promise<{ rows: DueRow[]; left: number }> {
   const any = await run(tx, `SELECT 1 AS found FROM tpc_outbox WHERE producer_group = '' AND due_at <= ${dialectOf(tx).now} LIMIT 1`);
   if (any.rows.length === 0) return NONE;
   const named = { where: "producer_group = '' AND SUBSTR(message_key, 1, ?) = ?", values: [group.length + 1, `${group}:`] };
@@ -92,7 +92,7 @@ async function lockNameless(tx: Knex.Transaction, { group, adopts }: ClaimOption
 }
 
 /** Two short looks at the index, before and behind the group. */
-async function hasOtherGroups(tx: Knex.Transaction, group: string): Promise<boolean> {
+async function hasOtherGroups(tx: Tx, group: string): Promise<boolean> {
   const { rows } = await run(
     tx,
     `SELECT (SELECT 1 FROM tpc_outbox WHERE producer_group > '' AND producer_group < ? LIMIT 1) AS before_it,

@@ -1,9 +1,9 @@
-import { dialectOf, placeholders, run, type Sql, type SqlValue } from '@tpc/core';
+import { dialectOf, placeholders, type Queryable, run, type Sql, type SqlValue } from '@tpc/core';
 import type { Knex } from 'knex';
 import { OUTBOX_ACKNOWLEDGED, OUTBOX_PENDING, OUTBOX_ROLLED_BACK } from '../domain/outbox-state.ts';
 import { type ContentRow, fromRow, type OutboxContent, toRow } from '../outbox/content-codec.ts';
 
-type Db = Knex | Knex.Transaction;
+type Db = Knex | Knex.Transaction | Queryable;
 
 const CONTENT_COLUMNS = 'message_key, topic, tag, body, content_type, headers, send_type, traceparent, tracestate';
 
@@ -54,21 +54,21 @@ function stateFor(group: string, row: StateRow): OutboxState {
 }
 
 /** States of those keys that have a committed row, as `group` sees them; reads without locks. */
-export async function readOutboxStates(tx: Knex.Transaction, group: string, keys: readonly string[]): Promise<Map<string, OutboxState>> {
+export async function readOutboxStates(tx: Knex.Transaction | Queryable, group: string, keys: readonly string[]): Promise<Map<string, OutboxState>> {
   const sql = `SELECT message_key, producer_group, state FROM tpc_outbox WHERE message_key IN (${placeholders(keys.length)})`;
   const { rows } = await run<StateRow>(tx, sql, keys);
   return new Map(rows.map((row) => [row.message_key, stateFor(group, row)]));
 }
 
 /** State of one row as `group` sees it, without waiting for a transaction that holds it: then it throws an error of kind `locked`. */
-export async function lockOutboxState(tx: Knex.Transaction, group: string, key: string): Promise<OutboxState | undefined> {
+export async function lockOutboxState(tx: Knex.Transaction | Queryable, group: string, key: string): Promise<OutboxState | undefined> {
   const sql = `SELECT message_key, producer_group, state FROM tpc_outbox WHERE message_key = ?${dialectOf(tx).forUpdateNowait}`;
   const row = (await run<StateRow>(tx, sql, [key])).rows[0];
   return row && stateFor(group, row);
 }
 
 /** The barrier: takes the key, so that a business transaction that comes late fails at its outbox insert. */
-export async function insertBarrier(tx: Knex.Transaction, group: string, key: string): Promise<void> {
+export async function insertBarrier(tx: Knex.Transaction | Queryable, group: string, key: string): Promise<void> {
   const { now } = dialectOf(tx);
   const sql = `INSERT INTO tpc_outbox (message_key, producer_group, state, created_at, settled_at) VALUES (?, ?, ?, ${now}, ${now})`;
   await run(tx, sql, [key, group, OUTBOX_ROLLED_BACK]);

@@ -1,4 +1,4 @@
-import { dialectOf, inTransaction, placeholders, run, runOnPrimary } from '@tpc/core';
+import { dialectOf, inPacketTransaction, placeholders, run, runOnPrimary } from '@tpc/core';
 import type { Knex } from 'knex';
 import { PULL_IN_AT_ONCE } from '../../clock/far-due.ts';
 import { OUTBOX_PENDING } from '../domain/outbox-state.ts';
@@ -36,7 +36,7 @@ async function isAny(knex: Knex, group: string, longestMs: number): Promise<bool
 
 function pullIn(knex: Knex, { group, longestMs, leaseMs }: FarDueOptions): Promise<number> {
   const { now, forUpdateSkipLocked } = dialectOf(knex);
-  return inTransaction(knex, async (tx) => {
+  return inPacketTransaction(knex, async (tx) => {
     const { rows } = await run<{ message_key: string }>(
       tx,
       `SELECT message_key FROM tpc_outbox WHERE producer_group = ? AND due_at > ${now} + ? ORDER BY due_at DESC LIMIT ?${forUpdateSkipLocked}`,
