@@ -111,7 +111,8 @@ export type ConsumerOptions = {
   handlerTimeoutMs?: number;
   /**
    * Longest time that the database may take for one of the library's own statements, milliseconds; then its connection is ended and another taken. Must be
-   * above the sessions' innodb_lock_wait_timeout. Statements of your handlers are not bounded by it. Default 60,000.
+   * above the sessions' innodb_lock_wait_timeout. Statements of your handlers are not bounded by it. Of several producers and consumers
+   * on one pool the shortest holds. Default 60,000.
    */
   statementLimitMs?: number;
   /** How long a claimed message belongs to this process, milliseconds. Default 60,000. */

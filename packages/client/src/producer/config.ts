@@ -76,7 +76,8 @@ export type ProducerOptions = {
   acknowledgeGatherMs?: number;
   /**
    * Longest time that the database may take for one of the library's own statements, milliseconds; then its connection is ended and another taken. Must be
-   * above the sessions' innodb_lock_wait_timeout. Statements of your work are not bounded by it. Default 60,000.
+   * above the sessions' innodb_lock_wait_timeout. Statements of your work are not bounded by it. Of several producers and consumers
+   * on one pool the shortest holds. Default 60,000.
    */
   statementLimitMs?: number;
   /** Trace context under which a message is added. Default: the active span of OpenTelemetry, where an SDK runs. */
