@@ -1,4 +1,4 @@
-import { harmlessLog, isMistake, withoutValues } from '@tpc/core';
+import { harmlessLog, isMistake, redact } from '@tpc/core';
 
 /** The part of a logger that the library uses; pino's and console-like loggers with (fields, message) fit. */
 export type Log = {
@@ -39,7 +39,7 @@ export function discreet(log: Log): Log {
   const showsDebug = () => (log as { isLevelEnabled?: (level: string) => boolean }).isLevelEnabled?.('debug') === true;
   return harmlessLog(log, (fields, level) => {
     if (!('err' in fields)) return fields;
-    const err = withoutValues(fields.err);
+    const err = redact(fields.err);
     const whole = !(err instanceof Error) || level === 'debug' || isMistake(err, level === 'error') || showsDebug();
     return { ...fields, err: whole ? err : withoutStack(err) };
   });

@@ -16,7 +16,7 @@ export const GROUP = 'CID_TEST';
 export const TOPIC = 'MAIL_TOPIC';
 
 /** Short enough for a test to wait for, long enough for a busy machine. */
-const QUICK = { leaseMs: 10_000, sweepMs: 25, reportRepeatMs: 400, registerRetryMs: 25, reportGatherMs: 5 } as const;
+const QUICK = { leaseMs: 10_000, sweepMs: 25, reportRepeatMs: 400, registerRetryMs: 25, reportLingerMs: 5 } as const;
 const QUICK_RETRY = { firstWaitMs: 20, factor: 1, maxWaitMs: 20, jitter: 0, maxAttempts: 3 } as const;
 
 /** One test's world: a database, a broker, a TPC, and the consumers that it starts. */

@@ -35,7 +35,7 @@ export const QUIET: Partial<ProducerOptions> = {
   checkBack: { enabled: false },
   // Generous, so that a busy machine is not taken for a slow TPC.
   prepareBudgetMs: 5_000,
-  acknowledgeGatherMs: 1,
+  acknowledgeLingerMs: 1,
   probe: { firstWaitMs: 20, factor: 1, maxWaitMs: 20, jitter: 0, maxAttempts: undefined },
 };
 

@@ -17,7 +17,8 @@ export { inTransaction } from './sql/in-transaction.ts';
 export { lend } from './sql/lent-connection.ts';
 export { type Migrations, migrate, pendingMigrations } from './sql/migrate.ts';
 export { bodyInPacket } from './sql/packet-size.ts';
-export { afterCommit, inPacketTransaction, runOnPrimary, runTogether, writeLater } from './sql/packet-transaction.ts';
+export { afterCommit, deferWrite, inPacketTransaction, runOnPrimary, runTogether } from './sql/packet-transaction.ts';
+export { redact } from './sql/redact.ts';
 export { placeholders, run, valueRows } from './sql/run.ts';
 export { underServerLock } from './sql/server-lock.ts';
 export { acquire, checkSessionsOf, readSettings, UnsuitableSession } from './sql/session/checked-sessions.ts';
@@ -49,7 +50,6 @@ export {
 } from './sql/sql-errors.ts';
 export type { Sql, SqlResult, SqlValue } from './sql/types.ts';
 export { bound } from './sql/values.ts';
-export { withoutValues } from './sql/without-values.ts';
 export { durationMs, orAborted, pause, secondsAndNanos, toDuration, type WireDuration, withDeadline } from './time.ts';
 export { traceIdOf } from './trace-id.ts';
 export { MessageSpan } from './tracing/message-span.ts';

@@ -131,7 +131,7 @@ describe('NaturalBatcher', () => {
 
   it('gathers no longer than until a batch is full', async () => {
     const { batches, flush, release } = gate();
-    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxCount: 2, gatherMs: 60_000 });
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxCount: 2, lingerMs: 60_000 });
     const calls = Promise.all([1, 2].map((item) => batcher.add(item)));
     await release();
     expect(await calls).toEqual([10, 20]);
@@ -140,7 +140,7 @@ describe('NaturalBatcher', () => {
 
   it('rests after a flush that many came during, as long as that took, and gathers more', async () => {
     const { batches, flush, release } = gate();
-    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxRestMs: 60_000 });
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxAdaptiveLingerMs: 60_000 });
     const calls = [batcher.add(1)];
     await new Promise(setImmediate);
     calls.push(...[2, 3, 4, 5].map((item) => batcher.add(item)));
@@ -160,7 +160,7 @@ describe('NaturalBatcher', () => {
     ['the batch is full', [2, 3, 4, 5], 4],
   ])('does not rest when %s', async (_when, others, maxCount) => {
     const { batches, flush, release } = gate();
-    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxCount, maxRestMs: 60_000 });
+    const batcher = new NaturalBatcher<number, number>({ name: 't', flush, maxCount, maxAdaptiveLingerMs: 60_000 });
     const calls = [batcher.add(1)];
     await new Promise(setImmediate);
     calls.push(...others.map((item) => batcher.add(item)));

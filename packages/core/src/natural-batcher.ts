@@ -5,7 +5,7 @@ import { timerMs } from './time.ts';
  * a call goes at once; under load, batches grow by themselves to what one round trip costs. One class serves every write path: TPC's
  * saves, confirms, marks and publishing, the library's calls, the consumer's inbox.
  *
- * Only a write-behind that nobody waits for sets `gatherMs` or `maxRestMs`.
+ * Only a write-behind that nobody waits for sets `lingerMs` or `maxAdaptiveLingerMs`.
  */
 
 /** A caller's deadline ran out before its item was flushed; nothing was done for it. */
@@ -41,13 +41,13 @@ export type NaturalBatcherOptions<I, O> = {
   /** Flushes at once. Default 1. */
   maxInFlight?: number;
   /** Waits this long after the first item, unless the batch is full before; for write-behinds only. Milliseconds, default 0. */
-  gatherMs?: number;
+  lingerMs?: number;
   /**
-   * After a flush during which many came (REST_FROM), rests for as long as that flush took, at most this long, unless the batch is full before; for
+   * After a flush during which many came (ADAPTIVE_LINGER_FROM), rests for as long as that flush took, at most this long, unless the batch is full before; for
    * write-behinds only. Under load, batches double by it, and so do those of all stages behind them; without load it never waits.
    * Milliseconds, default 0.
    */
-  maxRestMs?: number;
+  maxAdaptiveLingerMs?: number;
   /** Items that may wait; more are refused with BatcherFull. Default 100,000. */
   maxQueued?: number;
   /** Whether a rejected flush is tried again in halves, down to single items, so that one bad item fails alone. Default: always. */
@@ -62,7 +62,7 @@ export type NaturalBatcherOptions<I, O> = {
 };
 
 /** Fewer that came during a flush are no load: what one call less would save is not worth their wait. */
-const REST_FROM = 4;
+const ADAPTIVE_LINGER_FROM = 4;
 
 type Waiting<I, O> = { item: I; size: number; deadline: number; resolve: (result: O) => void; reject: (error: unknown) => void };
 
@@ -81,8 +81,8 @@ export class NaturalBatcher<I, O> {
       maxBytes: 2 * 1024 * 1024,
       sizeOf: () => 0,
       maxInFlight: 1,
-      gatherMs: 0,
-      maxRestMs: 0,
+      lingerMs: 0,
+      maxAdaptiveLingerMs: 0,
       maxQueued: 100_000,
       bisect: () => true,
       leavesRest: false,
@@ -113,7 +113,7 @@ export class NaturalBatcher<I, O> {
   }
 
   /** @param waitMs before the next flush begins, unless its batch is full */
-  #schedule(waitMs = this.#options.gatherMs): void {
+  #schedule(waitMs = this.#options.lingerMs): void {
     const { maxInFlight, maxCount } = this.#options;
     if (this.#inFlight >= maxInFlight || this.queued === 0) return;
     const full = this.queued >= maxCount;
@@ -132,9 +132,9 @@ export class NaturalBatcher<I, O> {
   }
 
   async #run(): Promise<void> {
-    const { onFlush, gatherMs, maxRestMs } = this.#options;
+    const { onFlush, lingerMs, maxAdaptiveLingerMs } = this.#options;
     const batch = this.#take();
-    let restMs = 0;
+    let adaptiveLingerMs = 0;
     if (batch.length > 0) {
       this.#inFlight++;
       this.#schedule();
@@ -143,9 +143,9 @@ export class NaturalBatcher<I, O> {
       this.#inFlight--;
       const elapsedMs = performance.now() - started;
       onFlush?.(batch.length, elapsedMs);
-      if (this.queued >= REST_FROM) restMs = Math.min(elapsedMs, maxRestMs);
+      if (this.queued >= ADAPTIVE_LINGER_FROM) adaptiveLingerMs = Math.min(elapsedMs, maxAdaptiveLingerMs);
     }
-    this.#schedule(Math.max(gatherMs, restMs));
+    this.#schedule(Math.max(lingerMs, adaptiveLingerMs));
     if (this.queued === 0 && this.#inFlight === 0) for (const wake of this.#idleWaiters.splice(0)) wake();
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Semaphore } from './handle/semaphore.ts';
-import { laneCapacity } from './receive/lane.ts';
+import { prefetchCapacity } from './receive/prefetch-queue.ts';
 
 const tick = () => new Promise(setImmediate);
 
@@ -41,7 +41,7 @@ describe('Semaphore', () => {
   });
 });
 
-describe('laneCapacity', () => {
+describe('prefetchCapacity', () => {
   const options = { concurrency: 4, maxBatch: 1, leaseMs: 60_000, maxInMemory: 500 };
   it.each([
     ['a fast handler: what memory may hold', 1, 500],
@@ -49,11 +49,11 @@ describe('laneCapacity', () => {
     ['slower than half a lease: one for each worker', 100_000, 4],
     ['no measurable time', 0, 500],
   ])('%s', (_name, messageMs, expected) => {
-    expect(laneCapacity(options, messageMs)).toBe(expected);
+    expect(prefetchCapacity(options, messageMs)).toBe(expected);
   });
 
   it('never is more than memory may hold, and never nothing', () => {
-    expect(laneCapacity({ ...options, maxInMemory: 2 }, 100_000)).toBe(2);
-    expect(laneCapacity({ ...options, concurrency: 1 }, 1e9)).toBe(1);
+    expect(prefetchCapacity({ ...options, maxInMemory: 2 }, 100_000)).toBe(2);
+    expect(prefetchCapacity({ ...options, concurrency: 1 }, 1e9)).toBe(1);
   });
 });

@@ -133,7 +133,7 @@ describe.each(STORES)('consumer on %s', (_name, makeStore) => {
     expect(Number(row?.due_at) - Number(row?.received_at)).toBeGreaterThanOrEqual(3_600_000);
   });
 
-  it('stores what is too large or does not fit as a dead stub, and handles its neighbours', async () => {
+  it('stores what is too large or does not fit as a dead tombstone, and handles its neighbours', async () => {
     await bed.run({ handle: takeEffect }, { maxBodyBytes: 100 });
     bed.broker.deliver(
       { messageKey: 'large', topic: TOPIC, body: 'x'.repeat(101) },

@@ -14,8 +14,8 @@ import { type HeartbeatOutcome, Registration } from './lifecycle/registration.ts
 import { createSweeper, type Sweeper } from './lifecycle/sweeper.ts';
 import { createTelemetry, type Telemetry } from './observe/counters.ts';
 import { type ConsumerMetrics, createConsumerMetrics } from './observe/metrics.ts';
-import { Intake } from './receive/intake.ts';
-import { type Execute, Lane } from './receive/lane.ts';
+import { InboxWriter } from './receive/inbox-writer.ts';
+import { type Execute, PrefetchQueue } from './receive/prefetch-queue.ts';
 import { mayHold } from './receive/shares.ts';
 import { Reporter } from './report/reporter.ts';
 import { releaseRows } from './store/mark-inbox.ts';
@@ -49,9 +49,9 @@ class InboxConsumer implements Consumer {
   readonly #telemetry: Telemetry;
   readonly #reporter: Reporter;
   readonly #activity = new Activity();
-  readonly #lanes = new Map<string, Lane>();
+  readonly #queues = new Map<string, PrefetchQueue>();
   readonly #executors = new Map<string, Execute>();
-  readonly #intake: Intake;
+  readonly #inboxWriter: InboxWriter;
   readonly #sweeper: Sweeper;
   readonly #backlog = new Set<string>();
   #roomWaiters: (() => void)[] = [];
@@ -72,8 +72,8 @@ class InboxConsumer implements Consumer {
     this.#telemetry = createTelemetry(settings, this.#metrics);
     this.#reporter = new Reporter(settings, this.#telemetry);
     for (const [topic, handler] of Object.entries(settings.handlers)) this.#addLane(topic, handler);
-    const shared = { settings, lanes: this.#lanes, reporter: this.#reporter, onBacklog: (topic: string) => void this.#backlog.add(topic) };
-    this.#intake = new Intake({ ...shared, telemetry: this.#telemetry });
+    const shared = { settings, queues: this.#queues, reporter: this.#reporter, onBacklog: (topic: string) => void this.#backlog.add(topic) };
+    this.#inboxWriter = new InboxWriter({ ...shared, telemetry: this.#telemetry });
     this.#sweeper = createSweeper({ ...shared, executors: this.#executors, activity: this.#activity, isOpen: () => this.#condition === 'open' });
   }
 
@@ -94,7 +94,7 @@ class InboxConsumer implements Consumer {
     const { knex, group } = this.#settings;
     this.#stopObserving = this.#metrics.observe(
       () => this.state(),
-      () => readInboxBacklog(knex, group, [...this.#lanes.keys()]),
+      () => readInboxBacklog(knex, group, [...this.#queues.keys()]),
     );
     this.#sweeper.start();
     void this.#receive();
@@ -115,17 +115,17 @@ class InboxConsumer implements Consumer {
     this.#registered.end(new Error('the consumer was stopped before TPC accepted it'));
     this.#stopObserving();
     const deadline = performance.now() + deadlineMs;
-    for (const lane of this.#lanes.values()) lane.close();
+    for (const queue of this.#queues.values()) queue.close();
     this.#letReceive();
     const under = [
       this.#subscriber?.stop(deadlineMs),
       this.#registration?.stop(),
       this.#sweeper.stop(),
-      ...[...this.#lanes.values()].map((lane) => lane.idle()),
+      ...[...this.#queues.values()].map((queue) => queue.idle()),
     ];
     await withDeadline(Promise.allSettled(under), deadlineMs - Math.min(LAST_PART_MS, deadlineMs / 2));
     this.#outOfTime = true;
-    const waiting = [...this.#lanes.values()].flatMap((lane) => lane.takeWaiting());
+    const waiting = [...this.#queues.values()].flatMap((queue) => queue.takeWaiting());
     const last = [releaseRows(this.#settings.knex, this.#settings.group, waiting), this.#reporter.drain()];
     const results = await withDeadline(Promise.allSettled(last), deadline - performance.now());
     this.#condition = 'stopped';
@@ -141,7 +141,7 @@ class InboxConsumer implements Consumer {
   }
 
   state(): ConsumerState {
-    const lanes = [...this.#lanes.values()];
+    const queues = [...this.#queues.values()];
     return {
       running: this.#condition === 'open',
       registration: this.#registration?.state ?? 'pending',
@@ -149,7 +149,7 @@ class InboxConsumer implements Consumer {
       subscriptionFaults: this.#registration?.faults.current ?? NO_FAULTS,
       broker: this.#subscriber?.state(),
       inMemory: this.#inMemory(),
-      handling: lanes.reduce((sum, lane) => sum + lane.handling, 0),
+      handling: queues.reduce((sum, queue) => sum + queue.handling, 0),
       reportsQueued: this.#reporter.queued,
       counters: { ...this.#telemetry.counters },
     };
@@ -162,7 +162,7 @@ class InboxConsumer implements Consumer {
       settings,
       reporter: this.#reporter,
       telemetry: this.#telemetry,
-      othersWait: () => (this.#lanes.get(topic)?.waiting ?? 0) > 0,
+      othersWait: () => (this.#queues.get(topic)?.waiting ?? 0) > 0,
       stopping: () => this.#condition !== 'open',
       goOn: () => !this.#outOfTime,
     };
@@ -172,11 +172,11 @@ class InboxConsumer implements Consumer {
     const { leaseMs, maxInMemory, maxInMemoryBytes } = settings;
     const concurrency = effects ? handler.concurrency : settings.concurrency;
     const maxBatch = 'handleBatch' in handler ? handler.maxBatch : 1;
-    const canHold = () => mayHold(topic, maxInMemory, this.#lanes);
-    const onRoom = (lane: Lane) => this.#onRoom(lane);
-    this.#lanes.set(
+    const canHold = () => mayHold(topic, maxInMemory, this.#queues);
+    const onRoom = (queue: PrefetchQueue) => this.#onRoom(queue);
+    this.#queues.set(
       topic,
-      new Lane({ topic, execute, concurrency, maxBatch, leaseMs, maxInMemory, maxInMemoryBytes, canHold, activity: this.#activity, onRoom }),
+      new PrefetchQueue({ topic, execute, concurrency, maxBatch, leaseMs, maxInMemory, maxInMemoryBytes, canHold, activity: this.#activity, onRoom }),
     );
   }
 
@@ -186,7 +186,7 @@ class InboxConsumer implements Consumer {
     const subscriber = subscribe({
       group,
       subscriptions,
-      onBatch: (messages) => this.#intake.take(messages),
+      onBatch: (messages) => this.#inboxWriter.take(messages),
       beforeReceive: (topic) => this.#waitForRoom(topic),
     });
     this.#subscriber = subscriber;
@@ -212,7 +212,7 @@ class InboxConsumer implements Consumer {
     if (this.#condition !== 'closed' || this.#conflict) return;
     this.#condition = 'open';
     this.#reporter.open();
-    for (const lane of this.#lanes.values()) lane.open();
+    for (const queue of this.#queues.values()) queue.open();
     this.#sweeper.wake();
     this.#letReceive();
   }
@@ -232,23 +232,23 @@ class InboxConsumer implements Consumer {
   #close(): void {
     this.#conflict = true;
     this.#condition = 'closed';
-    for (const lane of this.#lanes.values()) lane.close();
+    for (const queue of this.#queues.values()) queue.close();
     this.#reporter.close();
     const { log, group, knex } = this.#settings;
-    const waiting = [...this.#lanes.values()].flatMap((lane) => lane.takeWaiting());
+    const waiting = [...this.#queues.values()].flatMap((queue) => queue.takeWaiting());
     releaseRows(knex, group, waiting).catch((error: unknown) => log.warn({ err: error }, 'messages come again after their lease'));
     this.#subscriber?.stop(5_000).catch((error: unknown) => log.warn({ err: error, consumer_group: group }, 'the subscriber did not stop cleanly'));
   }
 
   #inMemory(): number {
-    return [...this.#lanes.values()].reduce((sum, lane) => sum + lane.held, 0);
+    return [...this.#queues.values()].reduce((sum, queue) => sum + queue.held, 0);
   }
 
   /** Back-pressure: the broker is asked for more of a topic only when there is room for it. */
   async #waitForRoom(topic: string): Promise<void> {
     const goOn = () => this.#condition === 'open' || this.#condition === 'closed';
-    await this.#intake.untilStorable(goOn);
-    while (!this.#lanes.get(topic)?.hasRoom && goOn()) {
+    await this.#inboxWriter.untilStorable(goOn);
+    while (!this.#queues.get(topic)?.hasRoom && goOn()) {
       await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
     }
   }
@@ -257,9 +257,9 @@ class InboxConsumer implements Consumer {
     for (const wake of this.#roomWaiters.splice(0)) wake();
   }
 
-  #onRoom(lane: Lane): void {
+  #onRoom(queue: PrefetchQueue): void {
     this.#letReceive();
     // Not for every row that leaves: a claim for many costs what a claim for one costs.
-    if (lane.held <= lane.capacity / 2 && this.#backlog.delete(lane.topic)) this.#sweeper.wake();
+    if (queue.held <= queue.capacity / 2 && this.#backlog.delete(queue.topic)) this.#sweeper.wake();
   }
 }

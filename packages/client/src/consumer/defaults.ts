@@ -17,7 +17,7 @@ export const DEFAULTS = {
   maxInMemory: 512,
   maxInMemoryBytes: 64 * 1024 * 1024,
   maxBodyBytes: 4 * 1024 * 1024,
-  reportGatherMs: 100,
+  reportLingerMs: 100,
   reportRepeatMs: 10_000,
   sweepMs: 1_000,
   statementLimitMs: 60_000,

@@ -1,4 +1,4 @@
-import { withoutValues } from '@tpc/core';
+import { redact } from '@tpc/core';
 
 /**
  * What a handler throws to say more than "it failed". Reason codes are at most 64 characters of [A-Z0-9_]; details are for people, travel to
@@ -102,7 +102,7 @@ export function reasonCode(reason: string): string {
  * numbers masked, at most 1,024 characters.
  */
 export function describeError(thrown: unknown): string {
-  const error = withoutValues(thrown);
+  const error = redact(thrown);
   if (!(error instanceof Error)) return detailOf(mask(String(error)));
   const code = (error as { code?: unknown }).code;
   const prefix = error.name === 'Error' ? '' : `${error.name}: `;

@@ -87,7 +87,7 @@ export type Handler = TransactionalHandler | BatchHandler | EffectHandler;
 
 /** What happened, for metrics; counts, never ids. */
 export type ConsumerEvent =
-  | { type: 'stored' | 'duplicate' | 'older' | 'stub' | 'dropped'; topic: string; count: number }
+  | { type: 'stored' | 'duplicate' | 'older' | 'tombstone' | 'dropped'; topic: string; count: number }
   | { type: 'handled'; topic: string; count: number; elapsedMs: number; outcome: 'consumed' | 'retry' | 'dead' | 'fenced' }
   | { type: 'effect'; topic: string; elapsedMs: number; outcome: 'done' | 'retry' | 'dead' | 'held' }
   | { type: 'reported'; count: number; accepted: boolean };
@@ -123,10 +123,10 @@ export type ConsumerOptions = {
   maxInMemory?: number;
   /** Most bytes of bodies held in memory for each topic; the one that goes beyond it is still taken. Default 64 MiB. */
   maxInMemoryBytes?: number;
-  /** Largest body that is stored; a larger one becomes a dead stub. Bytes, default 4 MiB. */
+  /** Largest body that is stored; a larger one becomes a dead tombstone. Bytes, default 4 MiB. */
   maxBodyBytes?: number;
   /** How long a report is gathered with others, and a receive waits for its outcome, milliseconds. Default 100. */
-  reportGatherMs?: number;
+  reportLingerMs?: number;
   /** After this long without TPC's acknowledgement a report is repeated, milliseconds. Default 10,000. */
   reportRepeatMs?: number;
   /** How often the inbox is looked through for what is due, milliseconds. Default 1,000. */
@@ -195,8 +195,8 @@ export type ConsumerCounters = {
   duplicates: number;
   /** Of a generation older than the newest stored. */
   older: number;
-  /** Stored as dead stubs. */
-  stubs: number;
+  /** Stored as dead tombstones. */
+  tombstones: number;
   /** Not from TPC, or meant for another group. */
   dropped: number;
   consumed: number;

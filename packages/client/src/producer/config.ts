@@ -8,7 +8,7 @@ import type { ProducerEvent } from './events.ts';
 
 export const DEFAULT_PREPARE_BUDGET_MS = 250;
 export const DEFAULT_CALL_DEADLINE_MS = 5_000;
-export const DEFAULT_ACKNOWLEDGE_GATHER_MS = 50;
+export const DEFAULT_ACKNOWLEDGE_LINGER_MS = 50;
 export const DEFAULT_STATEMENT_LIMIT_MS = 60_000;
 
 export const DEFAULT_SWEEP: Required<SweepOptions> = {
@@ -73,7 +73,7 @@ export type ProducerOptions = {
   checkBack?: CheckBackOptions;
   probe?: RetryPolicy;
   /** How long acknowledgements are gathered before they are written, milliseconds. Default 50. */
-  acknowledgeGatherMs?: number;
+  acknowledgeLingerMs?: number;
   /**
    * Longest time that the database may take for one of the library's own statements, milliseconds; then its connection is ended and another taken. Must be
    * above the sessions' innodb_lock_wait_timeout. Statements of your work are not bounded by it. Of several producers and consumers

@@ -1,4 +1,4 @@
-import { classifySqlError, isTransient, withoutValues } from '@tpc/core';
+import { classifySqlError, isTransient, redact } from '@tpc/core';
 import { codeOf } from '../error-code.ts';
 
 /**
@@ -7,7 +7,7 @@ import { codeOf } from '../error-code.ts';
  */
 export class OutcomeUnknown extends Error {
   constructor(cause: unknown) {
-    super(`COMMIT failed (${codeOf(cause)}): the transaction may or may not have committed`, { cause: withoutValues(cause) });
+    super(`COMMIT failed (${codeOf(cause)}): the transaction may or may not have committed`, { cause: redact(cause) });
     this.name = 'OutcomeUnknown';
   }
 }
@@ -18,7 +18,7 @@ export class TransactionDoomed extends Error {
   readonly retryable: boolean;
 
   constructor(why: string, cause?: unknown) {
-    super(cause === undefined ? why : `${why} (${codeOf(cause)})`, cause === undefined ? undefined : { cause: withoutValues(cause) });
+    super(cause === undefined ? why : `${why} (${codeOf(cause)})`, cause === undefined ? undefined : { cause: redact(cause) });
     this.name = 'TransactionDoomed';
     const kind = classifySqlError(cause);
     this.retryable = isTransient(kind) || kind === 'duplicate';

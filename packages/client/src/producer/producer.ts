@@ -10,7 +10,7 @@ import { readStoreMeta } from '../migrations/index.ts';
 import { messageTracer } from '../tracing.ts';
 import { CheckBack } from './check-back/check-back.ts';
 import {
-  DEFAULT_ACKNOWLEDGE_GATHER_MS,
+  DEFAULT_ACKNOWLEDGE_LINGER_MS,
   DEFAULT_CALL_DEADLINE_MS,
   DEFAULT_CHECK_BACK,
   DEFAULT_PREPARE_BUDGET_MS,
@@ -20,10 +20,10 @@ import {
   type ProducerOptions,
 } from './config.ts';
 import { Background } from './delivery/background.ts';
-import { Calls } from './delivery/calls.ts';
+import { BatchedTpcClient } from './delivery/batched-client.ts';
 import { Delivery } from './delivery/delivery.ts';
-import { Link } from './delivery/link.ts';
 import { Sweeper, type SweepResult } from './delivery/sweeper.ts';
+import { TpcAvailability } from './delivery/tpc-availability.ts';
 import { checkGroup, type OutboxMessage } from './domain/message.ts';
 import { OutboxMisuse } from './errors.ts';
 import type { ProducerState } from './events.ts';
@@ -71,7 +71,7 @@ class OutboxProducer implements Producer {
   readonly #checkBackEnabled: boolean;
   readonly #openKeys = new OpenKeys();
   readonly #background: Background;
-  readonly #link: Link;
+  readonly #availability: TpcAvailability;
   readonly #sweeper: Sweeper;
   readonly #checkBack: CheckBack;
   readonly #transactionParts: TransactionParts;
@@ -101,8 +101,8 @@ class OutboxProducer implements Producer {
     this.#checkBackEnabled = checkBack.enabled;
     this.#background = new Background(log);
     const tracing = messageTracer(options.tracer);
-    const calls = new Calls({ tpc, group, storeId, prepareBudgetMs, callDeadlineMs, tracing });
-    this.#link = new Link({
+    const calls = new BatchedTpcClient({ tpc, group, storeId, prepareBudgetMs, callDeadlineMs, tracing });
+    this.#availability = new TpcAvailability({
       tpc,
       registration: async () => registration(options, instanceId, await storeId()),
       deadlineMs: callDeadlineMs,
@@ -114,16 +114,16 @@ class OutboxProducer implements Producer {
         this.#sweeper.wake();
       },
     });
-    const link = this.#link;
-    const gatherMs = options.acknowledgeGatherMs ?? DEFAULT_ACKNOWLEDGE_GATHER_MS;
+    const availability = this.#availability;
+    const lingerMs = options.acknowledgeLingerMs ?? DEFAULT_ACKNOWLEDGE_LINGER_MS;
     const { firstWaitMs } = sweep;
-    const delivery = new Delivery({ knex, calls, link, background: this.#background, gatherMs, firstWaitMs, log, onEvent, tracing });
-    this.#sweeper = new Sweeper({ knex, group, calls, link, delivery, log, tracing, ...sweep });
+    const delivery = new Delivery({ knex, calls, availability, background: this.#background, lingerMs, firstWaitMs, log, onEvent, tracing });
+    this.#sweeper = new Sweeper({ knex, group, calls, availability, delivery, log, tracing, ...sweep });
     const openKeys = this.#openKeys;
     this.#checkBack = new CheckBack({
       knex,
       tpc,
-      link,
+      availability,
       delivery,
       openKeys,
       group,
@@ -138,7 +138,7 @@ class OutboxProducer implements Producer {
     this.#transactionParts = {
       knex,
       group,
-      limits: () => link.limits,
+      limits: () => availability.limits,
       delivery,
       openKeys,
       prepareBudgetMs,
@@ -165,7 +165,7 @@ class OutboxProducer implements Producer {
       () => this.state(),
       () => readOutboxBacklog(this.#knex, this.#group),
     );
-    this.#link.start();
+    this.#availability.start();
     if (this.#sweepEnabled) this.#sweeper.start();
     if (this.#checkBackEnabled) this.#checkBack.start();
   }
@@ -175,15 +175,15 @@ class OutboxProducer implements Producer {
     this.#stopped = true;
     this.#stopObserving();
     await withDeadline(Promise.allSettled(this.#open), deadline - performance.now());
-    const duties = Promise.all([this.#link.stop(), this.#sweeper.stop(), this.#checkBack.stop()]);
+    const duties = Promise.all([this.#availability.stop(), this.#sweeper.stop(), this.#checkBack.stop()]);
     await withDeadline(duties, deadline - performance.now());
     await this.#background.drain(deadline - performance.now());
   }
 
   state(): ProducerState {
     return {
-      mode: this.#link.mode,
-      registered: this.#link.registered,
+      mode: this.#availability.mode,
+      registered: this.#availability.registered,
       openTransactions: this.#open.size,
       openKeys: this.#openKeys.size,
       pendingConfirms: this.#background.size,

@@ -2,7 +2,7 @@ import knexFactory, { type Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/mariadb.ts';
 import type { Tx } from './database.ts';
-import { afterCommit, inPacketTransaction, runOnPrimary, runTogether, writeLater } from './packet-transaction.ts';
+import { afterCommit, deferWrite, inPacketTransaction, runOnPrimary, runTogether } from './packet-transaction.ts';
 import { run } from './run.ts';
 import { classifySqlError } from './sql-errors.ts';
 
@@ -51,13 +51,13 @@ describe.each(STORES)('inPacketTransaction on %s', (name, open) => {
   it('answers each statement by itself, and commits what was written later', async () => {
     const answers = await inPacketTransaction(db, async (tx) => {
       const first = await run(tx, INSERT, [1, 'a']);
-      await writeLater(tx, INSERT, [2, 'b;?']);
+      await deferWrite(tx, INSERT, [2, 'b;?']);
       const [here, text] = await runTogether(tx, [
         { sql: 'SELECT id FROM part WHERE id <= ? ORDER BY id', params: [2] },
         { sql: 'SELECT text FROM part WHERE id = ?', params: [2] },
       ]);
-      await writeLater(tx, INSERT, [3, 'c']);
-      await writeLater(tx, 'UPDATE part SET text = ? WHERE id = ?', ['d', 1]);
+      await deferWrite(tx, INSERT, [3, 'c']);
+      await deferWrite(tx, 'UPDATE part SET text = ? WHERE id = ?', ['d', 1]);
       return { affected: first.affected, here: here?.rows, text: text?.rows };
     });
     expect(answers).toEqual({ affected: 1, here: [{ id: 1 }, { id: 2 }], text: [{ text: 'b;?' }] });
@@ -81,7 +81,7 @@ describe.each(STORES)('inPacketTransaction on %s', (name, open) => {
   it('writes nothing when the work throws, also what was to be written later', async () => {
     const failing = inPacketTransaction(db, async (tx) => {
       await run(tx, INSERT, [1, 'a']);
-      await writeLater(tx, INSERT, [2, 'b']);
+      await deferWrite(tx, INSERT, [2, 'b']);
       throw new Error('no');
     });
     await expect(failing).rejects.toThrow('no');
@@ -90,17 +90,17 @@ describe.each(STORES)('inPacketTransaction on %s', (name, open) => {
 
   it.each([
     ['a statement', run],
-    ['what was to be written later', writeLater],
+    ['what was to be written later', deferWrite],
   ])('writes nothing when %s fails, says why, and the connection begins the next one', async (_what, write) => {
     await run(db, INSERT, [7, 'here']);
     const failing = inPacketTransaction(db, async (tx) => {
-      await writeLater(tx, INSERT, [1, 'a']);
+      await deferWrite(tx, INSERT, [1, 'a']);
       await write(tx, INSERT, [7, 'again']);
-      await writeLater(tx, INSERT, [2, 'b']);
+      await deferWrite(tx, INSERT, [2, 'b']);
     });
     await expect(failing).rejects.toSatisfy((error) => classifySqlError(error) === 'duplicate');
     expect(await ids(db)).toEqual([7]);
-    await inPacketTransaction(db, (tx) => writeLater(tx, INSERT, [3, 'c']));
+    await inPacketTransaction(db, (tx) => deferWrite(tx, INSERT, [3, 'c']));
     expect(await ids(db)).toEqual([3, 7]);
   });
 
@@ -125,7 +125,7 @@ describe.each(STORES)('inPacketTransaction on %s', (name, open) => {
     ['swallows the error and goes on', (tx, sql) => run(tx, sql).catch(() => run(tx, INSERT, [2, 'b']))],
     ['has sent a statement beside it', (tx, sql) => Promise.allSettled([run(tx, sql), run(tx, INSERT, [2, 'b'])])],
     ['has sent statements beside it and waits for none', async (tx, sql) => void Promise.allSettled([run(tx, sql), run(tx, INSERT, [2, 'b'])])],
-    ['swallows the error and writes later', (tx, sql) => run(tx, sql).catch(() => writeLater(tx, INSERT, [2, 'b']))],
+    ['swallows the error and writes later', (tx, sql) => run(tx, sql).catch(() => deferWrite(tx, INSERT, [2, 'b']))],
   ])('commits nothing where the database has ended the transaction, and the work %s', async (_what, goOn) => {
     await run(db, INSERT, [7, 'here']);
     const sql = await fatal();
@@ -187,7 +187,7 @@ describe('inPacketTransaction whose connection dies', () => {
       await run(db, 'CREATE TABLE part (id INTEGER PRIMARY KEY, text VARCHAR(20))');
       const failing = inPacketTransaction(db, async (tx) => {
         const { rows } = await run<{ id: number }>(tx, 'SELECT CONNECTION_ID() AS id');
-        await writeLater(tx, INSERT, [1, 'a']);
+        await deferWrite(tx, INSERT, [1, 'a']);
         await run(second, `KILL ${rows[0]?.id}`);
       });
       await expect(failing).rejects.toSatisfy((error) => classifySqlError(error) === 'connection');

@@ -41,7 +41,7 @@ export function runOnPrimary<R = Record<string, unknown>>(
 }
 
 /** Writes what nobody needs an answer of: at the latest with the transaction's COMMIT, which fails where it fails. */
-export async function writeLater(db: Knex | Knex.Transaction | Queryable, sql: string, params: readonly SqlValue[]): Promise<void> {
+export async function deferWrite(db: Knex | Knex.Transaction | Queryable, sql: string, params: readonly SqlValue[]): Promise<void> {
   if (isOpen(db)) db.defer({ sql, params });
   else await run(db, sql, params);
 }

@@ -2,7 +2,7 @@ import knexFactory, { type Knex } from 'knex';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/mariadb.ts';
 import { inTransaction } from './in-transaction.ts';
-import { inPacketTransaction, runTogether, writeLater } from './packet-transaction.ts';
+import { deferWrite, inPacketTransaction, runTogether } from './packet-transaction.ts';
 import { run } from './run.ts';
 import type { SqlValue } from './types.ts';
 
@@ -82,7 +82,7 @@ describe.each(MODES)('values on a session whose sql_mode is "%s"', (mode) => {
         tx,
         others.map((text) => ({ sql: INSERT, params: [text] })),
       );
-      await writeLater(tx, INSERT, [first]);
+      await deferWrite(tx, INSERT, [first]);
     });
     expect(await words()).toEqual([...others, first]);
     await runTogether(

@@ -2,7 +2,7 @@ import { ServerCredentials } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { StartError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
-import { createGate, type Gate, OPEN_GATE } from './gate.ts';
+import { type Authenticator, createAuthenticator, OPEN_AUTHENTICATOR } from './authenticator.ts';
 import { checkMaterial, ReplaceableServerCredentials, type TlsMaterial } from './server-tls.ts';
 import { createTokenTable, parseTokensFile, type TokenTable } from './tokens.ts';
 import { type NamedFile, type WatchedFiles, watchFiles } from './watched-files.ts';
@@ -47,7 +47,7 @@ export type AccessOptions = {
 
 /** Who may call a server, and over which transport. */
 export type Access = {
-  readonly gate: Gate;
+  readonly authenticator: Authenticator;
   readonly credentials: ServerCredentials;
   /** Whether client certificates are asked for. */
   readonly mutual: boolean;
@@ -65,15 +65,15 @@ export type Access = {
  */
 export function openAccess(options: AccessOptions, log: Log): Access {
   const watched: WatchedFiles<unknown>[] = [];
-  const gate = openGate(options, log, watched);
+  const authenticator = openAuthenticator(options, log, watched);
   const credentials = openCredentials(options, log, watched);
   const reload = () => {
     for (const files of watched) files.check();
-    gate.recheck();
+    authenticator.recheck();
   };
   const timer = watched.length > 0 ? setInterval(reload, REREAD_MS).unref() : undefined;
   return {
-    gate,
+    authenticator,
     credentials,
     mutual: options.tls.TLS_CLIENT_CA_FILE !== undefined,
     reloadable: watched.length > 0,
@@ -82,23 +82,23 @@ export function openAccess(options: AccessOptions, log: Log): Access {
   };
 }
 
-function openGate({ tokensSetting, tokensFile, tls }: AccessOptions, log: Log, watched: WatchedFiles<unknown>[]): Gate {
+function openAuthenticator({ tokensSetting, tokensFile, tls }: AccessOptions, log: Log, watched: WatchedFiles<unknown>[]): Authenticator {
   const certificateRequired = tls.TLS_CLIENT_CA_FILE !== undefined;
   if (tokensFile === undefined) {
-    if (!certificateRequired) return OPEN_GATE;
+    if (!certificateRequired) return OPEN_AUTHENTICATOR;
     throw new StartError(`TLS_CLIENT_CA_FILE: needs ${tokensSetting} as well, whose entries say which group or role a certificate's subject is`);
   }
-  let gate: Gate | undefined;
+  let authenticator: Authenticator | undefined;
   const files = watchFiles<TokenTable>({
     files: [{ setting: tokensSetting, path: tokensFile }],
     parse: ([text = '']) => createTokenTable(parseTokensFile(text)),
-    onChange: (table) => gate?.replace(table),
+    onChange: (table) => authenticator?.replace(table),
     log,
   });
   watched.push(files);
-  gate = createGate({ table: files.first, certificateRequired });
+  authenticator = createAuthenticator({ table: files.first, certificateRequired });
   if (files.first.size === 0) log.warn({ setting: tokensSetting }, 'the tokens file has no entry: nobody may call');
-  return gate;
+  return authenticator;
 }
 
 function openCredentials({ tls }: AccessOptions, log: Log, watched: WatchedFiles<unknown>[]): ServerCredentials {

@@ -7,7 +7,7 @@ export type TlsMaterial = { cert: string; key: string; clientCa: string | undefi
 
 /**
  * Server credentials whose certificate can be replaced while the server runs. With a client CA, a certificate is asked for, but the handshake refuses
- * nobody: the gate does, so that the client learns the reason instead of a closed connection, and probes can still ask for the health.
+ * nobody: the authenticator does, so that the client learns the reason instead of a closed connection, and probes can still ask for the health.
  */
 export class ReplaceableServerCredentials extends ServerCredentials {
   constructor(material: TlsMaterial) {

@@ -11,7 +11,7 @@ const group = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected 1 to 64 charac
 const name = z.string().regex(/^[\w.@-]{1,64}$/, 'expected 1 to 64 characters of letters, digits and _ . @ -');
 
 /** By what a caller is recognized, and until when. */
-const proof = {
+const credentials = {
   /** SHA-256 of the token, 64 hex digits. */
   sha256: z
     .string()
@@ -30,10 +30,10 @@ const proof = {
 
 const entrySchema = z
   .discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('producer'), group, ...proof }),
-    z.strictObject({ kind: z.literal('consumer'), group, ...proof }),
-    z.strictObject({ kind: z.literal('operator'), name, role: z.enum(ROLES), ...proof }),
-    z.strictObject({ kind: z.literal('service'), name, ...proof }),
+    z.strictObject({ kind: z.literal('producer'), group, ...credentials }),
+    z.strictObject({ kind: z.literal('consumer'), group, ...credentials }),
+    z.strictObject({ kind: z.literal('operator'), name, role: z.enum(ROLES), ...credentials }),
+    z.strictObject({ kind: z.literal('service'), name, ...credentials }),
   ])
   .refine((entry) => (entry.sha256 === undefined) !== (entry.subject === undefined), 'expected either sha256 or subject');
 
@@ -50,8 +50,8 @@ export function parseTokensFile(text: string): TokenEntry[] {
   const result = fileSchema.safeParse(parseJson(text));
   if (!result.success) throw new Error(result.error.issues.map(describeIssue).join('; '));
   const { entries } = result.data;
-  const proofs = entries.map((entry) => entry.sha256?.toLowerCase() ?? entry.subject);
-  const twice = proofs.findIndex((value, index) => proofs.indexOf(value) !== index);
+  const credentials = entries.map((entry) => entry.sha256?.toLowerCase() ?? entry.subject);
+  const twice = credentials.findIndex((value, index) => credentials.indexOf(value) !== index);
   if (twice >= 0) throw new Error(`entry ${twice + 1}: the same token or subject stands in an entry before`);
   return entries;
 }

@@ -5,7 +5,7 @@ import { credentials, Server, ServerCredentials, type ServiceError, status } fro
 import { type HealthCheckResponse, HealthClient } from '@tpc/gen/grpc/health/v1/health';
 import { afterEach, expect, it } from 'vitest';
 import { start, target, useAccessKit, viewer, writeTokens } from '../../test/access-kit.ts';
-import { OPEN_GATE } from '../auth/gate.ts';
+import { OPEN_AUTHENTICATOR } from '../auth/authenticator.ts';
 import { HealthEntries } from '../health/health-service.ts';
 import { createAdmission } from './admission.ts';
 import { bind } from './bind.ts';
@@ -37,7 +37,7 @@ async function startWithTwoPlaces() {
   const ignored = () => undefined;
   const { interceptor } = createAdmission({
     domain: 'x',
-    gate: OPEN_GATE,
+    authenticator: OPEN_AUTHENTICATOR,
     openTo: new Set(),
     onRefused: ignored,
     onAnswered: ignored,

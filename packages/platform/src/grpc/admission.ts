@@ -1,6 +1,6 @@
 import { type Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor, status } from '@grpc/grpc-js';
-import { type Gate, OPEN_GATE, type Visit } from '../auth/gate.ts';
-import { endConnection, proofOf } from '../auth/peer.ts';
+import { type AuthenticatedCall, type Authenticator, OPEN_AUTHENTICATOR } from '../auth/authenticator.ts';
+import { credentialsOf, endConnection } from '../auth/credentials.ts';
 import { isAuthError } from '../auth/reasons.ts';
 import { type AppError, toAppError } from '../errors.ts';
 import type { NoteCall } from '../telemetry/metrics-parts.ts';
@@ -12,7 +12,7 @@ export type OnRefused = (event: { reason: string; method: string; peer: string; 
 
 export type AdmissionOptions = {
   domain: string;
-  gate: Gate;
+  authenticator: Authenticator;
   /** Paths of methods that everybody may call. */
   openTo: ReadonlySet<string>;
   onRefused: OnRefused;
@@ -24,8 +24,8 @@ export type AdmissionOptions = {
 export type Admission = {
   /** Decides about a call when its headers are there, before anything of its request is read. */
   interceptor: ServerInterceptor;
-  /** The visit of a call that was let in, by the metadata that its handler sees. @throws Error for a call that has not come through here */
-  visitOf(metadata: Metadata): Visit;
+  /** The authenticated of a call that was let in, by the metadata that its handler sees. @throws Error for a call that has not come through here */
+  authenticatedCallOf(metadata: Metadata): AuthenticatedCall;
 };
 
 /**
@@ -33,47 +33,47 @@ export type Admission = {
  * leaves here, whether its handler was called or not.
  */
 export function createAdmission(options: AdmissionOptions): Admission {
-  const { gate, openTo, domain } = options;
-  const visits = new WeakMap<Metadata, Visit>();
+  const { authenticator, openTo, domain } = options;
+  const authenticatedCalls = new WeakMap<Metadata, AuthenticatedCall>();
   const streams = new OpenStreams(options.maxOpenStreams);
-  const enter = (path: string, stream: boolean, metadata: Metadata, call: ServerInterceptingCallInterface): Visit => {
-    const visit = (openTo.has(path) ? OPEN_GATE : gate).enter(proofOf(metadata, call));
-    if (!stream) return visit;
+  const enter = (path: string, stream: boolean, metadata: Metadata, call: ServerInterceptingCallInterface): AuthenticatedCall => {
+    const authenticated = (openTo.has(path) ? OPEN_AUTHENTICATOR : authenticator).enter(credentialsOf(metadata, call));
+    if (!stream) return authenticated;
     try {
       const leaveStream = streams.open(path, call.getPeer(), (error) => call.sendStatus(toServiceError(error, domain)));
       const leave = () => {
-        visit.leave();
+        authenticated.leave();
         leaveStream();
       };
-      return { ...visit, leave };
+      return { ...authenticated, leave };
     } catch (error) {
-      visit.leave();
+      authenticated.leave();
       throw error;
     }
   };
   const interceptor: ServerInterceptor = ({ path, requestStream, responseStream }, call) => {
-    let visit: Visit | undefined;
+    let authenticated: AuthenticatedCall | undefined;
     const leave = () => {
-      visit?.leave();
-      visit = undefined;
+      authenticated?.leave();
+      authenticated = undefined;
     };
     const onReceiveMetadata = (metadata: Metadata, next: (metadata: Metadata) => void) => {
       try {
-        visit = enter(path, requestStream || responseStream, metadata, call);
+        authenticated = enter(path, requestStream || responseStream, metadata, call);
       } catch (error) {
         return refuse(path, call, toAppError(error), options);
       }
-      visits.set(metadata, visit);
+      authenticatedCalls.set(metadata, authenticated);
       next(metadata);
     };
     return new ServerInterceptingCall(call, { start: (next) => next({ onReceiveMetadata, onCancel: leave }) });
   };
   return {
     interceptor,
-    visitOf: (metadata) => {
-      const visit = visits.get(metadata);
-      if (visit === undefined) throw new Error('a call has reached its handler without admission');
-      return visit;
+    authenticatedCallOf: (metadata) => {
+      const authenticated = authenticatedCalls.get(metadata);
+      if (authenticated === undefined) throw new Error('a call has reached its handler without admission');
+      return authenticated;
     },
   };
 }

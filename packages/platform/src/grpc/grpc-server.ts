@@ -110,14 +110,14 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
 }
 
 /** Everybody on the network could else speak for every producer, consumer and operator. */
-function refuseExposure({ host, access: named, log }: GrpcServerOptions, { gate, credentials }: Access): void {
-  if (gate.open && !isLoopback(host)) {
+function refuseExposure({ host, access: named, log }: GrpcServerOptions, { authenticator, credentials }: Access): void {
+  if (authenticator.open && !isLoopback(host)) {
     const setting = named?.tokensSetting ?? 'a tokens file';
     throw new StartError(
       `BIND_HOST="${host}": without tokens only a loopback address (127.0.0.1, ::1, localhost) is allowed; make tokens by "npm run tokens" and set ${setting}`,
     );
   }
-  if (gate.open) log.info({ host }, 'no tokens are configured: everybody on this machine may call everything');
+  if (authenticator.open) log.info({ host }, 'no tokens are configured: everybody on this machine may call everything');
   else if (!credentials._isSecure() && !isLoopback(host))
     log.warn({ host }, 'tokens and messages travel in plain text: set TLS_CERT_FILE and TLS_KEY_FILE');
 }
@@ -131,7 +131,13 @@ async function serveWith(options: GrpcServerOptions, access: Access): Promise<Gr
     ({ reason }) => reason,
     (event, times) => log.warn({ ...event, times }, 'caller refused'),
   );
-  const { interceptor, visitOf } = createAdmission({ domain, gate: access.gate, openTo: openMethods(options), onRefused, onAnswered });
+  const { interceptor, authenticatedCallOf } = createAdmission({
+    domain,
+    authenticator: access.authenticator,
+    openTo: openMethods(options),
+    onRefused,
+    onAnswered,
+  });
   const server = new Server({
     interceptors: [interceptor],
     'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
@@ -144,7 +150,7 @@ async function serveWith(options: GrpcServerOptions, access: Access): Promise<Gr
   const services: readonly ServiceEntry[] =
     parts === undefined ? options.services : [...options.services, { ...logService(parts), maxRequestBytes: SHORT_REQUEST_BYTES }];
   const names = services.map((service) => nameOf(service.definition));
-  const common = { domain, log, stopping: stopping.signal, visitOf, onRefused, onAnswered };
+  const common = { domain, log, stopping: stopping.signal, authenticatedCallOf, onRefused, onAnswered };
   for (const service of services) {
     const tracing = options.tracing && { ...service.tracing, tracing: options.tracing };
     const handlers = toGrpcHandlers(service.handlers as never, { ...common, tracing });

@@ -3,7 +3,7 @@ import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
 import { descriptorSet } from '@tpc/gen/descriptors';
 import type { ServerReflectionRequest, ServerReflectionResponse } from '@tpc/gen/grpc/reflection/v1/reflection';
 import { expect, it } from 'vitest';
-import type { Visit } from '../auth/gate.ts';
+import type { AuthenticatedCall } from '../auth/authenticator.ts';
 import { authError } from '../auth/reasons.ts';
 import { createLog } from '../log/log.ts';
 import { createReflection } from './reflection.ts';
@@ -25,8 +25,8 @@ function fakeCall() {
 
 function serving(call: Call, reply = reflection) {
   const ending = new AbortController();
-  const visit: Visit = { caller: { kind: 'anyone' }, ended: ending.signal, leave: () => undefined };
-  answerEach(reply, { domain: 'x', log, visitOf: () => visit })(call);
+  const authenticated: AuthenticatedCall = { caller: { kind: 'anyone' }, ended: ending.signal, leave: () => undefined };
+  answerEach(reply, { domain: 'x', log, authenticatedCallOf: () => authenticated })(call);
   return ending;
 }
 

@@ -8,7 +8,7 @@ import { toServiceError } from './status-details.ts';
 export type StreamOptions = {
   domain: string;
   log: Log;
-  visitOf: Admission['visitOf'];
+  authenticatedCallOf: Admission['authenticatedCallOf'];
 };
 
 /**
@@ -21,8 +21,8 @@ export function answerEach<Q, S>(reply: (request: Q) => S, options: StreamOption
   };
 }
 
-async function serve<Q, S>(call: ServerDuplexStream<Q, S>, reply: (request: Q) => S, { visitOf }: StreamOptions): Promise<void> {
-  const { ended } = visitOf(call.metadata);
+async function serve<Q, S>(call: ServerDuplexStream<Q, S>, reply: (request: Q) => S, { authenticatedCallOf }: StreamOptions): Promise<void> {
+  const { ended } = authenticatedCallOf(call.metadata);
   const gone = new Promise<void>((resolve) => call.once('close', resolve));
   const dismissed = new Promise<void>((resolve) => ended.addEventListener('abort', () => resolve(), { once: true }));
   // The stream stays open at its end, so that its status can still be sent.

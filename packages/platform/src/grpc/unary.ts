@@ -1,8 +1,8 @@
 import { type handleUnaryCall, type ServerUnaryCall, status, type UntypedHandleCall } from '@grpc/grpc-js';
 import { context as contexts, type Span } from '@opentelemetry/api';
 import { contextUnder, endSpan, type MessageTracer, storedTraceOf } from '@tpc/core';
+import type { AuthenticatedCall } from '../auth/authenticator.ts';
 import type { Caller } from '../auth/caller.ts';
-import type { Visit } from '../auth/gate.ts';
 import { isAuthError } from '../auth/reasons.ts';
 import { type AppError, toAppError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
@@ -42,7 +42,7 @@ export type UnaryOptions = {
   domain: string;
   log: Log;
   stopping: AbortSignal;
-  visitOf: Admission['visitOf'];
+  authenticatedCallOf: Admission['authenticatedCallOf'];
   onRefused: OnRefused;
   onAnswered: NoteCall;
   tracing?: CallTracing | undefined;
@@ -102,17 +102,17 @@ async function answer(
   options: UnaryOptions,
   span?: Span,
 ): Promise<unknown> {
-  const visit = options.visitOf(call.metadata);
-  const { context, release } = contextOf(call, visit, options.stopping, span);
+  const authenticated = options.authenticatedCallOf(call.metadata);
+  const { context, release } = contextOf(call, authenticated, options.stopping, span);
   try {
-    visit.ended.throwIfAborted();
+    authenticated.ended.throwIfAborted();
     if (isUnreadable(call.request)) throw call.request.error;
     const response = await handler(call.request, context);
     // A long poll of somebody who may no longer be here takes nothing with it.
-    visit.ended.throwIfAborted();
+    authenticated.ended.throwIfAborted();
     return response;
   } catch (error) {
-    throw visit.ended.aborted ? visit.ended.reason : error;
+    throw authenticated.ended.aborted ? authenticated.ended.reason : error;
   } finally {
     release();
   }
@@ -128,7 +128,7 @@ function traceOf(call: ServerUnaryCall<unknown, unknown>): { traceparent: string
 
 function contextOf(
   call: ServerUnaryCall<unknown, unknown>,
-  visit: Visit,
+  authenticated: AuthenticatedCall,
   stopping: AbortSignal,
   span: Span | undefined,
 ): { context: CallContext; release: () => void } {
@@ -136,7 +136,7 @@ function contextOf(
   const onEnd = () => ended.abort();
   call.on('cancelled', onEnd);
   stopping.addEventListener('abort', onEnd, { once: true });
-  visit.ended.addEventListener('abort', onEnd, { once: true });
+  authenticated.ended.addEventListener('abort', onEnd, { once: true });
   const deadline = call.getDeadline();
   const remaining = (deadline instanceof Date ? deadline.getTime() : deadline) - Date.now();
   return {
@@ -146,13 +146,13 @@ function contextOf(
       ...(span ? storedTraceOf(span.spanContext()) : traceOf(call)),
       acceptLanguage: text(call, 'accept-language'),
       peer: call.getPeer(),
-      caller: visit.caller,
+      caller: authenticated.caller,
     },
     release: () => {
       // grpc-js says so of calls that were answered, too; an abort makes an error with its stack each time.
       call.removeListener('cancelled', onEnd);
       stopping.removeEventListener('abort', onEnd);
-      visit.ended.removeEventListener('abort', onEnd);
+      authenticated.ended.removeEventListener('abort', onEnd);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
-import { OPEN_GATE } from '../auth/gate.ts';
+import { OPEN_AUTHENTICATOR } from '../auth/authenticator.ts';
 import { createAdmission } from '../grpc/admission.ts';
 import { bind } from '../grpc/bind.ts';
 import { type ConnectionLimits, limitConnections } from '../grpc/connection-limits.ts';
@@ -45,7 +45,7 @@ export async function startHealthServer({ host, port }: { host: string; port: nu
   const nobodyIsRefused = () => undefined;
   const { interceptor } = createAdmission({
     domain: 'grpc.health.v1',
-    gate: OPEN_GATE,
+    authenticator: OPEN_AUTHENTICATOR,
     openTo: new Set(),
     onRefused: nobodyIsRefused,
     onAnswered: nobodyIsRefused,

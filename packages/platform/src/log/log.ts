@@ -1,5 +1,5 @@
 import { trace } from '@opentelemetry/api';
-import { isMistake, withoutValues } from '@tpc/core';
+import { isMistake, redact } from '@tpc/core';
 import { type DestinationStream, type LogFn, type Logger, pino, stdSerializers } from 'pino';
 import { type LogLevel, LogParts } from './log-levels.ts';
 import { textDestination } from './log-text.ts';
@@ -66,7 +66,7 @@ function spanFields(): object {
 const ERROR = 50;
 
 function errorFields(error: unknown): unknown {
-  return error instanceof Error ? stdSerializers.err(withoutValues(error) as Error) : error;
+  return error instanceof Error ? stdSerializers.err(redact(error) as Error) : error;
 }
 
 /** Leaves the stack of an error from outside out, where the line's logger is above debug. */

@@ -15,8 +15,8 @@ import type {
   StateResult,
   VerdictItem,
 } from '../store/store-types.ts';
-import type { TimedClaim } from './claims.ts';
 import { type ContentCache, createContentCache } from './content-cache.ts';
+import type { Lease } from './leases.ts';
 import type { Publishing } from './publishing.ts';
 import { flushUnderSpan, keptAlong, traceWrites, type WriteTracing } from './write-spans.ts';
 import type { Traced, Writes } from './writes.ts';
@@ -120,7 +120,7 @@ async function confirmAndPublish(options: WritesOptions, cache: ContentCache, it
 async function publishing<R>(
   options: WritesOptions,
   items: readonly Traced<{ messageKey: string }>[],
-  call: (claim: TimedClaim) => Promise<{ results: R[]; publish: PublishItem[]; contentError?: unknown }>,
+  call: (claim: Lease) => Promise<{ results: R[]; publish: PublishItem[]; contentError?: unknown }>,
 ): Promise<R[]> {
   const claim = options.publishing.newClaim();
   const outcome = await call(claim);

@@ -4,7 +4,7 @@ import { classifySqlError, isTransient, MAX_BATCH, type MessageTracer, NaturalBa
 import type { Log } from '@tpc/platform';
 import type { Store } from '../store/store.ts';
 import type { PublishResult, RedeliveryResult } from '../store/store-types.ts';
-import { createClaims, type TimedClaim } from './claims.ts';
+import { createLeases, type Lease } from './leases.ts';
 import { type PublishOrder, toBrokerMessage } from './publish-order.ts';
 import { endPublishSpan, publishSpan } from './publish-spans.ts';
 
@@ -19,9 +19,9 @@ import { endPublishSpan, publishSpan } from './publish-spans.ts';
  */
 export interface Publishing {
   /** A claim to give to the store's call. Take it right before the call. */
-  newClaim(): TimedClaim;
+  newClaim(): Lease;
   /** Publishes in the background. @returns when the outcomes are recorded, or could not be; never rejects, and need not be waited for */
-  publish(claim: TimedClaim, items: readonly PublishOrder[]): Promise<void>;
+  publish(claim: Lease, items: readonly PublishOrder[]): Promise<void>;
   /** Whether the broker answers. While it does not, claiming due work only wears the database. */
   connected(): boolean;
   /** Resolves when all outcomes of what was handed over are recorded, or could not be: from here on the database's absence is not waited out. */
@@ -47,7 +47,7 @@ export type PublishingOptions = {
  * Outcomes are gathered this long, since nobody waits for them, milliseconds. Long enough that most messages are consumed by then, and the write finds
  * nothing to do; a crash within it costs a repeated publish, which the inboxes drop.
  */
-const RESULT_GATHER_MS = 300;
+const RESULT_LINGER_MS = 300;
 /** A send begins only while this much of the lease is left, so that it ends before another replica may begin, as a share of the lease. */
 const LEASE_RESERVE = 0.2;
 const MAX_PUBLISH_COUNT = 128;
@@ -57,8 +57,8 @@ const DEFAULT_MAX_PUBLISH_QUEUED = 10_000;
 /** Between two tries to record outcomes while the database is away. */
 const RECORD_WAITS: RetryPolicy = { firstWaitMs: 250, factor: 1, maxWaitMs: 250, jitter: 0.2, maxAttempts: undefined };
 
-type Claimed = { claim: TimedClaim; item: PublishOrder; trace: Context | undefined };
-type Recorded = { claim: TimedClaim; result: PublishResult & { consumerGroup?: string } };
+type Claimed = { claim: Lease; item: PublishOrder; trace: Context | undefined };
+type Recorded = { claim: Lease; result: PublishResult & { consumerGroup?: string } };
 
 export function createPublishing(options: PublishingOptions): Publishing {
   const now = options.now ?? (() => performance.now());
@@ -68,7 +68,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
     name: 'publish results',
     flush: (batch) => record(options.store, batch, (endsAt) => !closing && now() < endsAt),
     maxCount: MAX_BATCH,
-    gatherMs: RESULT_GATHER_MS,
+    lingerMs: RESULT_LINGER_MS,
     bisect: () => false,
   });
   const sends = new NaturalBatcher<Claimed, PublishOutcome | undefined>({
@@ -81,7 +81,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
     bisect: () => false,
   });
   const idle: (() => void)[] = [];
-  const one = async (claim: TimedClaim, item: PublishOrder) => {
+  const one = async (claim: Lease, item: PublishOrder) => {
     underway++;
     const span = options.tracing && publishSpan(options.tracing, item);
     const claimed: Claimed = { claim, item, trace: span?.context };
@@ -99,7 +99,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
     }
   };
   return {
-    newClaim: createClaims(options.leaseMs, now),
+    newClaim: createLeases(options.leaseMs, now),
     publish: async (claim, items) => {
       await Promise.all(items.map((item) => one(claim, item)));
     },
@@ -138,7 +138,7 @@ async function send({ broker, log }: PublishingOptions, now: () => number, batch
 }
 
 /** The lease counts until the send itself begins, also after a wait in the broker's adapter. */
-function sendBefore({ endsAt, leaseMs }: TimedClaim): number {
+function sendBefore({ endsAt, leaseMs }: Lease): number {
   return endsAt - leaseMs * LEASE_RESERVE;
 }
 

@@ -1,7 +1,7 @@
 import type { Log } from '@tpc/platform';
 import type { Publishing } from '../flows/publishing.ts';
 import type { Store } from '../store/store.ts';
-import { createPublishShare } from './publish-share.ts';
+import { createInFlightQuota } from './in-flight-quota.ts';
 import { createWorker, type PassCounts, type Worker } from './worker.ts';
 
 /**
@@ -30,7 +30,7 @@ export const MAX_CLAIMS_UNDERWAY = 8;
 /** @throws RangeError when a setting is not positive */
 export function createPublishDueWorker({ store, publishing, log, config }: PublishDueOptions): Worker<PublishDueCounts> {
   if (!(config.claimCount > 0)) throw new RangeError(`publish due: claimCount must be above 0, is ${config.claimCount}`);
-  const share = createPublishShare(publishing, config.claimCount * MAX_CLAIMS_UNDERWAY);
+  const share = createInFlightQuota(publishing, config.claimCount * MAX_CLAIMS_UNDERWAY);
   const pass = async (): Promise<PublishDueCounts> => {
     if (!share.hasRoom()) return { claimed: 0, more: false };
     const claim = publishing.newClaim();

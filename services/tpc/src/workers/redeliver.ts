@@ -1,7 +1,7 @@
 import type { Log } from '@tpc/platform';
 import type { Publishing } from '../flows/publishing.ts';
 import type { Store } from '../store/store.ts';
-import { createPublishShare } from './publish-share.ts';
+import { createInFlightQuota } from './in-flight-quota.ts';
 import { createWorker, type PassCounts, type Worker } from './worker.ts';
 
 /**
@@ -34,7 +34,7 @@ export const MAX_REDELIVERY_CLAIMS_UNDERWAY = 2;
 /** @throws RangeError when a setting is not positive */
 export function createRedeliverWorker({ store, publishing, log, config }: RedeliverOptions): Worker<RedeliverCounts> {
   if (!(config.claimCount > 0)) throw new RangeError(`redeliver: claimCount must be above 0, is ${config.claimCount}`);
-  const share = createPublishShare(publishing, config.claimCount * MAX_REDELIVERY_CLAIMS_UNDERWAY);
+  const share = createInFlightQuota(publishing, config.claimCount * MAX_REDELIVERY_CLAIMS_UNDERWAY);
   const pass = async (): Promise<RedeliverCounts> => {
     if (!share.hasRoom()) return { examined: 0, redelivered: 0, more: false };
     const claim = publishing.newClaim();

@@ -1,5 +1,5 @@
 import { OutcomeUnknown, TpcError } from '@tpc/client/producer';
-import { classifySqlError, isTransient, withoutValues } from '@tpc/core';
+import { classifySqlError, isTransient, redact } from '@tpc/core';
 import { AppError, toAppError } from '@tpc/platform';
 import { NoIdLease } from '../domain/id-generator.ts';
 import { refuse } from './refusal.ts';
@@ -13,7 +13,7 @@ const MAX_CAUSES = 5;
  */
 export function toUacError(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  const cause = withoutValues(error);
+  const cause = redact(error);
   if (isOutcomeUnknown(error)) return refuse('UAC10011110', { cause });
   const sql = sqlErrorIn(error);
   const passes = error instanceof NoIdLease || error instanceof TpcError || (sql !== undefined && isTransient(classifySqlError(sql)));

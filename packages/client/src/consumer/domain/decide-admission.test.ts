@@ -24,8 +24,8 @@ describe('decideAdmission', () => {
     ['a key that is not ASCII', { 'tpc-key': 'é' }, { kind: 'drop', why: 'unusable key' }],
     ['a redelivery for this group', { 'tpc-key': 'k', 'tpc-only-group': 'G' }, { kind: 'store' }],
     ['an ordinary message', { 'tpc-key': 'k' }, { kind: 'store', row: { messageKey: 'k', generation: 1, topic: 'T', tag: 'A' } }],
-    ['a content type that does not fit', { 'tpc-key': 'k', 'tpc-content-type': 'x'.repeat(129) }, { kind: 'stub', reason: 'UNSTORABLE' }],
-    ['headers that do not fit', { 'tpc-key': 'k', 'tpc-h-a': 'x'.repeat(60_001) }, { kind: 'stub', reason: 'UNSTORABLE', row: { headers: {} } }],
+    ['a content type that does not fit', { 'tpc-key': 'k', 'tpc-content-type': 'x'.repeat(129) }, { kind: 'tombstone', reason: 'UNSTORABLE' }],
+    ['headers that do not fit', { 'tpc-key': 'k', 'tpc-h-a': 'x'.repeat(60_001) }, { kind: 'tombstone', reason: 'UNSTORABLE', row: { headers: {} } }],
   ])('%s', (_name, properties, expected) => {
     expect(decide(properties as Record<string, string>)).toMatchObject(expected);
   });
@@ -45,7 +45,7 @@ describe('decideAdmission', () => {
     ['a larger body', { 'tpc-key': 'k' }, { body: Buffer.alloc(11) }, 'the body has 11 bytes, at most 10 are taken'],
   ])('the columns hold %s, or it is said what they do not hold', (_what, properties, more, detail) => {
     const admission = decide(properties, more);
-    expect(admission.kind === 'stub' ? admission.detail : admission.kind).toBe(detail ?? 'store');
+    expect(admission.kind === 'tombstone' ? admission.detail : admission.kind).toBe(detail ?? 'store');
   });
 
   it.each(['a b', 'ka\u0000', 'ék', 'ké'])('drops a key with a character that no key has: %j', (key) => {
@@ -55,14 +55,18 @@ describe('decideAdmission', () => {
   it('keeps of a message that cannot be stored all that the columns hold, but no content', () => {
     const properties = { 'tpc-key': 'k', 'tpc-producer': 'P', 'tpc-generation': '2', 'tpc-content-type': 'text/plain', 'tpc-h-a': '1' };
     expect(decide(properties, { body: Buffer.alloc(11) })).toMatchObject({
-      kind: 'stub',
+      kind: 'tombstone',
       row: { messageKey: 'k', generation: 2, producerGroup: 'P', topic: 'T', tag: 'A', body: undefined, contentType: '', headers: {} },
     });
   });
 
-  it('takes a body of exactly the limit and makes a stub without content of a larger one', () => {
+  it('takes a body of exactly the limit and makes a tombstone without content of a larger one', () => {
     expect(decide({ 'tpc-key': 'k' }, { body: Buffer.alloc(10) }).kind).toBe('store');
-    expect(decide({ 'tpc-key': 'k' }, { body: Buffer.alloc(11) })).toMatchObject({ kind: 'stub', reason: 'TOO_LARGE', row: { body: undefined } });
+    expect(decide({ 'tpc-key': 'k' }, { body: Buffer.alloc(11) })).toMatchObject({
+      kind: 'tombstone',
+      reason: 'TOO_LARGE',
+      row: { body: undefined },
+    });
   });
 
   it('never loses a message for a trace context that does not fit', () => {
@@ -73,6 +77,6 @@ describe('decideAdmission', () => {
   });
 
   it('keeps the key of a message whose topic does not fit', () => {
-    expect(decide({ 'tpc-key': 'k' }, { topic: 't'.repeat(65) })).toMatchObject({ kind: 'stub', row: { messageKey: 'k', topic: '', tag: 'A' } });
+    expect(decide({ 'tpc-key': 'k' }, { topic: 't'.repeat(65) })).toMatchObject({ kind: 'tombstone', row: { messageKey: 'k', topic: '', tag: 'A' } });
   });
 });

@@ -7,7 +7,7 @@ import { Reason } from './states.ts';
 export type Admission =
   | { kind: 'store'; row: InboxRow }
   /** It cannot be stored or handled: its key is stored without content, dead, and reported. */
-  | { kind: 'stub'; row: InboxRow; reason: string; detail: string }
+  | { kind: 'tombstone'; row: InboxRow; reason: string; detail: string }
   /** It is acknowledged to the broker and forgotten. */
   | { kind: 'drop'; why: 'not from TPC' | 'for another group' | 'unusable key' };
 
@@ -30,17 +30,17 @@ export function decideAdmission(message: ReceivedBrokerMessage, group: string, m
   if (!KEY.test(delivery.messageKey)) return { kind: 'drop', why: 'unusable key' };
   const row = rowOfDelivery(message, delivery);
   if (message.body.byteLength > maxBodyBytes) {
-    return stub(row, Reason.TOO_LARGE, `the body has ${message.body.byteLength} bytes, at most ${maxBodyBytes} are taken`);
+    return tombstone(row, Reason.TOO_LARGE, `the body has ${message.body.byteLength} bytes, at most ${maxBodyBytes} are taken`);
   }
   const fault = faultOf(row);
-  return fault === undefined ? { kind: 'store', row } : stub(row, Reason.UNSTORABLE, fault);
+  return fault === undefined ? { kind: 'store', row } : tombstone(row, Reason.UNSTORABLE, fault);
 }
 
 /** A row without the content that could not be stored; names are kept as far as they fit. */
-export function stub(row: InboxRow, reason: string, detail: string): Admission & { kind: 'stub' } {
+export function tombstone(row: InboxRow, reason: string, detail: string): Admission & { kind: 'tombstone' } {
   const fitting = (text: string) => (fits(text, MAX_NAME) ? text : '');
   return {
-    kind: 'stub',
+    kind: 'tombstone',
     reason,
     detail,
     row: {

@@ -12,7 +12,7 @@ export type InboxRow = InboxKey & {
   brokerMessageId: string;
   topic: string;
   tag: string;
-  /** undefined: a stub, or cleaned away. */
+  /** undefined: a tombstone, or cleaned away. */
   body: Uint8Array | undefined;
   contentType: string;
   headers: Readonly<Record<string, string>>;

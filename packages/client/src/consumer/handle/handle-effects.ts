@@ -6,7 +6,7 @@ import { type ClaimedRow, messageOfRow } from '../domain/inbox-row.ts';
 import { type MessageFields, messageFields } from '../domain/message-fields.ts';
 import { EffectState, Reason, ReportKind } from '../domain/states.ts';
 import { errorFields, FencedError } from '../errors.ts';
-import type { Execute } from '../receive/lane.ts';
+import type { Execute } from '../receive/prefetch-queue.ts';
 import { claimEffect, type EffectRow, type EffectSettlement, insertEffects, readEffects, retryEffect } from '../store/effects.ts';
 import { markPlanned, openByMark, releaseRows, renewLease } from '../store/mark-inbox.ts';
 import { settleEffectAndMessage } from '../store/settle-message.ts';

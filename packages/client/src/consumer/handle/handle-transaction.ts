@@ -5,7 +5,7 @@ import { callTeam } from '../careless/team-code.ts';
 import { type ClaimedRow, messageOfRow } from '../domain/inbox-row.ts';
 import { messageFields } from '../domain/message-fields.ts';
 import { ReportKind } from '../domain/states.ts';
-import type { Execute } from '../receive/lane.ts';
+import type { Execute } from '../receive/prefetch-queue.ts';
 import { markStands, openByMark } from '../store/mark-inbox.ts';
 import type { BatchHandler, ConsumedMessage, TransactionalHandler } from '../types.ts';
 import type { HandlerParts } from './handler-parts.ts';

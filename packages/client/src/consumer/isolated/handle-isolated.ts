@@ -2,7 +2,7 @@ import { keptTraceparent } from '@tpc/core';
 import type { Settings } from '../defaults.ts';
 import { messageFields } from '../domain/message-fields.ts';
 import { Reason, ReportKind } from '../domain/states.ts';
-import type { Execute } from '../receive/lane.ts';
+import type { Execute } from '../receive/prefetch-queue.ts';
 import type { Reporter } from '../report/reporter.ts';
 import type { Activity } from './activity.ts';
 import { claimIsolatedRow, findIsolatedRows, type IsolatedClaim, type IsolatedRow } from './claim-isolated.ts';

@@ -9,8 +9,8 @@ export type Telemetry = {
 
 /** Counts events and passes them on; a listener that throws costs a log line, never a message. */
 export function createTelemetry(settings: Pick<Settings, 'onEvent' | 'log'>, metrics: Pick<ConsumerMetrics, 'note'>): Telemetry {
-  const counters: ConsumerCounters = { stored: 0, duplicates: 0, older: 0, stubs: 0, dropped: 0, consumed: 0, retried: 0, dead: 0, fenced: 0 };
-  const arrivals = { stored: 'stored', duplicate: 'duplicates', older: 'older', stub: 'stubs', dropped: 'dropped' } as const;
+  const counters: ConsumerCounters = { stored: 0, duplicates: 0, older: 0, tombstones: 0, dropped: 0, consumed: 0, retried: 0, dead: 0, fenced: 0 };
+  const arrivals = { stored: 'stored', duplicate: 'duplicates', older: 'older', tombstone: 'tombstones', dropped: 'dropped' } as const;
   const outcomes = { consumed: 'consumed', retry: 'retried', dead: 'dead', fenced: 'fenced' } as const;
   return {
     counters,

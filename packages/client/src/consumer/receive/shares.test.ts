@@ -23,7 +23,7 @@ describe('mayHold', () => {
       for (const topic of [first, 't2', 't1', 't0']) {
         while (mayHold(topic, 32, counts)) counts.set(topic, { held: (counts.get(topic)?.held ?? 0) + 1 });
       }
-      const all = [...counts.values()].map((lane) => lane.held);
+      const all = [...counts.values()].map((queue) => queue.held);
       expect(all.reduce((sum, count) => sum + count)).toBe(32);
       for (const count of all) expect(count).toBeGreaterThanOrEqual(5);
     }

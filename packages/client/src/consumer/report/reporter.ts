@@ -34,7 +34,7 @@ const METHODS = { [RECEIVED]: 'BatchConfirmReceiveMessage', [CONSUMED]: 'BatchCo
 const OPERATIONS = { [RECEIVED]: 'report_received', [CONSUMED]: 'report_consumed', [FAILED]: 'report_failed' };
 
 /**
- * Tells TPC what became of deliveries. Nobody waits for it: reports are gathered (`reportGatherMs`) and sent together. Each receive waits that
+ * Tells TPC what became of deliveries. Nobody waits for it: reports are gathered (`reportLingerMs`) and sent together. Each receive waits that
  * long at least, and travels as consumed only where the message is consumed by then. What TPC has not acknowledged stands in the inbox row, and
  * `sweep` repeats it; so whatever is lost here (a crash, TPC away, a full queue) is only late.
  */
@@ -53,7 +53,7 @@ export class Reporter {
       name: 'reports',
       maxCount: REPORTS_AT_ONCE,
       maxQueued: 20_000,
-      gatherMs: settings.reportGatherMs,
+      lingerMs: settings.reportLingerMs,
       bisect: () => false,
       flush: async (gathered) => {
         if (this.#open) await this.#sendAll(this.#ripe(gathered));
@@ -82,7 +82,7 @@ export class Reporter {
 
   /** Tells TPC soon; never fails. */
   report(report: Report): void {
-    this.#gather({ report, ripeAt: report.kind === RECEIVED ? performance.now() + this.#settings.reportGatherMs : 0 });
+    this.#gather({ report, ripeAt: report.kind === RECEIVED ? performance.now() + this.#settings.reportLingerMs : 0 });
   }
 
   #gather(gathered: Gathered): void {

@@ -35,7 +35,7 @@ describe('a receive', () => {
     try {
       const door = Promise.withResolvers<void>();
       const handle = async (_tx: unknown, { messageKey }: { messageKey: string }) => (messageKey === 'late' ? door.promise : undefined);
-      await bed.run({ handle }, { reportGatherMs: 1_000, reportRepeatMs: 60_000 });
+      await bed.run({ handle }, { reportLingerMs: 1_000, reportRepeatMs: 60_000 });
       const reports = () => bed.tpc.calls.map(({ method }) => method).filter((method) => method.startsWith('batchConfirm'));
       bed.broker.deliver({ messageKey: 'early', topic: TOPIC, body: 'x' });
       await until(async () => (await bed.inbox('early'))?.state === 30);

@@ -21,7 +21,7 @@ export type NewInboxRow = {
   row: InboxRow;
   /** Set: this process handles it from memory, under this token. */
   claim: string | undefined;
-  /** Set: a stub, dead from the start. */
+  /** Set: a tombstone, dead from the start. */
   dead: { reason: string; detail: string } | undefined;
 };
 
@@ -52,7 +52,7 @@ export async function insertInbox(
 
 function insertStatement(db: Knex, group: string, rows: readonly NewInboxRow[], times: { leaseMs: number; reportAfterMs: number }): Sql {
   const { now } = dialectOf(db);
-  // Due now for anyone, due after the lease for a claimed row, never for a stub: the clock plus NULL is NULL.
+  // Due now for anyone, due after the lease for a claimed row, never for a tombstone: the clock plus NULL is NULL.
   const tuple = `(?, ${placeholders(VALUES_PER_ROW)}, ?, ?, ${now} + ?, ${now}, ${now} + ?, ?, ?, ?, ${now} + ?)`;
   const params = rows.flatMap(({ row, claim, dead }) => [
     group,

@@ -18,7 +18,7 @@ import type { Log } from '../../log.ts';
 import { createDuty } from '../../loop.ts';
 import { callUnderSpan } from '../../tracing.ts';
 import type { Delivery } from '../delivery/delivery.ts';
-import type { Link } from '../delivery/link.ts';
+import type { TpcAvailability } from '../delivery/tpc-availability.ts';
 import { verdictOf } from '../domain/outbox-state.ts';
 import type { ProducerEvent } from '../events.ts';
 import { insertBarrier, lockOutboxState, type OutboxState, readOutboxStates } from '../store/outbox-rows.ts';
@@ -27,7 +27,7 @@ import type { OpenKeys } from '../transaction/open-keys.ts';
 export type CheckBackParts = {
   knex: Knex;
   tpc: TpcConnection;
-  link: Link;
+  availability: TpcAvailability;
   delivery: Delivery;
   openKeys: OpenKeys;
   group: string;
@@ -123,12 +123,12 @@ export class CheckBack {
   }
 
   async #turn(signal: AbortSignal): Promise<number> {
-    if (this.#parts.link.mode === 'outbox_only') return AWAY_WAIT_MS;
+    if (this.#parts.availability.mode === 'outbox_only') return AWAY_WAIT_MS;
     try {
       return (await this.answerOnce(this.#parts.waitMs, signal)) === 0 ? EMPTY_WAIT_MS : 0;
     } catch (error) {
       if (signal.aborted || !(error instanceof TpcError) || !error.unavailable) throw error;
-      this.#parts.link.lost(error);
+      this.#parts.availability.lost(error);
       return AWAY_WAIT_MS;
     }
   }

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { silentLog } from '../../log.ts';
 import type { OutboxContent } from '../outbox/content-codec.ts';
 import { Background } from './background.ts';
-import type { Calls } from './calls.ts';
+import type { BatchedTpcClient } from './batched-client.ts';
 import { Delivery } from './delivery.ts';
-import type { Link } from './link.ts';
+import type { TpcAvailability } from './tpc-availability.ts';
 
 const CONTENT = { key: 'UAC:1', topic: 'T', sendType: 'WAIT_CONFIRM' } as OutboxContent;
 
@@ -13,10 +13,10 @@ describe('prepare', () => {
     const lost: unknown[] = [];
     const delivery = new Delivery({
       knex: undefined as never,
-      calls: { prepare: () => new Promise(() => {}) } as unknown as Calls,
-      link: { mode: 'online', lost: (error: unknown) => lost.push(error) } as unknown as Link,
+      calls: { prepare: () => new Promise(() => {}) } as unknown as BatchedTpcClient,
+      availability: { mode: 'online', lost: (error: unknown) => lost.push(error) } as unknown as TpcAvailability,
       background: new Background(silentLog),
-      gatherMs: 0,
+      lingerMs: 0,
       firstWaitMs: 0,
       log: silentLog,
       onEvent: () => {},

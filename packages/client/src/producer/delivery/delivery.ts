@@ -8,20 +8,20 @@ import type { ProducerEvent, Via } from '../events.ts';
 import type { OutboxContent } from '../outbox/content-codec.ts';
 import { acknowledgeOutboxRows } from '../store/outbox-rows.ts';
 import type { Background } from './background.ts';
+import type { BatchedTpcClient } from './batched-client.ts';
 import { callSpan } from './call-span.ts';
-import type { Calls } from './calls.ts';
-import { HeldMessages } from './held-messages.ts';
-import type { Link } from './link.ts';
+import { RetryBuffer } from './retry-buffer.ts';
+import type { TpcAvailability } from './tpc-availability.ts';
 
 /** What became of a prepare. `missed`: no answer in time, so TPC may or may not have it. `skipped`: not asked, TPC is away. */
 export type Prepared = { outcome: 'prepared' | 'missed' | 'skipped' } | { outcome: 'refused'; error: TpcError };
 
 type DeliveryParts = {
   knex: Knex;
-  calls: Calls;
-  link: Link;
+  calls: BatchedTpcClient;
+  availability: TpcAvailability;
   background: Background;
-  gatherMs: number;
+  lingerMs: number;
   /** When the sweeper first looks at a row, milliseconds after its insert. */
   firstWaitMs: number;
   log: Log;
@@ -37,15 +37,15 @@ const MAX_HELD_BYTES = 16 * 1024 * 1024;
  */
 export class Delivery {
   readonly #parts: DeliveryParts;
-  readonly #held: HeldMessages;
+  readonly #held: RetryBuffer;
   readonly #acknowledge: NaturalBatcher<{ key: string; trace: Context | undefined }, undefined>;
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
-    this.#held = new HeldMessages({ maxBytes: MAX_HELD_BYTES, maxAgeMs: parts.firstWaitMs });
+    this.#held = new RetryBuffer({ maxBytes: MAX_HELD_BYTES, maxAgeMs: parts.firstWaitMs });
     this.#acknowledge = new NaturalBatcher({
       name: 'outbox acknowledged',
-      gatherMs: parts.gatherMs,
+      lingerMs: parts.lingerMs,
       flush: async (rows) => {
         const keys = rows.map(({ key }) => key);
         const attributes = parts.tracing && { ...databaseAttributes(parts.knex, 'UPDATE', 'tpc_outbox', keys.length), ...onlyKey(keys) };
@@ -59,11 +59,11 @@ export class Delivery {
 
   /** Prepares a message whose outbox row stands. Never rejects; has an outcome within `budgetMs`. */
   async prepare(content: OutboxContent, budgetMs: number): Promise<Prepared> {
-    const { calls, link, tracing } = this.#parts;
+    const { calls, availability, tracing } = this.#parts;
     const span = tracing && callSpan(tracing, 'prepare', content);
     const call = () => calls.prepare(content, performance.now() + budgetMs, span?.context);
-    const prepared = link.mode === 'online' ? await this.#tryPrepare(call, budgetMs) : skipped;
-    if (prepared.outcome === 'prepared') link.answered();
+    const prepared = availability.mode === 'online' ? await this.#tryPrepare(call, budgetMs) : skipped;
+    if (prepared.outcome === 'prepared') availability.answered();
     span?.end(prepared.outcome === 'prepared' ? undefined : prepared.outcome);
     this.#parts.onEvent({ type: 'prepare', outcome: prepared.outcome, topic: content.topic });
     return prepared;
@@ -80,7 +80,7 @@ export class Delivery {
       },
     );
     return withDeadline(answer, budgetMs, () => {
-      this.#parts.link.lost(undefined);
+      this.#parts.availability.lost(undefined);
       return { outcome: 'missed' };
     });
   }
@@ -89,7 +89,7 @@ export class Delivery {
   committed(content: OutboxContent, prepared: Promise<Prepared> | undefined): void {
     this.#parts.background.run('confirm', async () => {
       const outcome = (await prepared)?.outcome;
-      if (this.#parts.link.mode === 'outbox_only') this.#held.hold(content);
+      if (this.#parts.availability.mode === 'outbox_only') this.#held.hold(content);
       else if (outcome === 'prepared') await this.#confirm(content);
       else await this.#sendWhole(content);
     });
@@ -120,7 +120,7 @@ export class Delivery {
 
   /** TPC holds the commit durably, so the row needs no more work. */
   async acknowledged(key: string, via: Via, reason: string, trace?: Context): Promise<void> {
-    this.#parts.link.heard();
+    this.#parts.availability.heard();
     this.#parts.onEvent({ type: 'confirm', outcome: 'acknowledged', via, messageKey: key });
     if (reason === '') {
       await this.#acknowledge.add({ key, trace });
@@ -180,7 +180,7 @@ export class Delivery {
   #failed(error: TpcError, committed?: OutboxContent, since?: number): void {
     if (error.saysAway) {
       if (committed) this.#held.hold(committed, since);
-      this.#parts.link.lost(error);
+      this.#parts.availability.lost(error);
     } else if (error.ofItem && error.retryable) {
       // The sweeper finds its row.
       this.#parts.log.debug({ message_key: committed?.key, status: error.status, reason: error.reason }, 'TPC did not take a message');

@@ -7,16 +7,16 @@ import type { Log } from '../../log.ts';
 import { createDuty } from '../../loop.ts';
 import { type ClaimedRow, claimDueRows, type FailedRow, rescheduleRows } from '../store/claim-rows.ts';
 import { pullInFarDue } from '../store/pull-in-far-due.ts';
+import { type BatchedTpcClient, MAX_FLUSH_BYTES, type SendResult } from './batched-client.ts';
 import { callSpan } from './call-span.ts';
-import { type Calls, MAX_FLUSH_BYTES, type SendResult } from './calls.ts';
 import type { Delivery } from './delivery.ts';
-import type { Link } from './link.ts';
+import type { TpcAvailability } from './tpc-availability.ts';
 
 export type SweeperParts = {
   knex: Knex;
   group: string;
-  calls: Calls;
-  link: Link;
+  calls: BatchedTpcClient;
+  availability: TpcAvailability;
   delivery: Delivery;
   intervalMs: number;
   batchSize: number;
@@ -72,11 +72,11 @@ export class Sweeper {
 
   /** One claim, and its messages sent. */
   async sweepOnce(): Promise<SweepResult> {
-    const { knex, group, batchSize, leaseMs, link } = this.#parts;
+    const { knex, group, batchSize, leaseMs, availability } = this.#parts;
     await this.#pullIn();
     const token = uuidv4();
     // A group that TPC does not take beside another on this database takes no row of which it is not sure.
-    const claim = { group, token, maxCount: batchSize, maxBytes: CLAIM_BYTES, leaseMs, adopts: link.registered };
+    const claim = { group, token, maxCount: batchSize, maxBytes: CLAIM_BYTES, leaseMs, adopts: availability.registered };
     const { rows, nameless } = await claimDueRows(knex, claim);
     this.#noteNameless(nameless);
     if (rows.length === 0) return { claimed: 0, sent: 0, failed: 0 };
@@ -133,14 +133,14 @@ export class Sweeper {
     const send = (row: ClaimedRow, index: number) => this.#parts.calls.saveAndSend(row.content, spans?.[index]?.context).catch(toTpcError);
     const results = await Promise.all(rows.map(send));
     const away = results.find((result) => result instanceof TpcError && result.saysAway);
-    if (away !== undefined) this.#parts.link.lost(away as TpcError);
+    if (away !== undefined) this.#parts.availability.lost(away as TpcError);
     return results;
   }
 
-  /** While TPC is away rows keep their place; the link wakes the sweeper when it is back. */
+  /** While TPC is away rows keep their place; the sweeper is woken when TPC is back. */
   async #turn(signal: AbortSignal): Promise<number> {
-    const { link, intervalMs, batchSize } = this.#parts;
-    if (link.mode === 'outbox_only') return intervalMs;
+    const { availability, intervalMs, batchSize } = this.#parts;
+    if (availability.mode === 'outbox_only') return intervalMs;
     for (;;) {
       const { claimed, failed } = await this.sweepOnce();
       if (signal.aborted || failed > 0 || claimed < batchSize) return intervalMs;

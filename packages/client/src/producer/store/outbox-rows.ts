@@ -32,7 +32,7 @@ export async function readOutboxRow(db: Db, key: string): Promise<{ state: numbe
 export const LAST_LOOK = 'SELECT COUNT(*) = ? AS complete FROM tpc_outbox';
 
 /** Looks whether each of the keys has a row: 1, else 0. By primary key. */
-export function lastLook(keys: readonly string[]): Sql {
+export function verifyBeforeCommit(keys: readonly string[]): Sql {
   return { sql: `${LAST_LOOK} WHERE message_key IN (${placeholders(keys.length)}) AND state = ?`, params: [keys.length, ...keys, OUTBOX_PENDING] };
 }
 

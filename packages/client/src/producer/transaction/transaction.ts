@@ -9,7 +9,7 @@ import { OutcomeUnknown } from '../errors.ts';
 import type { ProducerEvent } from '../events.ts';
 import type { OutboxContent } from '../outbox/content-codec.ts';
 import { type Outbox, TransactionOutbox } from '../outbox/outbox.ts';
-import { lastLook } from '../store/outbox-rows.ts';
+import { verifyBeforeCommit } from '../store/outbox-rows.ts';
 import type { OpenKeys } from './open-keys.ts';
 import { TransactionGuard } from './transaction-guard.ts';
 
@@ -123,7 +123,7 @@ export class BusinessTransaction {
   /** ROLLBACK TO, or an end of the transaction that nobody saw, would have taken outbox rows away and left business rows. */
   async #lookForRows(): Promise<void> {
     if (this.#added.length === 0) return;
-    const { sql, params } = lastLook(this.#keys);
+    const { sql, params } = verifyBeforeCommit(this.#keys);
     const { rows } = await run<{ complete: number | string }>(this.#session.tx, sql, params);
     if (Number(rows[0]?.complete) !== 1) throw this.#guard.doomBy(ROWS_MISSING);
   }
@@ -139,7 +139,7 @@ export class BusinessTransaction {
   async #commit(): Promise<void> {
     const { delivery, onEvent, tracing } = this.#parts;
     const messages = this.#added.length;
-    const condition = this.#session.commitsOnCondition && messages > 0 ? lastLook(this.#keys) : undefined;
+    const condition = this.#session.commitsOnCondition && messages > 0 ? verifyBeforeCommit(this.#keys) : undefined;
     this.#guard.allowEnd();
     try {
       await (tracing ? this.#commitUnderSpan(tracing, condition) : this.#session.commit(condition));

@@ -1,4 +1,4 @@
-import { afterCommit, type SqlValue, valueRows, writeLater } from '@tpc/core';
+import { afterCommit, deferWrite, type SqlValue, valueRows } from '@tpc/core';
 import type { Db, StoreContext } from './context.ts';
 
 /** Kinds of event rows: the exceptions and acts of a message's timeline. What goes the normal way is read from the columns of message and confirm. */
@@ -53,7 +53,7 @@ export async function addEvents(db: Db, ctx: Pick<StoreContext, 'sql' | 'observe
     (event.detail ?? '').slice(0, MAX_DETAIL),
   ]);
   const rows = valueRows(`(${ctx.sql.now}, ?, ?, ?, ?, ?)`, events.length);
-  await writeLater(db, `INSERT INTO message_event (at, message_id, kind, group_id, actor, detail) VALUES ${rows}`, values);
+  await deferWrite(db, `INSERT INTO message_event (at, message_id, kind, group_id, actor, detail) VALUES ${rows}`, values);
 }
 
 function tellOnceCommitted(db: Db, { observer }: Pick<StoreContext, 'observer'>, reasons: readonly string[]): void {

@@ -1,4 +1,4 @@
-import { inPacketTransaction, placeholders, run, runOnPrimary, type Tx, writeLater } from '@tpc/core';
+import { deferWrite, inPacketTransaction, placeholders, run, runOnPrimary, type Tx } from '@tpc/core';
 import { isTaken, type LiveInstance } from '../../domain/live-instances.ts';
 import { ConfirmStatus, DeadReason, MessageState, WaitReason } from '../../domain/states.ts';
 import type { StoreContext } from '../base/context.ts';
@@ -90,7 +90,7 @@ async function unmark(tx: Tx, ctx: StoreContext, groupId: number, ids: readonly 
 /** A message needs no attention any more once none of its copies waits for a taker. Lock: the caller holds the message rows. */
 export async function unmarkMessages(tx: Tx, ids: readonly number[]): Promise<void> {
   if (ids.length === 0) return;
-  await writeLater(
+  await deferWrite(
     tx,
     `UPDATE message SET attention = CASE WHEN dead_groups > 0 THEN ${Attention.NEEDED} ELSE ${attentionOfOverdue} END,
        reason = CASE WHEN dead_groups > 0 THEN '${DeadReason.GROUP_FAILED}' END

@@ -1,4 +1,4 @@
-import { placeholders, type Tx, writeLater } from '@tpc/core';
+import { deferWrite, placeholders, type Tx } from '@tpc/core';
 import { DeadReason, MessageState } from '../../domain/states.ts';
 import type { StoreContext } from '../base/context.ts';
 import { Attention, attentionOfOverdue } from '../overdue/attention.ts';
@@ -32,7 +32,7 @@ async function closeAlike(tx: Tx, ctx: StoreContext, change: { open: number; dea
   const atEnd = (value: string, otherwise: string) => `CASE WHEN ${last} THEN ${value} ELSE ${otherwise} END`;
   const contradicted = `COALESCE(reason, '') = '${DeadReason.ROLLBACK_AFTER_COMMIT}'`;
   const failed = `COALESCE(reason, '') = '${DeadReason.GROUP_FAILED}'`;
-  await writeLater(
+  await deferWrite(
     tx,
     `UPDATE message SET
        attention = CASE WHEN NOT (${clean}) OR ${contradicted} THEN ${Attention.NEEDED} WHEN ${last} THEN NULL

@@ -1,4 +1,4 @@
-import { inPacketTransaction, placeholders, type Sql, type SqlValue, type Tx, writeLater } from '@tpc/core';
+import { deferWrite, inPacketTransaction, placeholders, type Sql, type SqlValue, type Tx } from '@tpc/core';
 import { decideMark, type MarkDecision, strongerReport } from '../../domain/mark-copy.ts';
 import type { Refusal } from '../../domain/reasons.ts';
 import { ConfirmStatus, WaitReason } from '../../domain/states.ts';
@@ -143,7 +143,7 @@ function byGroupAndGeneration(reports: readonly Decided[]): Decided[][] {
 const COUNT_RECEIVE = `consume_count = consume_count + CASE WHEN status = ${ConfirmStatus.UNCONFIRMED} THEN 1 ELSE 0 END`;
 
 async function setReceived(tx: Tx, ctx: StoreContext, group: readonly Decided[]): Promise<void> {
-  await writeLater(
+  await deferWrite(
     tx,
     `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.RECEIVED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
        reason = NULL, due_at = NULL, claim = NULL, urgent = 0, overdue = 0
@@ -153,7 +153,7 @@ async function setReceived(tx: Tx, ctx: StoreContext, group: readonly Decided[])
 }
 
 async function setConsumed(tx: Tx, ctx: StoreContext, group: readonly Decided[]): Promise<void> {
-  await writeLater(
+  await deferWrite(
     tx,
     `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.CONSUMED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
        consumed_at = ${ctx.sql.now}, dead = 0, reason = NULL, reason_detail = NULL, due_at = NULL, claim = NULL, urgent = 0, overdue = 0
@@ -169,7 +169,7 @@ function paramsOf(group: readonly Decided[]): SqlValue[] {
 
 async function setFailed(tx: Tx, ctx: StoreContext, report: Decided): Promise<void> {
   const { reason, detail } = report.mark.kind === 'failed' ? report.mark : { reason: '', detail: '' };
-  await writeLater(
+  await deferWrite(
     tx,
     `UPDATE confirm SET ${COUNT_RECEIVE}, status = ${ConfirmStatus.RECEIVED}, generation = ?, received_at = COALESCE(received_at, ${ctx.sql.now}),
        dead = 1, reason = ?, reason_detail = ?, due_at = NULL, claim = NULL, urgent = 0, overdue = 0

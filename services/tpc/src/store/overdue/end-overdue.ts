@@ -1,4 +1,4 @@
-import { placeholders, type Tx, writeLater } from '@tpc/core';
+import { deferWrite, placeholders, type Tx } from '@tpc/core';
 import type { StoreContext } from '../base/context.ts';
 import { addEvents, type NewEvent } from '../base/message-events.ts';
 import { Attention, attentionOfOverdue } from './attention.ts';
@@ -13,7 +13,7 @@ export type EndedOverdue = { messageId: number; groupId: number; actor: string }
 export async function endOverdue(tx: Tx, ctx: StoreContext, ended: readonly EndedOverdue[]): Promise<void> {
   if (ended.length === 0) return;
   const ids = [...new Set(ended.map(({ messageId }) => messageId))];
-  await writeLater(
+  await deferWrite(
     tx,
     `UPDATE message SET attention = ${attentionOfOverdue} WHERE id IN (${placeholders(ids.length)}) AND attention = ${Attention.OVERDUE}`,
     ids,

@@ -13,7 +13,7 @@ import { toConfirmOutcome } from './confirm-messages.ts';
 import { type NewMessage, prepareMessages, roundsByKey } from './insert-messages.ts';
 import { isSameEvent, type KnownMessage, readKnownMessages } from './known-messages.ts';
 import { refuseUnsubscribed } from './refuse-unsubscribed.ts';
-import { type CommitWork, storeCommitted } from './store-committed.ts';
+import { type CommitWork, saveAndSendIn } from './save-and-send-transaction.ts';
 
 /** A batch is tried as a whole so often while others insert its keys at the same moment; then each message goes by itself. */
 const WHOLE_BATCH_TRIES = 2;
@@ -136,7 +136,7 @@ async function saveOnce(ctx: StoreContext, { items, messages, claim, pass }: Bat
     beside.map((one) => one.message.messageKey),
   );
   const fresh = beside.map((one) => one.message).filter((message) => !kept.has(message.messageKey));
-  const stored = await inPacketTransaction(ctx.knex, (tx) => storeCommitted(tx, ctx, { work, dead: fresh, claim, pass }));
+  const stored = await inPacketTransaction(ctx.knex, (tx) => saveAndSendIn(tx, ctx, { work, dead: fresh, claim, pass }));
   for (const { message, place } of work) {
     const result = stored.results.get(message.messageKey);
     if (result !== undefined) results[place] = result;

@@ -1,4 +1,4 @@
-import { inPacketTransaction, placeholders, type Tx, writeLater } from '@tpc/core';
+import { deferWrite, inPacketTransaction, placeholders, type Tx } from '@tpc/core';
 import { type MessageEvent, moveOf, placeOf, type StoredPlace, stateOf } from '../../domain/message-transitions.ts';
 import type { Refusal } from '../../domain/reasons.ts';
 import { CancelKind, MessageState } from '../../domain/states.ts';
@@ -149,7 +149,7 @@ function actorOf(items: readonly Settlement[], message: Working): string {
 /** Lock: the message rows are held. */
 async function cancel(tx: Tx, ctx: StoreContext, messages: readonly Working[], kind: CancelKind): Promise<void> {
   if (messages.length === 0) return;
-  await writeLater(
+  await deferWrite(
     tx,
     `UPDATE message SET state = ${MessageState.CANCELLED}, cancel_kind = ?, lane = NULL, due_at = NULL, claim = NULL, finished_at = ${ctx.sql.now}
      WHERE id IN (${placeholders(messages.length)})`,
@@ -160,7 +160,7 @@ async function cancel(tx: Tx, ctx: StoreContext, messages: readonly Working[], k
 /** Marks what a person should look at; a DEAD message keeps the reason that it has. Lock: the message rows are held. */
 async function flag(tx: Tx, events: readonly NewEvent[]): Promise<void> {
   for (const [kind, group] of Map.groupBy(events, (event) => event.kind)) {
-    await writeLater(
+    await deferWrite(
       tx,
       `UPDATE message SET reason = CASE WHEN state = ${MessageState.DEAD} THEN reason ELSE ? END, attention = 1
        WHERE id IN (${placeholders(group.length)})`,

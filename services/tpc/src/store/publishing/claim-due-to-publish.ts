@@ -1,4 +1,4 @@
-import { inPacketTransaction, placeholders, run, runOnPrimary, type Tx, writeLater } from '@tpc/core';
+import { deferWrite, inPacketTransaction, placeholders, run, runOnPrimary, type Tx } from '@tpc/core';
 import type { StoreContext } from '../base/context.ts';
 import { fairShares } from '../base/fair-shares.ts';
 import { LaneKind, laneOf, laneSql } from '../base/lanes.ts';
@@ -67,7 +67,7 @@ async function lockDue(tx: Tx, ctx: StoreContext, owner: number, count: number):
 
 async function setClaim(tx: Tx, ctx: StoreContext, ids: readonly number[], claim: Claim): Promise<void> {
   if (ids.length === 0) return;
-  await writeLater(tx, `UPDATE message SET claim = ?, due_at = ${ctx.sql.now} + ? WHERE id IN (${placeholders(ids.length)})`, [
+  await deferWrite(tx, `UPDATE message SET claim = ?, due_at = ${ctx.sql.now} + ? WHERE id IN (${placeholders(ids.length)})`, [
     claim.token,
     claim.leaseMs,
     ...ids,

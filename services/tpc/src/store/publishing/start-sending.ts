@@ -1,4 +1,4 @@
-import { placeholders, run, type Sql, type SqlValue, type Tx, valueRows, waitBeforeRetry, writeLater } from '@tpc/core';
+import { deferWrite, placeholders, run, type Sql, type SqlValue, type Tx, valueRows, waitBeforeRetry } from '@tpc/core';
 import { CancelKind, ConfirmStatus, DeadReason, MessageState } from '../../domain/states.ts';
 import type { StoreContext } from '../base/context.ts';
 import { LaneKind, laneOf, laneSql } from '../base/lanes.ts';
@@ -97,13 +97,13 @@ async function insertConfirmRows(tx: Tx, ctx: StoreContext, messages: readonly L
   for (let start = 0; start < rows.length; start += MAX_ROWS_PER_INSERT) {
     const part = rows.slice(start, start + MAX_ROWS_PER_INSERT);
     const values = valueRows(`(?, ?, ?, ${ctx.sql.now} + ?, ${ConfirmStatus.UNCONFIRMED})`, part.length);
-    await writeLater(tx, `INSERT INTO confirm (message_id, group_id, generation, due_at, status) VALUES ${values}`, part.flat());
+    await deferWrite(tx, `INSERT INTO confirm (message_id, group_id, generation, due_at, status) VALUES ${values}`, part.flat());
   }
 }
 
 /** Lock: the message rows are held. */
 async function markSending(tx: Tx, ctx: StoreContext, ids: readonly number[], open: number, claim: Claim | undefined): Promise<void> {
-  await writeLater(
+  await deferWrite(
     tx,
     `UPDATE message SET state = ${MessageState.SENDING}, cancel_kind = ${CancelKind.NONE}, open_groups = ?, dead_groups = 0,
        lane = ${laneSql(LaneKind.PUBLISH)}, due_at = ${ctx.sql.now} + ?, claim = ?, attempts = 0,
@@ -119,7 +119,7 @@ async function park(tx: Tx, ctx: StoreContext, messages: readonly LockedMessage[
     const { rows } = await run<{ id: number }>(tx, 'SELECT id FROM tag WHERE topic_id = ? AND name = ?', [topic_id, tag]);
     const tagId = rows[0]?.id;
     if (tagId === undefined) throw new Error(`tag "${tag}" of topic ${topic_id} has no row: it is made before a message is stored`);
-    await writeLater(
+    await deferWrite(
       tx,
       `UPDATE message SET state = ${MessageState.DEAD}, cancel_kind = ${CancelKind.NONE}, open_groups = 0, dead_groups = 0,
          lane = ?, due_at = ${ctx.sql.now}, claim = NULL, attention = 1, reason = '${DeadReason.NO_SUBSCRIBER}', reason_detail = NULL,

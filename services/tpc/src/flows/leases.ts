@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Claim } from '../store/store-types.ts';
 
 /** A claim with its end on this process's monotonic clock. */
-export type TimedClaim = Claim & {
+export type Lease = Claim & {
   /**
    * On the clock of `performance.now()`, milliseconds. Taken before the claim reaches the database, so that it never lies behind the end that the
    * database knows.
@@ -19,7 +19,7 @@ const TOKEN_LIMIT = 2 ** 48 - 1;
  * Makes claims. A token is random and known before the statement that sets it, so it also says after a lost reply whose claim stands in the row. One
  * row is never claimed twice under one token, since a token is new after TOKEN_WINDOW_MS and a lease is longer.
  */
-export function createClaims(leaseMs: number, now: () => number = () => performance.now()): () => TimedClaim {
+export function createLeases(leaseMs: number, now: () => number = () => performance.now()): () => Lease {
   let token = 0;
   let tokenSince = Number.NEGATIVE_INFINITY;
   return () => {

@@ -5,7 +5,7 @@ import type { Log } from '../../log.ts';
 import { createDuty } from '../../loop.ts';
 import type { Mode, ProducerEvent } from '../events.ts';
 
-type LinkParts = {
+type TpcAvailabilityParts = {
   tpc: TpcConnection;
   registration: () => Promise<Parameters<TpcConnection['registerProducer']>[0]>;
   deadlineMs: number;
@@ -31,8 +31,8 @@ const MAX_HEARTBEAT_MS = 300_000;
  * probe, which is the registration that is due as heartbeat anyway, makes it *online* again. The waits between probes grow until a prepare is
  * answered in time, so a TPC that answers probes but not prepares costs few transactions their budget.
  */
-export class Link {
-  readonly #parts: LinkParts;
+export class TpcAvailability {
+  readonly #parts: TpcAvailabilityParts;
   readonly #loop: Loop;
   #mode: Mode = 'online';
   #failures = 0;
@@ -42,7 +42,7 @@ export class Link {
   #registered = false;
   #limits: MessageLimits = DEFAULT_MESSAGE_LIMITS;
 
-  constructor(parts: LinkParts) {
+  constructor(parts: TpcAvailabilityParts) {
     this.#parts = parts;
     this.#loop = createDuty('register producer', (signal) => this.#register(signal), parts.log);
   }

@@ -7,7 +7,7 @@ export type Held = { content: OutboxContent; bytes: number; since: number };
  * and not when the sweeper first looks at their rows. What is too old, or too much for memory, is left to the sweeper; so is all of it when the
  * process dies.
  */
-export class HeldMessages {
+export class RetryBuffer {
   readonly #maxBytes: number;
   readonly #maxAgeMs: number;
   readonly #now: () => number;

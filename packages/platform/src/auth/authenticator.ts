@@ -1,10 +1,10 @@
 import { type Caller, describeCaller } from './caller.ts';
-import type { Proof } from './peer.ts';
+import type { Credentials } from './credentials.ts';
 import { authError } from './reasons.ts';
 import type { KnownEntry, TokenTable } from './tokens.ts';
 
 /** A call that was let in. */
-export type Visit = {
+export type AuthenticatedCall = {
   caller: Caller;
   /** Aborted, with an AppError as its reason, when the caller loses during the call what it was let in for. */
   ended: AbortSignal;
@@ -12,36 +12,36 @@ export type Visit = {
 };
 
 /** Decides who calls. One for a server. */
-export type Gate = {
+export type Authenticator = {
   /** Nothing is configured: everybody comes in, as `anyone`. */
   readonly open: boolean;
   /** @throws AppError UNAUTHENTICATED */
-  enter(proof: Proof): Visit;
+  enter(credentials: Credentials): AuthenticatedCall;
   /** Takes other tokens, from now on and for the calls that are inside. */
   replace(table: TokenTable): void;
   /** Looks whether everyone inside may still be there (what expires, expires by and by). */
   recheck(): void;
 };
 
-const ANYONE: Visit = { caller: { kind: 'anyone' }, ended: new AbortController().signal, leave: () => undefined };
+const ANYONE: AuthenticatedCall = { caller: { kind: 'anyone' }, ended: new AbortController().signal, leave: () => undefined };
 
-/** The gate when no tokens are configured. */
-export const OPEN_GATE: Gate = { open: true, enter: () => ANYONE, replace: () => undefined, recheck: () => undefined };
+/** The authenticator when no tokens are configured. */
+export const OPEN_AUTHENTICATOR: Authenticator = { open: true, enter: () => ANYONE, replace: () => undefined, recheck: () => undefined };
 
-export type GateOptions = {
+export type AuthenticatorOptions = {
   table: TokenTable;
   /** mTLS: who has no accepted certificate stays outside, with a token too. */
   certificateRequired: boolean;
   now?: () => number;
 };
 
-type Inside = { proof: Proof; caller: string; ending: AbortController };
+type Inside = { credentials: Credentials; caller: string; ending: AbortController };
 
-export function createGate({ table: firstTable, certificateRequired, now = Date.now }: GateOptions): Gate {
+export function createAuthenticator({ table: firstTable, certificateRequired, now = Date.now }: AuthenticatorOptions): Authenticator {
   let table = firstTable;
   const inside = new Set<Inside>();
-  const authenticate = (proof: Proof): Caller => {
-    const { token, certificate } = proof;
+  const authenticate = (credentials: Credentials): Caller => {
+    const { token, certificate } = credentials;
     if (certificateRequired) refuseCertificate(certificate, now());
     if (token === 'malformed') throw authError('TOKEN_MALFORMED');
     // A token that is sent decides alone, so that nobody has more rights than the one that was meant.
@@ -54,7 +54,7 @@ export function createGate({ table: firstTable, certificateRequired, now = Date.
   const recheck = () => {
     for (const one of inside) {
       try {
-        if (describeCaller(authenticate(one.proof)) !== one.caller) one.ending.abort(authError('TOKEN_UNKNOWN'));
+        if (describeCaller(authenticate(one.credentials)) !== one.caller) one.ending.abort(authError('TOKEN_UNKNOWN'));
       } catch (refusal) {
         one.ending.abort(refusal);
       }
@@ -62,9 +62,9 @@ export function createGate({ table: firstTable, certificateRequired, now = Date.
   };
   return {
     open: false,
-    enter(proof) {
-      const caller = authenticate(proof);
-      const one: Inside = { proof, caller: describeCaller(caller), ending: new AbortController() };
+    enter(credentials) {
+      const caller = authenticate(credentials);
+      const one: Inside = { credentials, caller: describeCaller(caller), ending: new AbortController() };
       inside.add(one);
       return { caller, ended: one.ending.signal, leave: () => void inside.delete(one) };
     },
@@ -76,7 +76,7 @@ export function createGate({ table: firstTable, certificateRequired, now = Date.
   };
 }
 
-function refuseCertificate(certificate: Proof['certificate'], now: number): void {
+function refuseCertificate(certificate: Credentials['certificate'], now: number): void {
   if (certificate.state === 'none') throw authError('CERTIFICATE_REFUSED', { cause: 'none was sent' });
   if (certificate.state === 'refused') throw authError('CERTIFICATE_REFUSED', { cause: certificate.cause });
   // It was good when the connection was made; that may be long ago.

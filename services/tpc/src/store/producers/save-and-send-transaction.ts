@@ -34,7 +34,7 @@ type Decided = { row: LockedMessage; message: NewMessage; move: Move };
  * nobody who holds a message waits for an insert.
  * @throws the database's duplicate error when another inserted one of the keys meanwhile
  */
-export async function storeCommitted(tx: Tx, ctx: StoreContext, { work, dead, claim, pass }: Work): Promise<Stored> {
+export async function saveAndSendIn(tx: Tx, ctx: StoreContext, { work, dead, claim, pass }: Work): Promise<Stored> {
   const fresh = work.filter((entry) => entry.isNew).map((entry) => entry.message);
   if (fresh.length > 0) await insertMessages(tx, ctx, fresh, 'prepared');
   await keepDead(tx, ctx, dead);

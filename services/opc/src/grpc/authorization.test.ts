@@ -9,7 +9,7 @@ import { configSchema, startOpcService } from '../index.ts';
 
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'opc-who-may-'));
+  dir = mkdtempSync(join(tmpdir(), 'opc-authorization-'));
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 

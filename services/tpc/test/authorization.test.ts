@@ -53,7 +53,7 @@ function as(who: Who): Callers {
 }
 
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'tpc-who-may-'));
+  dir = mkdtempSync(join(tmpdir(), 'tpc-authorization-'));
   database = await sqliteDatabase();
   lines = [];
   opened = [];

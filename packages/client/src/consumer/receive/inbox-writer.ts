@@ -2,18 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '@opentelemetry/api';
 import type { ReceivedBrokerMessage } from '@tpc/broker';
-import {
-  databaseAttributes,
-  errorTypeOf,
-  isContentFault,
-  type MessageSpan,
-  NaturalBatcher,
-  onlyKey,
-  statementsUnderSpan,
-  withoutValues,
-} from '@tpc/core';
+import { databaseAttributes, errorTypeOf, isContentFault, type MessageSpan, NaturalBatcher, onlyKey, redact, statementsUnderSpan } from '@tpc/core';
 import type { Settings } from '../defaults.ts';
-import { type Admission, decideAdmission, stub } from '../domain/decide-admission.ts';
+import { type Admission, decideAdmission, tombstone } from '../domain/decide-admission.ts';
 import type { Arrival } from '../domain/decide-arrival.ts';
 import type { InboxRow } from '../domain/inbox-row.ts';
 import { messageFields } from '../domain/message-fields.ts';
@@ -24,7 +15,7 @@ import { receiveSpan } from '../handle/row-span.ts';
 import type { Telemetry } from '../observe/counters.ts';
 import type { Reporter } from '../report/reporter.ts';
 import { type NewInboxRow, readStoredRows } from '../store/insert-inbox.ts';
-import type { Lane } from './lane.ts';
+import type { PrefetchQueue } from './prefetch-queue.ts';
 import { storeArrivals } from './store-arrivals.ts';
 
 /** How long a batch waits for the database before it is left to the broker's redelivery; below the broker's invisible time. */
@@ -37,13 +28,13 @@ type Item = NewInboxRow & { leaseUntil: number; trace: Context | undefined };
 
 /**
  * The way of a delivery into the inbox: decide, store (many in one INSERT), and only then let the broker forget it. What finds room in memory is
- * stored as claimed by this process and handled from memory; the rest is stored due, for whoever has room. Stubs keep one bad message from
+ * stored as claimed by this process and handled from memory; the rest is stored due, for whoever has room. Tombstones keep one bad message from
  * blocking its batch.
  */
-export class Intake {
+export class InboxWriter {
   readonly #settings: Settings;
   readonly #telemetry: Telemetry;
-  readonly #lanes: ReadonlyMap<string, Lane>;
+  readonly #queues: ReadonlyMap<string, PrefetchQueue>;
   readonly #reporter: Reporter;
   readonly #onBacklog: (topic: string) => void;
   readonly #inserts: NaturalBatcher<Item, Arrival>;
@@ -52,14 +43,14 @@ export class Intake {
   constructor(parts: {
     settings: Settings;
     telemetry: Telemetry;
-    lanes: ReadonlyMap<string, Lane>;
+    queues: ReadonlyMap<string, PrefetchQueue>;
     reporter: Reporter;
     /** Called when rows were stored that found no room in memory. */
     onBacklog: (topic: string) => void;
   }) {
     this.#settings = parts.settings;
     this.#telemetry = parts.telemetry;
-    this.#lanes = parts.lanes;
+    this.#queues = parts.queues;
     this.#reporter = parts.reporter;
     this.#onBacklog = parts.onBacklog;
     this.#inserts = new NaturalBatcher<Item, Arrival>({
@@ -82,7 +73,7 @@ export class Intake {
     const failed = results.find((result) => result.status === 'rejected');
     this.#broken = failed !== undefined;
     // The adapter logs what it gets: no body may be in it.
-    if (failed !== undefined) throw withoutValues(failed.reason);
+    if (failed !== undefined) throw redact(failed.reason);
   }
 
   /** Waits while the inbox takes nothing: what is received then only uses up the broker's deliveries. */
@@ -110,7 +101,7 @@ export class Intake {
     const { tracing, group } = this.#settings;
     const span = tracing && receiveSpan(tracing, group, admission.row);
     try {
-      const failure = await (admission.kind === 'stub' ? this.#storeStub(admission, span) : this.#storeOrStub(admission.row, span));
+      const failure = await (admission.kind === 'tombstone' ? this.#storeTombstone(admission, span) : this.#storeOrTombstone(admission.row, span));
       span?.end(failure);
     } catch (error) {
       span?.end(errorTypeOf(error));
@@ -119,21 +110,21 @@ export class Intake {
   }
 
   /** @returns why it is dead from the start, where it is */
-  async #storeOrStub(row: InboxRow, span: MessageSpan | undefined): Promise<string | undefined> {
+  async #storeOrTombstone(row: InboxRow, span: MessageSpan | undefined): Promise<string | undefined> {
     try {
       await this.#store(row, span);
       return undefined;
     } catch (error) {
       if (!isContentFault(error)) throw error;
-      return this.#storeStub(stub(row, Reason.UNSTORABLE, describeError(error)), span);
+      return this.#storeTombstone(tombstone(row, Reason.UNSTORABLE, describeError(error)), span);
     }
   }
 
   async #store(row: InboxRow, span: MessageSpan | undefined): Promise<void> {
     const { leaseMs } = this.#settings;
-    const lane = this.#lanes.get(row.topic);
+    const queue = this.#queues.get(row.topic);
     const bytes = row.body?.byteLength ?? 0;
-    const claim = lane?.reserve(bytes) ? randomUUID() : undefined;
+    const claim = queue?.reserve(bytes) ? randomUUID() : undefined;
     let pushed = false;
     try {
       const leaseUntil = performance.now() + leaseMs;
@@ -142,22 +133,22 @@ export class Intake {
       if (arrival.kind !== 'new') return;
       if (claim === undefined) this.#onBacklog(row.topic);
       else {
-        lane?.push([{ ...row, claim, leaseUntil }], bytes);
+        queue?.push([{ ...row, claim, leaseUntil }], bytes);
         pushed = true;
       }
     } finally {
-      if (claim !== undefined && !pushed) lane?.cancel(1, bytes);
+      if (claim !== undefined && !pushed) queue?.cancel(1, bytes);
     }
   }
 
-  async #storeStub({ row, reason, detail }: Admission & { kind: 'stub' }, span: MessageSpan | undefined): Promise<string | undefined> {
+  async #storeTombstone({ row, reason, detail }: Admission & { kind: 'tombstone' }, span: MessageSpan | undefined): Promise<string | undefined> {
     span?.keep();
     const arrival = await this.#inserts.add({ row, claim: undefined, dead: { reason, detail }, leaseUntil: 0, trace: span?.context });
     if (arrival.kind !== 'new') {
       this.#note(row, arrival, span);
       return undefined;
     }
-    this.#telemetry.emit({ type: 'stub', topic: row.topic, count: 1 });
+    this.#telemetry.emit({ type: 'tombstone', topic: row.topic, count: 1 });
     this.#settings.log.warn({ ...messageFields(row, this.#settings), reason, detail }, 'a message could not be stored; it is dead');
     this.#reporter.report({ ...keyOf(row), kind: ReportKind.FAILED, reason, detail, trace: span?.context });
     return reason;

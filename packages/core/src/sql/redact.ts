@@ -15,7 +15,7 @@ type DatabaseError = Error & { code?: unknown; errno?: unknown; sqlMessage?: str
  * @returns the error itself when no statement has a part in it; else a copy of the chain of causes, in which links of the database keep code and
  *   place, and their words only where these hold no value
  */
-export function withoutValues(error: unknown): unknown {
+export function redact(error: unknown): unknown {
   const chain: Error[] = [];
   for (let link = error; link instanceof Error && chain.length < MAX_CAUSES; link = link.cause) chain.push(link);
   if (!chain.some(isOfStatement)) return error;

@@ -43,7 +43,7 @@ type Traced<T> = { item: T; trace: Context | undefined };
  * The library's calls to TPC. Calls of concurrent transactions travel together: while one request of a kind is under way, the next ones gather.
  * Each rejects with TpcError, or BatchDeadlineExceeded when it never left.
  */
-export class Calls {
+export class BatchedTpcClient {
   readonly #parts: CallsParts;
   readonly #prepare: NaturalBatcher<Traced<OutboxContent>, undefined>;
   readonly #confirm: NaturalBatcher<Traced<string>, undefined>;
@@ -63,7 +63,7 @@ export class Calls {
     this.#confirm = new NaturalBatcher<Traced<string>, undefined>({
       name: 'confirm',
       ...shared,
-      maxRestMs: MAX_CONFIRM_REST_MS,
+      maxAdaptiveLingerMs: MAX_CONFIRM_REST_MS,
       flush: (keys) => this.#flushConfirm(keys),
     });
     this.#send = new NaturalBatcher({ name: 'save and send', ...shared, sizeOf, flush: (items) => this.#flushSend(items) });

@@ -1,6 +1,6 @@
 import type { PeerCertificate } from 'node:tls';
 import { expect, it } from 'vitest';
-import { subjectsOf, tokenOf } from './peer.ts';
+import { subjectsOf, tokenOf } from './credentials.ts';
 import { hashToken } from './tokens.ts';
 
 it.each([['Bearer tpc_a-b.c'], ['bearer tpc_a-b.c'], ['BEARER  tpc_a-b.c']])('reads the token of "%s"', (header) => {

@@ -12,7 +12,7 @@ import { type Certificate, createTestCa } from '../support/network/certificates.
 import { until } from '../support/until.ts';
 
 /** Three processes as one runs them in production: mTLS and tokens between them, TPC listening to the network. */
-const dir = mkdtempSync(join(tmpdir(), 'tpc-e2e-who-may-'));
+const dir = mkdtempSync(join(tmpdir(), 'tpc-e2e-authorization-'));
 const file = (name: string) => join(dir, name);
 const secrets: string[] = [];
 const processes: Record<string, { child: ChildProcess; output: string }> = {};

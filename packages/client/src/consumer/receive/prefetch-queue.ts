@@ -4,7 +4,7 @@ import type { Activity } from '../isolated/activity.ts';
 /** Handles rows to an outcome that is in the database; never rejects. */
 export type Execute = (rows: readonly ClaimedRow[]) => Promise<void>;
 
-export type LaneOptions = {
+export type PrefetchQueueOptions = {
   topic: string;
   execute: Execute;
   /** Calls of `execute` at once. */
@@ -14,11 +14,11 @@ export type LaneOptions = {
   leaseMs: number;
   maxInMemory: number;
   maxInMemoryBytes: number;
-  /** Whether all lanes together may hold one more. */
+  /** Whether all queues together may hold one more. */
   canHold: () => boolean;
   activity: Activity;
   /** Called when rows have left memory. */
-  onRoom: (lane: Lane) => void;
+  onRoom: (queue: PrefetchQueue) => void;
 };
 
 /** Assumed before the first measurement: a handler of middling speed, so that a slow one is not given a flood at the start. */
@@ -27,17 +27,17 @@ const FIRST_GUESS_MS = 50;
 const SMOOTHING = 0.2;
 
 /**
- * How many rows a lane may hold: at most half a lease of work, so that what waits in memory is begun while it is still ours.
+ * How many rows a queue may hold: at most half a lease of work, so that what waits in memory is begun while it is still ours.
  * @param messageMs time that one message keeps a worker busy
  */
-export function laneCapacity(options: { concurrency: number; leaseMs: number; maxInMemory: number }, messageMs: number): number {
+export function prefetchCapacity(options: { concurrency: number; leaseMs: number; maxInMemory: number }, messageMs: number): number {
   const halfALease = Math.floor((options.concurrency * options.leaseMs) / 2 / Math.max(messageMs, 0.01));
   return Math.max(1, Math.min(options.maxInMemory, Math.max(options.concurrency, halfALease)));
 }
 
 /** The rows of one topic in memory: those that wait and those being handled. */
-export class Lane {
-  readonly #options: LaneOptions;
+export class PrefetchQueue {
+  readonly #options: PrefetchQueueOptions;
   readonly #queue: ClaimedRow[] = [];
   #reserved = 0;
   #handling = 0;
@@ -48,7 +48,7 @@ export class Lane {
   #open = false;
   #idleWaiters: (() => void)[] = [];
 
-  constructor(options: LaneOptions) {
+  constructor(options: PrefetchQueueOptions) {
     this.#options = options;
   }
 
@@ -56,7 +56,7 @@ export class Lane {
     return this.#options.topic;
   }
 
-  /** Rows that wait, are handled, or are being stored for this lane. */
+  /** Rows that wait, are handled, or are being stored for this queue. */
   get held(): number {
     return this.#queue.length + this.#handling + this.#reserved;
   }
@@ -71,7 +71,7 @@ export class Lane {
   }
 
   get capacity(): number {
-    return laneCapacity(this.#options, this.#messageMs);
+    return prefetchCapacity(this.#options, this.#messageMs);
   }
 
   /** What a body has been like lately, for places of rows that are not read yet; before the first, all that may be held, so that one row is read. */

@@ -3,7 +3,7 @@ import type { Metadata, ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import { hashToken } from './tokens.ts';
 
 /** What a caller shows of itself. The token itself is forgotten at once. */
-export type Proof = {
+export type Credentials = {
   token: 'none' | 'malformed' | Buffer;
   certificate: ClientCertificate;
   /** The caller's address and port. */
@@ -17,14 +17,14 @@ export type ClientCertificate = { state: 'none' } | { state: 'refused'; cause: s
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]{1,512}=*)$/i;
 
 /** Reads token and certificate of a call, and takes the token out of its metadata, so that nobody behind can log it. */
-export function proofOf(metadata: Metadata, call: ServerInterceptingCallInterface): Proof {
+export function credentialsOf(metadata: Metadata, call: ServerInterceptingCallInterface): Credentials {
   const given = metadata.get('authorization');
   metadata.remove('authorization');
   return { token: tokenOf(given), certificate: certificateOf(call), peer: call.getPeer() };
 }
 
 /** Exported for tests: given more than once, or in another form, is malformed. */
-export function tokenOf(given: readonly (string | Buffer)[]): Proof['token'] {
+export function tokenOf(given: readonly (string | Buffer)[]): Credentials['token'] {
   if (given.length === 0) return 'none';
   const token = given.length === 1 ? BEARER.exec(String(given[0]))?.[1] : undefined;
   return token === undefined ? 'malformed' : hashToken(token);

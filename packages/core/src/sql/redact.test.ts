@@ -2,11 +2,11 @@ import { inspect } from 'node:util';
 import knexFactory, { type Knex } from 'knex';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/mariadb.ts';
-import { withoutValues } from './without-values.ts';
+import { redact } from './redact.ts';
 
 const VALUE = 'ann@example.com';
 const QUIET = { acquireConnectionTimeout: 50, log: { warn() {}, error() {}, debug() {}, deprecate() {} } };
-const shown = (error: unknown) => inspect(withoutValues(error), { depth: null, showHidden: true });
+const shown = (error: unknown) => inspect(redact(error), { depth: null, showHidden: true });
 
 async function failing(db: Knex, sql: string, values: readonly string[] = [VALUE]): Promise<Error> {
   return db.raw(sql, values).then(
@@ -40,7 +40,7 @@ describe.each(['SQLite', 'MariaDB'])('an error of %s', (name) => {
     expect(shown(error)).not.toContain(VALUE);
     expect(shown(error)).toMatch(words);
     expect(shown(error)).toContain('around');
-    expect(withoutValues(error)).toMatchObject({ cause: { code: expect.any(String) } });
+    expect(redact(error)).toMatchObject({ cause: { code: expect.any(String) } });
   });
 
   it('shows no value of a statement that found no connection, or a lost one', async () => {
@@ -56,7 +56,7 @@ describe.each(['SQLite', 'MariaDB'])('an error of %s', (name) => {
 describe('other errors', () => {
   it('stay what they are', () => {
     const error = new TypeError('x is undefined', { cause: Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }) });
-    expect(withoutValues(error)).toBe(error);
-    expect(withoutValues('text')).toBe('text');
+    expect(redact(error)).toBe(error);
+    expect(redact('text')).toBe('text');
   });
 });

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { ClaimedRow } from '../domain/inbox-row.ts';
 import { Activity } from '../isolated/activity.ts';
-import { Lane } from './lane.ts';
+import { PrefetchQueue } from './prefetch-queue.ts';
 
 const row = (messageKey: string) => ({ messageKey, body: Buffer.from('x') }) as unknown as ClaimedRow;
 
-describe('Lane', () => {
+describe('PrefetchQueue', () => {
   it('gives a handler of batches together what was stored together', async () => {
     const batches: string[][] = [];
-    const lane = new Lane({
+    const queue = new PrefetchQueue({
       topic: 'T',
       execute: async (rows) => void batches.push(rows.map(({ messageKey }) => messageKey)),
       concurrency: 8,
@@ -20,19 +20,19 @@ describe('Lane', () => {
       activity: new Activity(),
       onRoom: () => {},
     });
-    lane.open();
+    queue.open();
     // As the inbox does it: messages are stored by one statement, and then each goes on by itself.
     const stored = Promise.withResolvers<void>();
     const keys = Array.from({ length: 20 }, (_, index) => `k${index}`);
     const handled = keys.map(async (key) => {
-      lane.reserve(1);
+      queue.reserve(1);
       await stored.promise;
-      lane.push([row(key)], 1);
+      queue.push([row(key)], 1);
     });
     stored.resolve();
     await Promise.all(handled);
     await new Promise(setImmediate);
-    await lane.idle();
+    await queue.idle();
     expect(batches.flat().sort()).toEqual([...keys].sort());
     expect(batches.map(({ length }) => length)).toEqual([16, 4]);
   });
