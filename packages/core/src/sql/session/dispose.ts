@@ -1,6 +1,6 @@
+import { redact } from '../redact.ts';
 import { classifySqlError } from '../sql-errors.ts';
 import type { Connection } from '../types.ts';
-import { withoutValues } from '../without-values.ts';
 
 /**
  * Ends a connection at once: knex's pool does not lend it again, what waits for an answer fails as one whose connection was lost, and the server rolls back
@@ -8,7 +8,7 @@ import { withoutValues } from '../without-values.ts';
  */
 export function dispose(connection: Connection, error: unknown): void {
   // knex logs it as it is.
-  connection.__knex__disposed = withoutValues(error);
+  connection.__knex__disposed = redact(error);
   if (connection.stream !== undefined) connection.stream.destroy();
   else connection.destroy?.();
 }
