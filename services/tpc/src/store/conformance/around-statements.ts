@@ -1,3 +1,4 @@
+import { lend } from '@tpc/core';
 import type { Knex } from 'knex';
 
 type Around = <T>(sql: string, work: () => Promise<T>) => Promise<T>;
@@ -7,11 +8,12 @@ type Around = <T>(sql: string, work: () => Promise<T>) => Promise<T>;
  * packets hold several, also those within one, and on SQLite a transaction's COMMIT.
  */
 export function aroundStatements(knex: Knex, around: Around): Knex {
-  const client = Object.create(knex.client) as { query: (connection: { inTransaction?: boolean }, statement: { sql: string }) => Promise<unknown> };
-  client.query = (connection, statement) => {
-    const query = () => knex.client.query(connection, statement);
-    return connection.inTransaction === true && statement.sql !== 'COMMIT' ? query() : around(statement.sql, query);
-  };
+  const client = lend(knex.client, {
+    query: (connection: { inTransaction?: boolean }, statement: { sql: string }) => {
+      const query = () => knex.client.query(connection, statement);
+      return connection.inTransaction === true && statement.sql !== 'COMMIT' ? query() : around(statement.sql, query);
+    },
+  });
   return new Proxy(knex, {
     get(target, name) {
       if (name === 'client') return client;

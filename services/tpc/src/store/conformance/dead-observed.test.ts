@@ -1,3 +1,4 @@
+import { lend } from '@tpc/core';
 import type { Knex } from 'knex';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createStore, DEFAULT_POLICIES } from '../create-store.ts';
@@ -16,8 +17,7 @@ function failsFirstCommit(knex: Knex): { knex: Knex; failures: () => number } {
   };
   type Query = (connection: unknown, statement: { sql: string; bindings: unknown[] }) => Promise<{ response: unknown[] }>;
   const query: Query = (connection, statement) => knex.client.query(connection, statement);
-  const client = Object.create(knex.client) as { query: Query };
-  client.query = async (connection, statement) => {
+  const queryUnlessFailing: Query = async (connection, statement) => {
     if (/INSERT INTO message_event[\s\S]*\bCOMMIT\b/.test(statement.sql)) failOnce();
     // On SQLite COMMIT stands alone.
     if (statement.sql === 'COMMIT' && knex.client.driverName !== 'mysql2') {
@@ -26,6 +26,7 @@ function failsFirstCommit(knex: Knex): { knex: Knex; failures: () => number } {
     }
     return query(connection, statement);
   };
+  const client = lend(knex.client, { query: queryUnlessFailing });
   const proxy = new Proxy(knex, { get: (target, name) => (name === 'client' ? client : Reflect.get(target, name)) });
   return { knex: proxy, failures: () => failures };
 }

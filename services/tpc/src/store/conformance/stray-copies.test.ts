@@ -1,3 +1,4 @@
+import { lend } from '@tpc/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createStore, createStoreContext } from '../create-store.ts';
 import { saveAndSendMessages } from '../producers/save-and-send-messages.ts';
@@ -105,11 +106,11 @@ describe.each(STORES)('copies of messages that are no longer there, on %s', (nam
 
   // On MariaDB its inserts are those of the test above.
   it.runIf(name === 'SQLite')('a save-and-send whose key is always taken ends too, at the latest when nobody waits any more', async () => {
-    const client = Object.create(test.knex.client) as { query: (connection: unknown, statement: { sql: string }) => Promise<unknown> };
-    client.query = (connection, statement) =>
+    const query = (connection: unknown, statement: { sql: string }) =>
       statement.sql.includes('INSERT INTO message ')
         ? Promise.reject(Object.assign(new Error('UNIQUE constraint failed: message.message_key'), { code: 'SQLITE_CONSTRAINT_UNIQUE' }))
         : test.knex.client.query(connection, statement);
+    const client = lend(test.knex.client, { query });
     const taken = new Proxy(test.knex, { get: (target, property) => (property === 'client' ? client : Reflect.get(target, property)) });
     const ctx = { ...createStoreContext(test.knex), knex: taken };
     const outcome = await saveAndSendMessages(ctx, [committed(key(1))], newClaim());
