@@ -199,24 +199,22 @@ describe.each(STORES)('consumer on %s', (_name, makeStore) => {
   });
 
   it('reports a message that comes again in the state that it has, though TPC acknowledged it before', async () => {
-    await bed.run({
-      handle: async (_tx, message) => {
-        if (message.messageKey === 'dead') throw new BadMessageError('no');
-      },
-    });
+    const handle = async (_tx: unknown, { messageKey }: { messageKey: string }) => {
+      if (messageKey === 'dead') throw new BadMessageError('no');
+    };
+    // No report is repeated by itself, however slow the database is to note TPC's answer.
+    await bed.run({ handle }, { reportRepeatMs: 60_000 });
     const both = [
       { messageKey: 'done', topic: TOPIC, body: 'x' },
       { messageKey: 'dead', topic: TOPIC, body: 'x' },
     ];
     bed.broker.deliver(...both);
     // A receive that is acknowledged before the handler ends looks alike in the rows.
-    await until(() => bed.heard('consumed').length > 0 && bed.heard('failed').length > 0);
+    await until(() => bed.heard('consumed').length === 1 && bed.heard('failed').length === 1);
     await until(async () => (await bed.inbox('done'))?.report_due_at === null && (await bed.inbox('dead'))?.report_due_at === null);
-    // More than one each where a database is slow to note the answer: a report is repeated until then.
-    const heard = { consumed: bed.heard('consumed').length, failed: bed.heard('failed').length };
     bed.broker.deliver(...both);
-    await until(() => bed.heard('consumed').length > heard.consumed && bed.heard('failed').length > heard.failed);
-    expect(bed.heard('failed').at(-1)).toEqual({ messageKey: 'dead', generation: 1, reason: 'BAD_MESSAGE', detail: 'no' });
+    await until(() => bed.heard('consumed').length === 2 && bed.heard('failed').length === 2);
+    expect(bed.heard('failed')[1]).toEqual({ messageKey: 'dead', generation: 1, reason: 'BAD_MESSAGE', detail: 'no' });
   });
 
   it('lists the inbox newest first, page by page, and shows one message', async () => {
